@@ -1,0 +1,175 @@
+"""What an artifact is: an identity, the parts it is made of, and a handle that travels between tasks.
+
+An artifact is a function of its inputs, its configuration and its stage's version; its fingerprint is their hash.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NewType
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict
+
+from storage.files import canonical_json, read_json
+
+Fingerprint = NewType("Fingerprint", str)
+DocId = NewType("DocId", str)
+
+MANIFEST = "manifest.json"
+PROVENANCE = "provenance.json"
+MAIN_TABLE = "part"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Input(_Frozen):
+    """One input of an artifact: what it is used as (`role`) and which artifact it is."""
+
+    role: str
+    stage: str
+    fingerprint: str
+
+
+class Identity(_Frozen):
+    """Everything that determines an artifact's bytes, under one set of pins and one CPU instruction set."""
+
+    stage: str
+    version: int
+    config: dict[str, Any]
+    inputs: tuple[Input, ...] = ()
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """128-bit hash of the identity, 32 hexadecimal characters."""
+        return Fingerprint(hashlib.sha256(canonical_json(self.model_dump(mode="json")).encode()).hexdigest()[:32])
+
+
+class Part(_Frozen):
+    """One file of an artifact. `table` is null for a file that is no table (a tokenizer, weights); `rows` is then 0."""
+
+    name: str
+    table: str | None
+    shard: int
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class Manifest(_Frozen):
+    """An artifact's identity block: the same bytes on every machine. Times and hosts are in `provenance.json`."""
+
+    fingerprint: str
+    kind: str
+    identity: Identity
+    parts: tuple[Part, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows of the main table."""
+        return sum(part.rows for part in self.parts if part.table == MAIN_TABLE)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all parts."""
+        return sum(part.bytes for part in self.parts)
+
+
+class Artifact(_Frozen):
+    """A handle: where an artifact lies. The only thing that travels between tasks."""
+
+    lake: str
+    stage: str
+    fingerprint: str
+
+    @property
+    def folder(self) -> Path:
+        """The folder that holds the parts and the manifest."""
+        return Path(self.lake) / self.stage / self.fingerprint
+
+    @property
+    def manifest(self) -> Manifest:
+        """The identity block. Raises FileNotFoundError if the artifact is gone (collected, or its lake moved)."""
+        return read_manifest(self.folder)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Times, rates, host, code revision, losses by time-out: what may differ between two equal artifacts."""
+        return read_json(self.folder / PROVENANCE)
+
+    def parts(self, table: str = MAIN_TABLE) -> list[Part]:
+        """The parts of one table in shard order."""
+        return sorted((p for p in self.manifest.parts if p.table == table), key=lambda part: part.shard)
+
+    def paths(self, table: str = MAIN_TABLE) -> list[Path]:
+        """The files of one table in shard order."""
+        return [self.folder / part.name for part in self.parts(table)]
+
+    def file(self, name: str) -> Path:
+        """The path of a part that is no table. Raises KeyError with the names there are."""
+        names = [part.name for part in self.manifest.parts]
+        if name not in names:
+            raise KeyError(f"{self} has no file {name!r}; it has {', '.join(names) or 'none'}.")
+        return self.folder / name
+
+    def rows(self, table: str = MAIN_TABLE) -> int:
+        """Rows of one table, from the manifest."""
+        return sum(part.rows for part in self.parts(table))
+
+    def batches(self, columns: list[str] | None = None, table: str = MAIN_TABLE) -> Iterator[pa.RecordBatch]:
+        """The rows of a Parquet table, a row group at a time, in shard order."""
+        for path in self.paths(table):
+            with pq.ParquetFile(path) as parquet:
+                yield from parquet.iter_batches(batch_size=1 << 30, columns=columns, use_threads=False)
+
+    def read(self, columns: list[str] | None = None, table: str = MAIN_TABLE) -> pa.Table:
+        """A whole Parquet table in memory: for small tables and tests."""
+        tables = [pq.read_table(path, columns=columns, partitioning=None) for path in self.paths(table)]
+        if not tables:
+            raise KeyError(f"{self} has no table {table!r}.")
+        return pa.concat_tables(tables)
+
+    def input(self, role: str) -> "Artifact":
+        """The only input with this role. Raises KeyError if there is none or more than one."""
+        found = self.inputs(role)
+        if len(found) != 1:
+            raise KeyError(f"{self} has {len(found)} inputs with the role {role!r}, not one.")
+        return found[0]
+
+    def inputs(self, role: str | None = None) -> list["Artifact"]:
+        """The artifacts this one was made from, in order; with `role`, only those used as it."""
+        return [
+            Artifact(lake=self.lake, stage=one.stage, fingerprint=one.fingerprint)
+            for one in self.manifest.identity.inputs
+            if role is None or one.role == role
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.stage}/{self.fingerprint[:12]}"
+
+
+@lru_cache(maxsize=4096)
+def _read_manifest(path: str) -> Manifest:
+    return Manifest.model_validate(read_json(Path(path)))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a committed artifact; it never changes, so it is read once a process."""
+    path = folder / MANIFEST
+    if not path.exists():
+        raise FileNotFoundError(f"{folder} holds no artifact: {MANIFEST} is missing. Run again to make it.")
+    return _read_manifest(str(path))
+
+
+def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as dotted keys: {"gopher": {"min_words": 50}} gives {"gopher.min_words": 50}."""
+    if isinstance(value, Mapping):
+        out: dict[str, Any] = {}
+        for key, inner in value.items():
+            out |= flatten(inner, f"{prefix}.{key}" if prefix else str(key))
+        return out
+    return {prefix: value}

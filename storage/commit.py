@@ -1,0 +1,193 @@
+"""Work on one artifact, and its commit in one atomic step.
+
+Work happens in `<stage>/.staging/<fingerprint>/` under a lock that the kernel lets go when its holder dies. A shard is
+finished when its files and then its record are renamed in; a run that resumes checks and keeps those. The commit renames
+the folder to its fingerprint, and then adds one row to the registry.
+"""
+
+import contextlib
+import fcntl
+import os
+import platform
+import shutil
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from storage.artifact import MAIN_TABLE, MANIFEST, PROVENANCE, Artifact, Identity, Manifest, Part
+from storage.failpoints import reached
+from storage.files import fsync_path, read_json, sha256_file, write_json
+from storage.lake import Lake
+from storage.shards import TableWriter
+from storage.table import Table
+
+
+class ShardRecord(BaseModel):
+    """What says that a shard is finished: its key (what it was made from), its files, and notes for the provenance."""
+
+    shard: int
+    key: str
+    parts: list[Part]
+    notes: dict[str, Any] = {}
+
+
+class ShardOutput:
+    """Where a shard's work writes its rows and files: nothing is seen before `finish`. Used in workers.
+
+    `scratch` is a folder that outlives a kill and is gone after the commit: for resumable state such as checkpoints.
+    """
+
+    def __init__(self, staging: Path, shard: int, key: str, tables: dict[str, Table]) -> None:
+        self._staging, self._shard, self._key, self._tables = staging, shard, key, tables
+        self._folder = staging / f".tmp-{shard:05d}-{os.getpid()}"
+        self._folder.mkdir()
+        self._writers: dict[str, TableWriter] = {}
+        self._files: list[str] = []
+        self.notes: dict[str, Any] = {}
+
+    @property
+    def scratch(self) -> Path:
+        """A folder of this shard's own that a run after a kill finds as it was."""
+        folder = self._staging / f"scratch-{self._shard:05d}"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def write(self, batch: Any, table: str = MAIN_TABLE) -> None:
+        """Add a record batch to one of the declared tables."""
+        self._writer(table).write(batch)
+
+    def _writer(self, table: str) -> TableWriter:
+        if table not in self._writers:
+            declared = self._tables[table]
+            self._writers[table] = TableWriter(self._folder / f"{table}-{self._shard:05d}.{declared.suffix}", declared)
+        return self._writers[table]
+
+    def file(self, name: str) -> Path:
+        """The path to write a part that is no table (`model.safetensors`) to. It becomes a part of that name."""
+        self._files.append(name)
+        path = self._folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def finish(self) -> ShardRecord:
+        """Close, hash, fsync and rename in every file, then the record that makes the shard count."""
+        parts = []
+        for table in self._tables:  # an empty table is a file without rows, so that every shard has every table
+            writer = self._writer(table)
+            writer.close()
+            parts.append(_part(writer.path, self._folder, table, self._shard, writer.rows, writer.sha256))
+        parts += [_part(self._folder / name, self._folder, None, self._shard, 0, None) for name in self._files]
+        reached("shard.written")
+        for part in parts:
+            target = self._staging / part.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            fsync_path(self._folder / part.name)
+            os.replace(self._folder / part.name, target)
+            reached("shard.renaming")
+        record = ShardRecord(shard=self._shard, key=self._key, parts=parts, notes=self.notes)
+        write_json(_record_path(self._staging, self._shard), record.model_dump(mode="json"))
+        shutil.rmtree(self._folder)
+        reached("shard.finished")
+        return record
+
+    def discard(self) -> None:
+        """Drop what was written: the shard failed."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _part(path: Path, folder: Path, table: str | None, shard: int, rows: int, sha256: str | None) -> Part:
+    name = str(path.relative_to(folder))
+    return Part(name=name, table=table, shard=shard, rows=rows, bytes=path.stat().st_size, sha256=sha256 or sha256_file(path))
+
+
+def _record_path(staging: Path, shard: int) -> Path:
+    return staging / f"shard-{shard:05d}.json"
+
+
+class Staging:
+    """The folder in which one artifact is being made. Open it with `stage_artifact`."""
+
+    def __init__(self, lake: Lake, identity: Identity, kind: str) -> None:
+        self.lake, self.identity, self.kind = lake, identity, kind
+        self.artifact = Artifact(lake=str(lake.root), stage=identity.stage, fingerprint=identity.fingerprint)
+        self.folder = lake.root / identity.stage / ".staging" / identity.fingerprint
+        self.started = time.time()
+
+    def finished(self, keys: dict[int, str]) -> dict[int, ShardRecord]:
+        """The shards that an earlier run finished, each checked: same key, same size and hash of every file."""
+        found = {}
+        for shard, key in keys.items():
+            path = _record_path(self.folder, shard)
+            if path.exists():
+                record = ShardRecord.model_validate(read_json(path))
+                if record.key == key and all(self._intact(part) for part in record.parts):
+                    found[shard] = record
+                else:
+                    path.unlink()
+        return found
+
+    def _intact(self, part: Part) -> bool:
+        path = self.folder / part.name
+        return path.exists() and path.stat().st_size == part.bytes and sha256_file(path) == part.sha256
+
+    def output(self, shard: int, key: str, tables: dict[str, Table]) -> ShardOutput:
+        """Where this shard's work writes."""
+        return ShardOutput(self.folder, shard, key, tables)
+
+    def commit(self, records: list[ShardRecord], provenance: dict[str, Any]) -> Artifact:
+        """Write the manifest and the provenance, rename the folder to its fingerprint, add the registry's row."""
+        parts = sorted((part for record in records for part in record.parts), key=lambda part: (part.table or "~", part.shard, part.name))
+        manifest = Manifest(fingerprint=self.identity.fingerprint, kind=self.kind, identity=self.identity, parts=tuple(parts))
+        about = host_facts() | {"started": self.started, "ended": time.time()} | provenance
+        about |= {"notes": {record.shard: record.notes for record in records if record.notes}}
+        write_json(self.folder / PROVENANCE, about)
+        write_json(self.folder / MANIFEST, manifest.model_dump(mode="json"))
+        keep = {part.name.split("/")[0] for part in parts} | {MANIFEST, PROVENANCE}
+        for path in self.folder.iterdir():
+            if path.name not in keep:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        fsync_path(self.folder)
+        reached("commit.prepared")
+        if not (self.artifact.folder / MANIFEST).exists():
+            os.rename(self.folder, self.artifact.folder)
+        fsync_path(self.artifact.folder.parent)
+        reached("commit.renamed")
+        self.lake.registry.add(self.artifact)
+        reached("commit.registered")
+        return self.artifact
+
+
+@contextlib.contextmanager
+def stage_artifact(lake: Lake, identity: Identity, kind: str, waiting: Callable[[str], None]) -> Iterator[Staging | Artifact]:
+    """Take the lock on an artifact's staging folder; gives the `Staging`, or the `Artifact` if it was made meanwhile.
+
+    `waiting` is called with a sentence when another process is making the same artifact.
+    """
+    staging = Staging(lake, identity, kind)
+    staging.folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = os.open(staging.folder.parent / f"{identity.fingerprint}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting(f"{staging.artifact} is being made by another process; waiting for it.")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        made = lake.find(identity)
+        if made is not None:
+            yield made
+            return
+        staging.folder.mkdir(exist_ok=True)
+        for leftover in staging.folder.glob(".tmp-*"):
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+        yield staging
+    finally:
+        os.close(lock)
+
+
+def host_facts() -> dict[str, Any]:
+    """Where a run ran: host, processor architecture, Python."""
+    return {"host": socket.gethostname(), "machine": platform.machine(), "python": platform.python_version()}

@@ -1,0 +1,108 @@
+"""A lake: the folder that holds every artifact, name, run and mark, and what is asked of it."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from storage.artifact import MANIFEST, Artifact, Identity, flatten, read_manifest
+from storage.registry import Registry
+
+DEFAULT_LAKE = "lake"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One field in which a wanted artifact differs from an existing one."""
+
+    field: str
+    old: object
+    new: object
+
+    def __str__(self) -> str:
+        return f"{self.field}: {_short(self.old)} → {_short(self.new)}"
+
+
+def _short(value: object) -> str:
+    text = "nothing" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+class Lake:
+    """The artifacts below one folder. The files are the truth; the registry is an index made again from them."""
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root).expanduser().resolve()
+        self.registry = Registry(self.root)
+
+    @classmethod
+    def default(cls) -> "Lake":
+        """The lake of `GRISTMILL_LAKE`, or `./lake`."""
+        return cls(os.environ.get("GRISTMILL_LAKE", DEFAULT_LAKE))
+
+    def find(self, identity: Identity) -> Artifact | None:
+        """The committed artifact with this identity, or None. One that the registry has lost is adopted."""
+        artifact = Artifact(lake=str(self.root), stage=identity.stage, fingerprint=identity.fingerprint)
+        if not (artifact.folder / MANIFEST).exists():
+            return None
+        if not self.registry.has(artifact.fingerprint):
+            self.registry.add(artifact)
+        return artifact
+
+    def get(self, name: str) -> Artifact:
+        """The artifact called `name`: a name with history, a fingerprint, or the start of one (with or without `stage/`).
+
+        Raises KeyError with what is near if there is none, or more than one.
+        """
+        from storage.names import latest
+
+        named = latest(self, name)
+        if named is not None:
+            return named
+        stage, _, prefix = name.rpartition("/")
+        found = [a for a in self.registry.artifacts(stage or None) if a.fingerprint.startswith(prefix)] if prefix else []
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise KeyError(f"{name!r} is the start of {len(found)} artifacts: {', '.join(map(str, found[:5]))}. Write more of it.")
+        raise KeyError(f"The lake {self.root} has no artifact or name {name!r}. `gristmill artifacts` lists what there is.")
+
+    def artifacts(self, stage: str | None = None, kind: str | None = None) -> list[Artifact]:
+        """Committed artifacts, oldest first."""
+        return self.registry.artifacts(stage, kind)
+
+    def differences(self, identity: Identity) -> tuple[Artifact, list[Difference]] | None:
+        """The nearest existing artifact of the same stage and every field in which `identity` differs from it.
+
+        Nearest: the fewest differing fields, then the newest. None if the stage has made nothing yet.
+        """
+        best: tuple[Artifact, list[Difference]] | None = None
+        for artifact in reversed(self.registry.artifacts(identity.stage)):
+            found = _compare(read_manifest(artifact.folder).identity, identity)
+            if best is None or len(found) < len(best[1]):
+                best = (artifact, found)
+        return best
+
+    def adopt_all(self) -> int:
+        """Make the registry again from the manifests; returns how many artifacts it now lists."""
+        self.registry.clear()
+        for manifest in sorted(self.root.glob(f"*/*/{MANIFEST}")):
+            folder = manifest.parent
+            if not folder.parent.name.startswith("."):
+                self.registry.add(Artifact(lake=str(self.root), stage=folder.parent.name, fingerprint=folder.name))
+        return len(self.registry.artifacts())
+
+
+def _compare(old: Identity, new: Identity) -> list[Difference]:
+    before, after = _fields(old), _fields(new)
+    keys: Iterable[str] = dict.fromkeys([*before, *after])
+    return [Difference(key, before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)]
+
+
+def _fields(identity: Identity) -> dict[str, object]:
+    fields: dict[str, object] = {"version": identity.version} | flatten(identity.config)
+    seen: dict[str, int] = {}
+    for one in identity.inputs:
+        position = seen[one.role] = seen.get(one.role, -1) + 1
+        fields[f"input {one.role}[{position}]"] = f"{one.stage}/{one.fingerprint[:12]}"
+    return fields

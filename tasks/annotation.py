@@ -1,0 +1,98 @@
+"""How a per-document function becomes a stage: batches in, aligned rows out, killers isolated."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage.artifact import MAIN_TABLE, Artifact
+from storage.commit import ShardOutput
+from storage.shards import conform, read_batches
+from storage.table import Table, column, table
+from tasks.config import StageConfig
+from tasks.executor import RecordDied, Watch
+
+ANNOTATION_LOSSES = table(
+    column("doc_id", pa.string(), "The document whose row is null.", nullable=False),
+    column("reason", pa.string(), "timeout, crash or memory.", nullable=False),
+    column("detail", pa.string(), "What happened, in a sentence."),
+)
+
+
+def with_doc_id(declared: Table) -> Table:
+    """The declared table with `doc_id` in front and every other column nullable: a document without text has null scores."""
+    doc_id = column("doc_id", pa.string(), "The document, as in its documents artifact.", nullable=False)
+    return Table(pa.schema([doc_id, *(field.with_nullable(True) for field in declared.schema)]), declared.format, declared.group_rows, declared.group_bytes)
+
+
+def plan_annotation(inputs: Mapping[str, Sequence[Artifact]], config: StageConfig) -> list[Any]:
+    """One shard for each part of the one `documents` input."""
+    from tasks.stage import Shard
+
+    (documents,) = inputs["documents"]
+    return [
+        Shard(part.shard, {"sha256": part.sha256}, part.rows, {"path": str(documents.folder / part.name)}, f"{documents}/{part.name}")
+        for part in documents.parts(MAIN_TABLE)
+    ]
+
+
+@dataclass(frozen=True)
+class AnnotationWork:
+    """Applies a pure function to one part of the documents, `batch_rows` at a time, and keeps the rows aligned."""
+
+    name: str
+    function: Callable[[pa.RecordBatch, Any], pa.RecordBatch]
+    reads: tuple[str, ...]
+    writes: Table
+    batch_rows: int
+
+    def __call__(self, shard: Any, config: StageConfig, output: ShardOutput, watch: Watch) -> None:
+        """Write one row per document of the shard."""
+        done = 0
+        columns = list(dict.fromkeys(["doc_id", "text", *self.reads]))
+        for group in read_batches(Path(shard.where["path"]), columns):
+            for start in range(0, group.num_rows, self.batch_rows):
+                batch = group.slice(start, self.batch_rows)
+                output.write(self._rows(batch, config, done, output, watch))
+                done += batch.num_rows
+                watch.progress(done)
+
+    def _rows(self, batch: pa.RecordBatch, config: StageConfig, first: int, output: ShardOutput, watch: Watch) -> pa.RecordBatch:
+        present = pc.is_valid(batch.column("text"))
+        dense = batch.filter(present) if pc.sum(present).as_py() != batch.num_rows else batch
+        # where each row of the batch finds its result; -1 (null) for a document without text
+        place = np.full(batch.num_rows, -1, np.int64)
+        place[present.to_numpy(zero_copy_only=False)] = np.arange(dense.num_rows)
+        results, lost = self._apply(dense, config, first, output, watch)
+        keep = np.ones(dense.num_rows, bool)
+        keep[lost] = False
+        renumber = np.where(keep, np.cumsum(keep) - 1, -1)
+        place = np.where(place >= 0, renumber[place] if dense.num_rows else -1, -1)
+        take = pa.array(place, mask=place < 0)
+        values = [results.column(name).take(take) for name in self.writes.schema.names]
+        return pa.RecordBatch.from_arrays([batch.column("doc_id"), *values], names=["doc_id", *self.writes.schema.names])
+
+    def _apply(self, dense: pa.RecordBatch, config: StageConfig, first: int, output: ShardOutput, watch: Watch) -> tuple[pa.RecordBatch, list[int]]:
+        """The function's rows for these documents, and the positions of those that killed it (which have no row)."""
+        empty = pa.RecordBatch.from_pylist([], schema=self.writes.schema)
+        if dense.num_rows == 0:
+            return empty, []
+        try:
+            result = watch.guard(first, self.function, dense.select(list(self.reads)), config)
+        except RecordDied as death:
+            if dense.num_rows == 1:
+                row = {"doc_id": dense.column("doc_id")[0].as_py(), "reason": death.death.reason, "detail": death.death.detail}
+                output.write(pa.RecordBatch.from_pylist([row], schema=ANNOTATION_LOSSES.schema), "losses")
+                output.notes.setdefault("lost", []).append(row["doc_id"])
+                return empty, [0]
+            half = dense.num_rows // 2
+            left, lost_left = self._apply(dense.slice(0, half), config, first, output, watch)
+            right, lost_right = self._apply(dense.slice(half), config, first + half, output, watch)
+            return pa.concat_batches([left, right]), lost_left + [half + position for position in lost_right]
+        if result.num_rows != dense.num_rows:
+            raise ValueError(f"{self.name} gave {result.num_rows} rows for {dense.num_rows} documents.")
+        return conform(result, self.writes.schema, self.name), []

@@ -1,0 +1,140 @@
+"""Ingest: a snapshot lists those files of a source that none of its earlier snapshots holds.
+
+Snapshots never overlap. A changed file is a new file; a vanished one stays until it is forgotten. A file's hash is
+remembered by path, size and time, so that a known file is not read again.
+"""
+
+import glob
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+from pydantic import Field
+
+from storage.artifact import Artifact
+from storage.commit import ShardOutput
+from storage.files import canonical_json
+from storage.hashes import HashCache
+from storage.lake import Lake
+from storage.schemas.documents import FILES
+from tasks.config import StageConfig
+from tasks.executor import Watch
+from tasks.run import current_run
+from tasks.stage import Shard, Stage
+
+Format = Literal["documents", "conversations", "questions"]
+
+
+class Source(StageConfig):
+    """Where records come from: a folder or a glob, and what is known of it."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Name of the source; part of every doc_id.")
+    path: str = Field(description="A file, a folder (everything below it), or a glob such as crawl/**/*.warc.gz.")
+    holds: Format = Field("documents", description="documents, conversations or questions.")
+    license: str | None = Field(None, description="Licence of the records, where they do not state their own.")
+    fields: dict[str, str] = Field({}, description="For JSONL and Parquet: our field → the column's name, where it is not the usual one.")
+
+
+class SnapshotConfig(StageConfig):
+    """What a snapshot is: the source and the digest of its list of files. Paths of this machine are not in it."""
+
+    source: str
+    holds: Format
+    license: str | None
+    files: str
+
+
+class SourceError(ValueError):
+    """A source's path leads nowhere, or to nothing that can be read."""
+
+
+def find_files(source: Source) -> tuple[Path, list[Path]]:
+    """The source's root and its files, sorted by path. Hidden files and files that are still being written (`*.part`, `*.tmp`) are left out.
+
+    Raises SourceError if there are none.
+    """
+    pattern = Path(source.path).expanduser()
+    if pattern.is_dir():
+        root, found = pattern, [path for path in pattern.rglob("*") if path.is_file()]
+    elif glob.has_magic(str(pattern)):
+        plain = []
+        for part in pattern.parts:
+            if glob.has_magic(part):
+                break
+            plain.append(part)
+        root = Path(*plain) if plain else Path()
+        found = [path for path in map(Path, glob.glob(str(pattern), recursive=True)) if path.is_file()]
+    else:
+        root, found = pattern.parent, [pattern] if pattern.is_file() else []
+    kept = [path for path in found if not any(part.startswith(".") for part in path.relative_to(root).parts) and path.suffix not in (".part", ".tmp")]
+    if not kept:
+        what = "is an empty folder" if pattern.is_dir() else "matches no file" if glob.has_magic(str(pattern)) else "does not exist"
+        raise SourceError(f"Source {source.name!r}: {pattern} {what} (seen from {os.getcwd()}). Correct `path` in the recipe.")
+    return root.resolve(), sorted(path.resolve() for path in kept)
+
+
+def snapshots(lake: Lake, source: Source) -> list[Artifact]:
+    """The snapshots that the lake has of this source, oldest first."""
+    wanted = {"source": source.name, "holds": source.holds, "license": source.license}
+    return [artifact for artifact in lake.artifacts("ingest") if wanted.items() <= artifact.manifest.identity.config.items()]
+
+
+def ingest(source: Source) -> list[Artifact]:
+    """All snapshots of a source, oldest first; a new one is added if there are files that none of them holds.
+
+    Raises SourceError if the path leads to no file.
+    """
+    run = current_run()
+    root, paths = find_files(source)
+    known = snapshots(run.lake, source)
+    held = {sha256 for snapshot in known for sha256 in snapshot.read(["sha256"]).column("sha256").to_pylist()}
+    hashes = HashCache(run.lake.root)
+    fresh: dict[str, dict[str, Any]] = {}
+    for path in paths:
+        sha256, size = hashes.sha256(path)
+        if sha256 not in held and sha256 not in fresh:
+            fresh[sha256] = {"path": path.relative_to(root).as_posix(), "sha256": sha256, "bytes": size, "source": source.name, "license": source.license}
+    if not fresh:
+        for snapshot in known:
+            run.reuse(snapshot)
+        return known
+    rows = sorted(fresh.values(), key=lambda row: (row["path"], row["sha256"]))
+    digest = hashlib.sha256(canonical_json(rows).encode()).hexdigest()
+    config = SnapshotConfig(source=source.name, holds=source.holds, license=source.license, files=digest)
+    for snapshot in known:
+        run.reuse(snapshot)
+    return [*known, make_snapshot(rows)(config)]
+
+
+def make_snapshot(rows: Sequence[Mapping[str, Any]]) -> Stage[SnapshotConfig]:
+    """The stage that writes these rows of FILES as a snapshot; the configuration holds their digest."""
+
+    def write(shard: Shard, config: SnapshotConfig, output: ShardOutput, watch: Watch) -> None:
+        """List the files of a source that no earlier snapshot holds, with their SHA-256."""
+        output.write(pa.RecordBatch.from_pylist([dict(row) for row in rows], schema=FILES.schema))
+
+    def plan(inputs: Any, config: SnapshotConfig) -> list[Shard]:
+        return [Shard(0, {"files": config.files}, len(rows))]
+
+    return Stage("ingest", 1, "snapshot", SnapshotConfig, {"part": FILES}, plan, write, here=True, unit="files")
+
+
+def locate(lake: Lake, snapshot: Artifact) -> list[tuple[dict[str, Any], Path]]:
+    """The files of a snapshot with where each lies on this machine now.
+
+    Raises SourceError, with the file, if one has changed or vanished since it was ingested.
+    """
+    hashes = HashCache(lake.root)
+    found = []
+    for row in snapshot.read().to_pylist():
+        path = hashes.locate(row["sha256"])
+        if path is None:
+            raise SourceError(
+                f"{row['path']} of source {row['source']!r} (SHA-256 {row['sha256'][:12]}…) is not where it was ingested, or has changed since. "
+                "Put it back, or start a new lake for the source as it is now."
+            )
+        found.append((row, path))
+    return found

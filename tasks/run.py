@@ -1,0 +1,99 @@
+"""The run that stages belong to: which lake, how many workers, what is said on the way, where the time went."""
+
+import contextlib
+import contextvars
+import functools
+import os
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from storage import runs
+from storage.artifact import Artifact
+from storage.lake import Lake
+from tasks.console import Console
+
+
+@dataclass
+class Step:
+    """One stage of a run: what it gave, whether it was there already, and the seconds it took."""
+
+    stage: str
+    artifact: Artifact
+    reused: bool
+    seconds: float
+    changed: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Run:
+    """What the stages of one run share."""
+
+    lake: Lake
+    workers: int | None = None
+    console: Console = field(default_factory=Console)
+    id: str = field(default_factory=lambda: time.strftime("%Y%m%dT%H%M%S-") + uuid.uuid4().hex[:6])
+    steps: list[Step] = field(default_factory=list)
+
+    def add(self, step: Step) -> None:
+        """Remember a stage that gave its artifact, and say so."""
+        self.steps.append(step)
+        state = "reused" if step.reused else f"made in {step.seconds:.1f} s"
+        self.console.line(f"{step.stage:<12} {step.artifact.fingerprint[:12]}  {step.artifact.manifest.rows:>9,} rows  {state}")
+
+
+    def reuse(self, artifact: Artifact) -> None:
+        """Remember an artifact that was there already."""
+        self.add(Step(artifact.stage, artifact, True, 0.0))
+
+
+_current: contextvars.ContextVar[Run | None] = contextvars.ContextVar("gristmill_run", default=None)
+
+
+def current_run() -> Run:
+    """The run around this call; outside of one, a quiet run on the default lake."""
+    run = _current.get()
+    return run if run is not None else Run(Lake.default(), console=Console(quiet=True))
+
+
+@contextlib.contextmanager
+def running(lake: Lake | str | Path, name: str, *, workers: int | None = None, parameters: dict[str, Any] | None = None, quiet: bool = False) -> Iterator[Run]:
+    """Everything inside belongs to one run, which the lake remembers with its outcome. Inside another run, that one goes on."""
+    around = _current.get()
+    if around is not None:
+        yield around
+        return
+    run = Run(lake if isinstance(lake, Lake) else Lake(lake), workers, Console(quiet=quiet))
+    token = _current.set(run)
+    runs.start(run.lake, run.id, name, parameters or {}, code_revision())
+    state, message = "crashed", None
+    try:
+        yield run
+        state = "completed"
+    except KeyboardInterrupt:
+        state, message = "cancelled", "stopped by the user"
+        raise
+    except Exception as error:
+        state, message = "failed", str(error)
+        raise
+    finally:
+        _current.reset(token)
+        made = [step.artifact for step in run.steps]
+        runs.end(run.lake, run.id, state, message, made, {step.stage: step.seconds for step in run.steps})
+
+
+@functools.cache
+def code_revision() -> str:
+    """The commit this code was checked out at, with `+` if it was changed since; "unknown" outside a checkout."""
+    folder = Path(__file__).parent
+    environment = os.environ | {"GIT_OPTIONAL_LOCKS": "0"}
+    try:
+        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, env=environment, capture_output=True, text=True, timeout=10, check=True)
+        status = subprocess.run(["git", "status", "--porcelain", "-uno"], cwd=folder, env=environment, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return head.stdout.strip() + ("+" if status.stdout.strip() else "")

@@ -1,0 +1,229 @@
+"""The contract of a stage: what it reads, what it writes, a pure function between, and one call that does all the rest.
+
+A call looks the artifact up by its fingerprint and gives it if it is there. Else it says which field differs from the
+nearest one, plans shards, skips those an earlier run finished, maps the work over them, and commits. Inside a Prefect flow
+the making is one task; a stage whose artifact exists costs no task.
+"""
+
+import hashlib
+import importlib
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar, get_type_hints
+
+import pyarrow as pa
+
+from storage.artifact import MAIN_TABLE, Artifact, Identity, Input
+from storage.commit import ShardOutput, ShardRecord, Staging, stage_artifact
+from storage.files import canonical_json
+from storage.sql import refresh_catalog
+from storage.table import Table
+from tasks.config import StageConfig
+from tasks.console import Progress
+from tasks.executor import ShardExecutor, ShardFailed, Watch, shared_executor
+from tasks.run import Run, Step, current_run
+
+__all__ = ["Inputs", "Shard", "Stage", "StageConfig", "StageFailed", "stage"]
+
+C = TypeVar("C", bound=StageConfig)
+Inputs = Mapping[str, Sequence[Artifact]]
+
+
+class StageFailed(RuntimeError):
+    """A stage could not make its artifact: which stage, which shard, why, and what to do next."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A piece of a stage's work. How work is cut depends on the inputs alone, never on workers.
+
+    `content` says what the shard is made from, the same on every machine: a finished shard is kept only under the same
+    content. `where` holds what this machine needs to find it (paths). `size` is in bytes or rows.
+    """
+
+    index: int
+    content: dict[str, Any]
+    size: int
+    where: dict[str, Any] = field(default_factory=dict)
+    label: str = ""
+
+    @property
+    def key(self) -> str:
+        """Hash of the content."""
+        return hashlib.sha256(canonical_json(self.content).encode()).hexdigest()[:32]
+
+    def __repr__(self) -> str:
+        return f"{self.index} ({self.label})" if self.label else str(self.index)
+
+
+@dataclass(frozen=True, eq=False)
+class Stage(Generic[C]):
+    """One stage. Call it with its configuration and its input artifacts by role; it gives the artifact.
+
+    `plan(inputs, config)` cuts the work into shards; `work(shard, config, output, watch)` does one, in a worker process
+    (or in this process where `here` is true: for what uses the whole machine by itself). `kind` is what the SQL views
+    go by: "snapshot", "documents", "annotation", "decisions", "corpus", "tokens", "model", "evaluation", …
+    """
+
+    name: str
+    version: int
+    kind: str
+    config: type[C]
+    tables: dict[str, Table]
+    plan: Callable[[Inputs, C], list[Shard]]
+    work: Callable[[Shard, C, ShardOutput, Watch], None]
+    here: bool = False
+    unit: str = "rows"
+    fn: Callable[..., Any] | None = None
+    summary: Callable[[Artifact], list[dict[str, Any]]] | None = None
+    describe: Callable[[Artifact], str] | None = None
+
+    def __post_init__(self) -> None:
+        _STAGES[self.work.__module__ if self.fn is None else self.fn.__module__, self.name] = self
+
+    def __reduce__(self) -> tuple:
+        module = self.work.__module__ if self.fn is None else self.fn.__module__
+        return _stage_by_name, (module, self.name)
+
+    def identity(self, config: C, inputs: Inputs) -> Identity:
+        """What determines the artifact's bytes."""
+        listed = [
+            Input(role=role, stage=one.stage, fingerprint=one.fingerprint) for role, artifacts in inputs.items() for one in artifacts
+        ]
+        return Identity(stage=self.name, version=self.version, config=config.model_dump(mode="json"), inputs=tuple(listed))
+
+    def find(self, config: C | None = None, **inputs: Artifact | Sequence[Artifact]) -> Artifact | None:
+        """The artifact if the lake has it. Nothing is made."""
+        return current_run().lake.find(self.identity(config or self.config(), _listed(inputs)))
+
+    def __call__(self, config: C | None = None, **inputs: Artifact | Sequence[Artifact]) -> Artifact:
+        """Give the artifact for this configuration and these inputs, made now if it is not there.
+
+        Raises StageFailed with a sentence; a run after that, or after a kill, goes on from the last finished shard.
+        """
+        run, settings, given = current_run(), config if config is not None else self.config(), _listed(inputs)
+        started = time.monotonic()
+        identity = self.identity(settings, given)
+        found = run.lake.find(identity)
+        changed: list[str] = []
+        if found is None:
+            nearest = run.lake.differences(identity)
+            if nearest is not None:
+                changed = [str(one) for one in nearest[1]]
+                shown = "; ".join(changed[:4]) + (f"; and {len(changed) - 4} more" if len(changed) > 4 else "")
+                run.console.line(f"{self.name:<12} {identity.fingerprint[:12]}  differs from {nearest[0].fingerprint[:12]} in {shown}")
+            artifact = _in_prefect(self, settings, given, run)
+        else:
+            artifact = found
+        run.add(Step(self.name, artifact, found is not None, time.monotonic() - started, changed))
+        return artifact
+
+    def make(self, config: C, inputs: Inputs, run: Run, observe: Callable[[float], None] | None = None) -> Artifact:
+        """Make and commit the artifact, whatever runs this. Use the call instead: it looks first."""
+        identity = self.identity(config, inputs)
+        with stage_artifact(run.lake, identity, self.kind, run.console.line) as staging:
+            if isinstance(staging, Artifact):
+                return staging
+            try:
+                shards = self.plan(inputs, config)
+                records = self._shards(shards, config, staging, run, observe)
+            except ShardFailed as error:
+                raise StageFailed(f"{self.name} failed: {error} Mend the cause and run again: finished shards are kept.") from error
+            artifact = staging.commit(records, {"run": run.id, "workers": run.workers})
+        refresh_catalog(run.lake)
+        return artifact
+
+    def _shards(self, shards: list[Shard], config: C, staging: Staging, run: Run, observe: Callable[[float], None] | None) -> list[ShardRecord]:
+        if [shard.index for shard in shards] != list(range(len(shards))):
+            raise ValueError(f"{self.name} planned shards that are not numbered 0, 1, 2, …")
+        records = staging.finished({shard.index: shard.key for shard in shards})
+        if records:
+            run.console.line(f"{self.name:<12} going on: {len(records)} of {len(shards)} shards were finished by an earlier run")
+        todo = sorted((s for s in shards if s.index not in records), key=lambda shard: (-shard.size, shard.index))
+        progress = Progress(run.console, self.name, len(shards), sum(s.size for s in todo), self.unit, observe)
+        behind = [0.0]
+
+        def finished(shard: Shard, record: dict[str, Any]) -> None:
+            records[shard.index] = ShardRecord.model_validate(record)
+            behind[0] += shard.size
+
+        def moved(units: int, _shards_done: int) -> None:
+            progress.update(units, len(records), max(behind[0], units if self.unit == "rows" else 0))
+
+        executor = ShardExecutor(workers=0) if self.here else shared_executor(run.workers)
+        job = _Job(self, config, str(staging.folder))
+        executor.run(job, todo, finished, label=self.name, on_progress=moved)
+        return [records[index] for index in sorted(records)]
+
+
+_STAGES: dict[tuple[str, str], Stage] = {}
+
+
+def _stage_by_name(module: str, name: str) -> Stage:
+    if module == "__main__":  # a stage declared in a script: workers import the script under this name
+        module = "__mp_main__"
+    importlib.import_module(module)
+    return _STAGES[module, name]
+
+
+def _listed(inputs: Mapping[str, Artifact | Sequence[Artifact]]) -> dict[str, list[Artifact]]:
+    return {role: [given] if isinstance(given, Artifact) else list(given) for role, given in inputs.items()}
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What a worker gets: the stage by name, its configuration, and where to write."""
+
+    stage: Stage
+    config: StageConfig
+    folder: str
+
+    def __call__(self, shard: Shard, watch: Watch) -> dict[str, Any]:
+        output = ShardOutput(Path(self.folder), shard.index, shard.key, self.stage.tables)
+        try:
+            self.stage.work(shard, self.config, output, watch)
+            return output.finish().model_dump(mode="json")
+        except BaseException:
+            output.discard()
+            raise
+
+
+def _in_prefect(made: Stage, config: StageConfig, inputs: Inputs, run: Run) -> Artifact:
+    """Make the artifact as one Prefect task where a flow is running, else plainly."""
+    if "prefect" in sys.modules:
+        from tasks.orchestration import inside_flow, make_as_task
+
+        if inside_flow():
+            return make_as_task(made, config, inputs, run)
+    return made.make(config, inputs, run)
+
+
+def stage(name: str, *, version: int, reads: Sequence[str], writes: Table, kind: str = "annotation", batch_rows: int = 256) -> Callable[[Callable], Stage]:
+    """Declare a per-document stage from a pure function over record batches.
+
+    The function gets the columns it `reads` of the documents whose text is there, at most `batch_rows` at once, and gives
+    one row for each. The artifact has one row per document, aligned with the documents shard for shard and row for row;
+    where the text is null, or the function killed its process, the row is null (and the second is in the losses).
+    `writes` declares the function's columns; `doc_id` is added in front.
+    """
+
+    def declare(function: Callable[[pa.RecordBatch, Any], pa.RecordBatch]) -> Stage:
+        from tasks.annotation import ANNOTATION_LOSSES, AnnotationWork, plan_annotation, with_doc_id
+
+        return Stage(
+            name=name,
+            version=version,
+            kind=kind,
+            config=get_type_hints(function)["config"],
+            tables={MAIN_TABLE: with_doc_id(writes), "losses": ANNOTATION_LOSSES},
+            plan=plan_annotation,
+            work=AnnotationWork(name, function, tuple(reads), writes, batch_rows),
+            unit="rows",
+            fn=function,
+        )
+
+    return declare
+
