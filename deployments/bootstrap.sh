@@ -12,7 +12,7 @@ venv="${VENV:-.venv}"
 constraints=deployments/constraints.txt
 stamp="$venv/set-up-done"
 unfinished="$venv/set-up-unfinished"
-log="$venv/set-up.log"
+log="$venv/set-up.log" # inside the environment: it goes where the environment goes
 
 say() { printf 'set-up: %s\n' "$*"; }
 stop() { printf 'set-up: %s\n' "$*" >&2; exit 1; }
@@ -48,9 +48,13 @@ rm -f "$stamp"
 touch "$unfinished"
 "$python" -m venv "$venv"
 
-install() { "$venv/bin/python" -m pip --disable-pip-version-check -qq --log "$log" install "$@" ||
-    stop "pip could not finish; its reason is above, every step in $log."; }
+install() {
+    "$venv/bin/python" -m pip --disable-pip-version-check install --progress-bar off "$@" >>"$log" 2>&1 && return
+    tail -n 25 "$log" >&2
+    stop "pip could not finish; its last lines are above, all of them in $log. Run the same command again to try again."
+}
 
+say "installs into $venv in three steps; tail -f $log follows them"
 say "1/3 pip"
 install -c "$constraints" --upgrade pip # 23.2 crashes on the extra lxml[html-clean]
 say "2/3 torch (on Linux, where only its CUDA build is at hand, about 2.5 GB)"

@@ -1,0 +1,152 @@
+"""Which room may import which: flows -> tasks -> models, storage; stages not each other. Read from the syntax tree."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+
+MAY_IMPORT = {
+    "flows": {"flows", "tasks", "storage", "models"},
+    "tasks": {"tasks", "storage", "models"},
+    "models": {"models"},
+    "storage": {"storage"},
+    "deployments": {"deployments", "flows"},
+}
+ROOMS = {*MAY_IMPORT, "tests"}
+
+
+def module_name(path: str) -> str:
+    """`tasks/extract/html.py` -> `tasks.extract.html`; a package's `__init__.py` -> the package."""
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def imports(path: str, source: str) -> Iterator[tuple[int, str]]:
+    """Every (line, dotted name) that a module imports, at any depth: statements, relative ones, import_module("...").
+
+    `from tasks import decide` gives both `tasks` and `tasks.decide`, since a name may be a module.
+    """
+    package = module_name(path).split(".")
+    if not path.endswith("__init__.py"):
+        package = package[:-1]
+    for node in ast.walk(ast.parse(source, path)):
+        match node:
+            case ast.Import(names=names):
+                yield from ((node.lineno, name.name) for name in names)
+            case ast.ImportFrom(module=module, names=names, level=level):
+                parts = package[: len(package) - level + 1] if level else []
+                base = ".".join([*parts, *([module] if module else [])])
+                yield node.lineno, base
+                yield from ((node.lineno, f"{base}.{name.name}") for name in names)
+            case ast.Call(
+                func=ast.Name(id="import_module" | "__import__") | ast.Attribute(attr="import_module" | "__import__"),
+                args=[ast.Constant(value=str(name)), *_],
+            ):
+                yield node.lineno, name
+
+
+def declares_stage(source: str) -> bool:
+    """Whether a module declares a stage at its top: a function under `@stage(...)`, or a name for a `Stage(...)`."""
+
+    def is_call(node: ast.expr | None, name: str) -> bool:
+        return (
+            isinstance(node, ast.Call)
+            and (node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", None)) == name
+        )
+
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef) and any(is_call(decorator, "stage") for decorator in node.decorator_list):
+            return True
+        if isinstance(node, ast.Assign | ast.AnnAssign) and is_call(node.value, "Stage"):
+            return True
+    return False
+
+
+def unit(dotted: str) -> str:
+    """The file or folder directly under a room that a module belongs to: `tasks.extract.html` -> `extract`."""
+    return [*dotted.split("."), ""][1]
+
+
+def violations(sources: dict[str, str]) -> list[str]:
+    """Each import that crosses the rule, as a sentence. `sources`: path in the repository -> Python text."""
+    stages = {
+        unit(module_name(path))
+        for path, source in sources.items()
+        if path.startswith("tasks/") and declares_stage(source)
+    }
+    found = set()
+    for path, source in sources.items():
+        room = path.split("/")[0]
+        for line, imported in imports(path, source):
+            target = imported.split(".")[0]
+            if target not in ROOMS:
+                continue
+            if target not in MAY_IMPORT[room]:
+                found.add(f"{path}:{line} imports {target}; {room} may import only {sorted(MAY_IMPORT[room])}.")
+            elif room == target == "tasks" and unit(imported) in stages - {unit(module_name(path))}:
+                found.add(f"{path}:{line} imports the stage {unit(imported)}; stages are connected in flows.")
+    return sorted(found)
+
+
+def test_no_room_imports_against_the_arrows():
+    sources = {
+        path.relative_to(REPOSITORY).as_posix(): path.read_text(encoding="utf-8")
+        for room in MAY_IMPORT
+        for path in sorted((REPOSITORY / room).rglob("*.py"))
+    }
+    assert sources, "no Python file in any room: is this the repository's root?"
+    assert violations(sources) == []
+
+
+STAGE = "@stage('decide', version=1, reads=[], writes=T)\ndef decide(batch, config): ...\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("storage/sql.py", "import tasks.stage"),
+        ("storage/sql.py", "def f():\n    from models import decoder"),
+        ("models/decoder.py", "from storage.lake import Lake"),
+        ("tasks/extract/html.py", "from flows import sample"),
+        ("tasks/extract/html.py", "from tasks import decide"),
+        ("tasks/extract/html.py", "from tasks.decide import decide"),
+        ("tasks/extract/html.py", "from ..decide import decide"),
+        ("tasks/extract/html.py", "from .. import decide"),
+        ("tasks/extract/html.py", "importlib.import_module('tasks.decide')"),
+        ("tasks/extract/__init__.py", "from ..decide import decide"),
+        ("flows/refresh.py", "from tests.conftest import lake"),
+        ("flows/refresh.py", "from deployments import deploy"),
+        ("deployments/deploy.py", "import storage.lake"),
+    ],
+)
+def test_a_forbidden_import_is_found(path: str, source: str):
+    assert len(violations({path: source, "tasks/decide.py": STAGE})) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("storage/sql.py", "import duckdb\nfrom storage.lake import Lake\nfrom .names import NAMES"),
+        ("tasks/extract/html.py", "from tasks.stage import stage\nfrom tasks.executor import Watch\nimport models"),
+        ("tasks/extract/html.py", "from .charset import detect\nfrom tasks.extract import charset"),
+        ("tasks/decide.py", STAGE + "from tasks.decide import decide"),
+        ("flows/refresh.py", "from tasks.decide import decide\nfrom storage.lake import Lake\nimport models.decoder"),
+        ("deployments/deploy.py", "from flows.refresh import refresh"),
+    ],
+)
+def test_an_allowed_import_is_not(path: str, source: str):
+    assert violations({"tasks/decide.py": STAGE, path: source}) == []
+
+
+@pytest.mark.parametrize("source", [STAGE, "decide = Stage(name='decide')", "decide: Stage = contract.Stage()"])
+def test_a_stage_is_known_by_its_declaration(source: str):
+    assert declares_stage(source)
+
+
+def test_the_contract_itself_is_no_stage():
+    contract = (
+        "class Stage: ...\ndef stage(name):\n    def declare(f):\n        return Stage(name)\n    return declare\n"
+    )
+    assert not declares_stage(contract)
