@@ -1,8 +1,9 @@
 """Work on one artifact, and its commit in one atomic step.
 
-Work happens in `<stage>/.staging/<fingerprint>/` under a lock that the kernel lets go when its holder dies. A shard is
-finished when its files and then its record are renamed in; a run that resumes checks and keeps those. The commit renames
-the folder to its fingerprint, and then adds one row to the registry.
+Work happens in `<stage>/.staging/<fingerprint>/` under a lock that the kernel lets go when its holder dies. Beside it,
+`<fingerprint>.work/` holds what is unfinished, the shards' records and their scratch. A shard is finished when its files
+and then its record are renamed in; a run that resumes checks and keeps those. The commit renames the folder to its
+fingerprint, and then adds one row to the registry: until that instant every record is there to go on from.
 """
 
 import contextlib
@@ -43,7 +44,8 @@ class ShardOutput:
 
     def __init__(self, staging: Path, shard: int, key: str, tables: dict[str, Table]) -> None:
         self._staging, self._shard, self._key, self._tables = staging, shard, key, tables
-        self._folder = staging / f".tmp-{shard:05d}-{os.getpid()}"
+        self._work = _work(staging)
+        self._folder = self._work / f".tmp-{shard:05d}-{os.getpid()}"
         self._folder.mkdir()
         self._writers: dict[str, TableWriter] = {}
         self._files: list[str] = []
@@ -52,7 +54,7 @@ class ShardOutput:
     @property
     def scratch(self) -> Path:
         """A folder of this shard's own that a run after a kill finds as it was."""
-        folder = self._staging / f"scratch-{self._shard:05d}"
+        folder = self._work / f"scratch-{self._shard:05d}"
         folder.mkdir(exist_ok=True)
         return folder
 
@@ -89,7 +91,7 @@ class ShardOutput:
             os.replace(self._folder / part.name, target)
             reached("shard.renaming")
         record = ShardRecord(shard=self._shard, key=self._key, parts=parts, notes=self.notes)
-        write_json(_record_path(self._staging, self._shard), record.model_dump(mode="json"))
+        write_json(_record_path(self._work, self._shard), record.model_dump(mode="json"))
         shutil.rmtree(self._folder)
         reached("shard.finished")
         return record
@@ -104,8 +106,12 @@ def _part(path: Path, folder: Path, table: str | None, shard: int, rows: int, sh
     return Part(name=name, table=table, shard=shard, rows=rows, bytes=path.stat().st_size, sha256=sha256 or sha256_file(path))
 
 
-def _record_path(staging: Path, shard: int) -> Path:
-    return staging / f"shard-{shard:05d}.json"
+def _work(staging: Path) -> Path:
+    return staging.with_name(f"{staging.name}.work")
+
+
+def _record_path(work: Path, shard: int) -> Path:
+    return work / f"shard-{shard:05d}.json"
 
 
 class Staging:
@@ -115,13 +121,14 @@ class Staging:
         self.lake, self.identity, self.kind = lake, identity, kind
         self.artifact = Artifact(lake=str(lake.root), stage=identity.stage, fingerprint=identity.fingerprint)
         self.folder = lake.root / identity.stage / ".staging" / identity.fingerprint
+        self.work = _work(self.folder)
         self.started = time.time()
 
     def finished(self, keys: dict[int, str]) -> dict[int, ShardRecord]:
         """The shards that an earlier run finished, each checked: same key, same size and hash of every file."""
         found = {}
         for shard, key in keys.items():
-            path = _record_path(self.folder, shard)
+            path = _record_path(self.work, shard)
             if path.exists():
                 record = ShardRecord.model_validate(read_json(path))
                 if record.key == key and all(self._intact(part) for part in record.parts):
@@ -142,14 +149,14 @@ class Staging:
         """Write the manifest and the provenance, rename the folder to its fingerprint, add the registry's row."""
         parts = sorted((part for record in records for part in record.parts), key=lambda part: (part.table or "~", part.shard, part.name))
         manifest = Manifest(fingerprint=self.identity.fingerprint, kind=self.kind, identity=self.identity, parts=tuple(parts))
+        known = {part.name for part in parts}
+        for path in [one for one in self.folder.rglob("*") if one.is_file()]:
+            if path.relative_to(self.folder).as_posix() not in known:
+                path.unlink()  # renamed in by a shard that was killed before its record
         about = host_facts() | {"started": self.started, "ended": time.time()} | provenance
         about |= {"notes": {record.shard: record.notes for record in records if record.notes}}
         write_json(self.folder / PROVENANCE, about)
         write_json(self.folder / MANIFEST, manifest.model_dump(mode="json"))
-        keep = {part.name.split("/")[0] for part in parts} | {MANIFEST, PROVENANCE}
-        for path in self.folder.iterdir():
-            if path.name not in keep:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
         fsync_path(self.folder)
         reached("commit.prepared")
         if not (self.artifact.folder / MANIFEST).exists():
@@ -158,6 +165,7 @@ class Staging:
         reached("commit.renamed")
         self.lake.registry.add(self.artifact)
         reached("commit.registered")
+        shutil.rmtree(self.work)
         return self.artifact
 
 
@@ -180,12 +188,21 @@ def stage_artifact(lake: Lake, identity: Identity, kind: str, waiting: Callable[
         if made is not None:
             yield made
             return
-        staging.folder.mkdir(exist_ok=True)
-        for leftover in staging.folder.glob(".tmp-*"):
-            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+        _sweep(staging)
         yield staging
     finally:
         os.close(lock)
+
+
+def _sweep(staging: Staging) -> None:
+    """Make the folders; drop what a killed run left half-written, and the work folders of artifacts committed since."""
+    staging.folder.mkdir(exist_ok=True)
+    staging.work.mkdir(exist_ok=True)
+    for leftover in [*staging.work.glob(".tmp-*"), *staging.folder.glob("**/.tmp-*")]:
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+    for other in staging.folder.parent.glob("*.work"):
+        if (staging.artifact.folder.parent / other.stem / MANIFEST).exists():
+            shutil.rmtree(other, ignore_errors=True)  # its process may be doing the same
 
 
 def host_facts() -> dict[str, Any]:
