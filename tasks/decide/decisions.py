@@ -1,0 +1,315 @@
+"""Decisions: one row for every document, kept or dropped, with every reason.
+
+| column | type | what |
+|---|---|---|
+| `doc_id` | string | the document; the table is sorted by it |
+| `source` | string | its source |
+| `kept` | bool | whether it stays |
+| `dropped_by` | string | the first rule that drops it; null when kept |
+| `failed` | list<string> | all rules that drop it, in the order of the rules |
+| `cluster` | string | smallest doc_id of its cluster among the documents that pass (a document alone is its own); null if it did not pass |
+| `cluster_size` | int32 | passing documents in its cluster, itself too; 0 if it did not pass |
+| `kept_as` | string | the document that stays for it; null unless it was dropped as a duplicate |
+| `jaccard` | float32 | Jaccard similarity to that document estimated from the signatures, 1 for an exact copy; null where there is none |
+| `content_hash` | string | its content hash; null without text |
+| `split` | string | `train` or `validation`, the same for a whole cluster; null if it did not pass |
+
+Validation is chosen by the smallest content hash among a cluster's passing members: a pure function of the set.
+The result is a function of the rows of the inputs; neither their order nor how they are cut into files plays a part.
+"""
+
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from storage.table import column, table
+from tasks.decide.clusters import PAIRS_AT_ONCE, Clusters, estimate_jaccard, find_clusters
+from tasks.decide.predicates import PredicateError, literal, quoted
+from tasks.decide.rules import DecideConfig, Rule, check_rules, compile_rules
+from tasks.decide.signatures import SignatureFiles
+
+DECISIONS = table(
+    column("doc_id", pa.string(), "The document; rows are sorted by it.", nullable=False),
+    column("source", pa.string(), "Name of the source in the recipe.", nullable=False),
+    column("kept", pa.bool_(), "Whether it stays.", nullable=False),
+    column("dropped_by", pa.string(), "The first rule that drops it; null when kept."),
+    column("failed", pa.list_(pa.string()), "All rules that drop it, in the order of the rules.", nullable=False),
+    column("cluster", pa.string(), "Smallest doc_id of its cluster among what passes; null if it did not pass."),
+    column(
+        "cluster_size",
+        pa.int32(),
+        "Passing documents in its cluster, itself too; 0 if it did not pass.",
+        nullable=False,
+    ),
+    column("kept_as", pa.string(), "The document that stays for it; null unless it was dropped as a duplicate."),
+    column("jaccard", pa.float32(), "Jaccard to that document, estimated from signatures; 1 for an exact copy."),
+    column("content_hash", pa.string(), "Its content hash; null without text."),
+    column("split", pa.string(), "train or validation, the same for a whole cluster; null if it did not pass."),
+)
+
+TEXT_MISSING = "extract.text_missing"
+TOMBSTONE = "forget.tombstone"
+EXACT = "duplicates.exact"
+NEAR = "duplicates.near"
+HEXADECIMAL = re.compile("[0-9a-f]*")
+UNDATED = np.iinfo(np.int64).max  # seen after all that have a date
+# What no rule can read: the text, because scores decide, and lists of hashes, which say nothing by themselves.
+UNRULED = frozenset({"text", "signature", "buckets"})
+
+
+class DecideError(ValueError):
+    """Inputs that no decision can be made from: what does not fit, and what to do."""
+
+
+def decide_documents(
+    documents: Sequence[str],
+    annotations: Mapping[str, Sequence[str]],
+    config: DecideConfig,
+    *,
+    tombstones: Sequence[str] = (),
+    lost: Mapping[str, Sequence[str]] | None = None,
+    threads: int = 2,
+    memory_limit: str = "2GB",
+) -> pa.Table:
+    """Decide on every document. The columns and their meaning: the module's table (`DECISIONS`).
+
+    Args: `documents` the Parquet files of the documents (doc_id, source, capture_date, …), whose text is not read;
+    `annotations` the Parquet files of each annotation by its stage's name, one row per document, one of them with
+    `content_hash`, `signature` and `buckets`; `tombstones` the doc_ids that are forgotten; `lost` by stage the doc_ids that
+    it could not finish, which are dropped by `<stage>.lost`; `threads` and `memory_limit` bound DuckDB, which
+    spills to a temporary folder beyond.
+    Raises: DecideError where a document has no row or several in an annotation, or no annotation has signatures; PredicateError
+    where a rule cannot be computed from the columns there are.
+    """
+    rules = compile_rules(config)
+    with tempfile.TemporaryDirectory(prefix="gristmill-decide-") as spill, duckdb.connect() as connection:
+        connection.execute("SET threads = ?", [threads])
+        connection.execute("SET memory_limit = ?", [memory_limit])
+        connection.execute("SET temp_directory = ?", [spill])
+        connection.execute("SET preserve_insertion_order = false")
+        connection.execute("SET TimeZone = 'UTC'")
+        columns = _open(connection, documents, annotations)
+        check_rules(
+            config, {"doc_id": "VARCHAR", **{name: kind for name, (_, kind) in columns.items() if name not in UNRULED}}
+        )
+        _check_rows(connection, annotations)
+        signed_by = columns["signature"][0]
+        marks = {**{f"{stage}.lost": ids for stage, ids in (lost or {}).items()}, TOMBSTONE: tombstones}
+        rows, failed = _score(connection, annotations, columns, rules, marks)
+    names = [TEXT_MISSING, *marks, *(rule.name for rule in rules)]
+    files = SignatureFiles([str(path) for path in annotations[signed_by]])
+    return _assemble(rows, failed, names, files, config)
+
+
+def _open(
+    connection: duckdb.DuckDBPyConnection, documents: Sequence[str], annotations: Mapping[str, Sequence[str]]
+) -> dict[str, tuple[str, str]]:
+    """Make a view of each input. Returns: the input and the DuckDB type of each column."""
+    columns: dict[str, tuple[str, str]] = {}
+    for name, paths in {"documents": documents, **annotations}.items():
+        if not paths:
+            raise DecideError(f"decide was given no file of {name}: it needs one row of it for each document.")
+        files = f"read_parquet([{', '.join(literal(str(path)) for path in paths)}])"
+        found = connection.execute(f"DESCRIBE SELECT * FROM {files}").fetchall()
+        # Where a document's signature lies: which file, which row of it.
+        place = (
+            ", file_index AS sign_file, file_row_number AS sign_row" if "signature" in [row[0] for row in found] else ""
+        )
+        connection.execute(f"CREATE VIEW {quoted(f'input_{name}')} AS SELECT *{place} FROM {files}")
+        for column_name, kind, *_ in found:
+            if column_name == "doc_id":
+                continue
+            if column_name in columns:
+                raise DecideError(
+                    f"Both {columns[column_name][0]} and {name} have a column {column_name}: a rule could not tell which it reads. Rename one."
+                )
+            columns[column_name] = (name, kind)
+    for needed in ("source", "capture_date"):
+        if columns.get(needed, ("", ""))[0] != "documents":
+            raise DecideError(f"The documents have no column {needed}, which decide needs.")
+    for needed in ("content_hash", "signature", "buckets"):
+        if needed not in columns:
+            raise DecideError(f"No annotation has the column {needed}: decide needs the sign stage's output.")
+    return columns
+
+
+def _check_rows(connection: duckdb.DuckDBPyConnection, annotations: Mapping[str, Sequence[str]]) -> None:
+    """Raises: DecideError where an input does not have exactly one row for each document."""
+    for name in ("documents", *annotations):
+        view = quoted(f"input_{name}")
+        ((repeated, example),) = connection.execute(
+            f"SELECT count(*), min(doc_id) FROM (SELECT doc_id FROM {view} GROUP BY doc_id HAVING count(*) > 1)"
+        ).fetchall()
+        if repeated:
+            raise DecideError(
+                f"{name} has more than one row for {repeated} documents, such as {example}: give each snapshot once."
+            )
+    for name in annotations:
+        view = quoted(f"input_{name}")
+        ((missing, example),) = connection.execute(
+            f"SELECT count(*), min(doc_id) FROM input_documents ANTI JOIN {view} USING (doc_id)"
+        ).fetchall()
+        if missing:
+            raise DecideError(
+                f"{name} has no row for {missing} documents, such as {example}: annotate the same snapshots that are decided."
+            )
+
+
+def _score(
+    connection: duckdb.DuckDBPyConnection,
+    annotations: Mapping[str, Sequence[str]],
+    columns: Mapping[str, tuple[str, str]],
+    rules: Sequence[Rule],
+    marks: Mapping[str, Sequence[str]],
+) -> tuple[pa.Table, np.ndarray]:
+    """Evaluate all rules. Returns: the documents sorted by doc_id, and (documents, reasons) bool of what each failed."""
+    joins = [f"JOIN {quoted(f'input_{name}')} USING (doc_id)" for name in annotations]
+    reasons = []
+    for number, ids in enumerate(marks.values()):
+        connection.register(f"marked_{number}", pa.table({"doc_id": pa.array(sorted(set(ids)), type=pa.string())}))
+        joins.append(f"LEFT JOIN (SELECT doc_id, true AS mark_{number} FROM marked_{number}) USING (doc_id)")
+        reasons.append(f"mark_{number}")
+    # A column by its bare name must be the one of its own input, so rules see a subquery with nothing else in it.
+    reasons = ["content_hash IS NULL", *(f"coalesce({reason}, false)" for reason in reasons)]
+    reasons += [f"coalesce((\n{rule.drop_when}\n), false)" for rule in rules]
+    taken = [name for name in columns if name not in UNRULED]
+    query = (
+        f"SELECT doc_id, source, content_hash, coalesce(epoch_us(capture_date), {UNDATED}) AS seen, sign_file, sign_row, "
+        + ", ".join(f"{reason} AS failed_{number}" for number, reason in enumerate(reasons))
+        + " FROM (SELECT doc_id, sign_file, sign_row, "
+        + ", ".join([*(f"mark_{number}" for number in range(len(marks))), *map(quoted, taken)])
+        + f" FROM input_documents {' '.join(joins)}) ORDER BY doc_id"
+    )
+    try:
+        result = connection.execute(query).to_arrow_table()
+    except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException) as error:
+        raise PredicateError(
+            f"A rule under decide.rules cannot be computed for some document: {str(error).splitlines()[0]} Guard it, as with try_cast."
+        ) from error
+    n_columns = result.num_columns - len(reasons)
+    failed = np.empty((result.num_rows, len(reasons)), dtype=bool)
+    for number in range(len(reasons)):
+        failed[:, number] = result.column(n_columns + number).to_numpy()
+    return result.select(range(n_columns)).combine_chunks(), failed
+
+
+def _assemble(
+    rows: pa.Table, failed: np.ndarray, names: Sequence[str], files: SignatureFiles, config: DecideConfig
+) -> pa.Table:
+    """Cluster what passes and write one row per document."""
+    n = rows.num_rows
+    passing = np.flatnonzero(~failed.any(axis=1))
+    place = files.places(rows.column("sign_file").to_numpy(), rows.column("sign_row").to_numpy())[passing]
+    content = _content_words(rows.column("content_hash").take(pa.array(passing)))
+    buckets, signed = files.buckets(place)
+    seen_us = rows.column("seen").to_numpy()[passing]
+    seen = np.empty(len(passing), dtype=np.int64)
+    seen[np.argsort(seen_us, kind="stable")] = np.arange(len(passing))  # rows are in the order of doc_id
+    clusters = find_clusters(
+        content, seen, buckets, signed, lambda positions: files.signatures(place[positions]), config.duplicates
+    )
+    copies = np.flatnonzero(clusters.stays != np.arange(len(passing)))
+    # Reasons of a duplicate come after all others, of which it has none.
+    names = [*names, EXACT, NEAR]
+    failed = np.concatenate([failed, np.zeros((n, 2), dtype=bool)], axis=1)
+    failed[passing[copies], np.where(clusters.exact[copies], len(names) - 2, len(names) - 1)] = True
+    reason_row, reason = np.nonzero(failed)
+    offsets = np.zeros(n + 1, dtype=np.int32)
+    np.cumsum(np.bincount(reason_row, minlength=n), out=offsets[1:])
+    reasons = pa.array(names, type=pa.string()).take(pa.array(reason))
+    kept = offsets[1:] == offsets[:-1]
+    first_reason = np.where(kept, 0, offsets[:-1])
+
+    doc_id = rows.column("doc_id").combine_chunks()
+    cluster = np.full(n, -1)
+    cluster[passing] = passing[clusters.smallest]
+    kept_as = np.full(n, -1)
+    kept_as[passing[copies]] = passing[clusters.stays[copies]]
+    size = np.zeros(n, dtype=np.int32)
+    size[passing] = clusters.size
+    jaccard = np.zeros(n, dtype=np.float32)
+    estimated = np.zeros(n, dtype=bool)
+    values, known = _jaccards(clusters, copies, signed, place, files)
+    jaccard[passing[copies]], estimated[passing[copies]] = values, known
+    validation = np.zeros(n, dtype=bool)
+    validation[passing] = _validation(clusters, content, config.validation_share)
+    passed = np.zeros(n, dtype=bool)
+    passed[passing] = True
+    split = pa.array(["train", "validation"]).take(pa.array(validation.astype(np.int8), mask=~passed))
+    return pa.table(
+        [
+            doc_id,
+            rows.column("source"),
+            pa.array(kept),
+            reasons.take(pa.array(first_reason, mask=kept)) if len(reasons) else pa.nulls(n, pa.string()),
+            pa.ListArray.from_arrays(pa.array(offsets), reasons),
+            _take(doc_id, cluster),
+            pa.array(size),
+            _take(doc_id, kept_as),
+            pa.array(jaccard, mask=~estimated),
+            rows.column("content_hash"),
+            split,
+        ],
+        schema=DECISIONS.schema,
+    )
+
+
+def _take(values: pa.Array, positions: np.ndarray) -> pa.Array:
+    """values[positions], null where a position is -1."""
+    return values.take(pa.array(np.maximum(positions, 0), mask=positions < 0))
+
+
+def _jaccards(
+    clusters: Clusters, copies: np.ndarray, signed: np.ndarray, place: np.ndarray, files: SignatureFiles
+) -> tuple[np.ndarray, np.ndarray]:
+    """Estimated Jaccard of each copy to who stays for it (float64), and whether there is an estimate."""
+    stays = clusters.stays[copies]
+    same = clusters.content[copies] == clusters.content[stays]
+    values = same.astype(np.float64)
+    compared = np.flatnonzero(~same & signed[copies] & signed[stays])
+    involved = np.unique(np.concatenate([place[copies[compared]], place[stays[compared]]]))
+    table_of = files.signatures(involved)
+    left = np.searchsorted(involved, place[copies[compared]])
+    right = np.searchsorted(involved, place[stays[compared]])
+    for start in range(0, len(compared), PAIRS_AT_ONCE):
+        some = slice(start, start + PAIRS_AT_ONCE)
+        values[compared[some]] = estimate_jaccard(table_of[left[some]], table_of[right[some]])
+    known = same.copy()
+    known[compared] = True
+    return values, known
+
+
+def _content_words(hashes: pa.ChunkedArray) -> np.ndarray:
+    """Content hashes (32 hexadecimal characters each) as (n, 2) uint64, high half first.
+
+    Raises: DecideError where one has another form.
+    """
+    n = len(hashes)
+    joined = "".join(hashes.to_pylist())
+    if len(joined) != 32 * n or HEXADECIMAL.fullmatch(joined) is None:
+        raise DecideError("A content_hash does not have 32 hexadecimal characters: sign the documents again.")
+    return np.frombuffer(bytes.fromhex(joined), dtype=">u8").astype(np.uint64).reshape(n, 2)
+
+
+def _validation(clusters: Clusters, content: np.ndarray, share: float) -> np.ndarray:
+    """Which passing documents are for validation: bool, the same for all members of a cluster."""
+    n_clusters = int(clusters.label.max(initial=-1)) + 1
+    least = np.full(n_clusters, len(content))
+    np.minimum.at(least, clusters.label, clusters.content)
+    low_half = np.zeros(int(clusters.content.max(initial=-1)) + 1, dtype=np.uint64)
+    low_half[clusters.content] = content[:, 1]
+    # Hashed once more: the smallest of several hashes is no longer evenly spread.
+    value = _mix(low_half[least])
+    return (value < np.uint64(int(share * 2**64)))[clusters.label]
+
+
+def _mix(value: np.ndarray) -> np.ndarray:
+    """SplitMix64 (Steele et al. 2014) of each uint64: fixed here, for the split is content and must never move."""
+    value = value + np.uint64(0x9E3779B97F4A7C15)
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return value ^ (value >> np.uint64(31))
