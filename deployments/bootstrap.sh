@@ -57,7 +57,7 @@ install() {
 say "installs into $venv in three steps; tail -f $log follows them"
 say "1/3 pip"
 install -c "$constraints" --upgrade pip # 23.2 crashes on the extra lxml[html-clean]
-say "2/3 torch (on Linux, where only its CUDA build is at hand, about 2.5 GB)"
+say "2/3 torch (on Linux it may bring about 2.5 GB of CUDA libraries)"
 # Alone and first: resolved together with what depends on it, another build may be taken.
 install -c "$constraints" "$(grep '^torch==' "$constraints")"
 say "3/3 gristmill and its pins (fastText is compiled: about half a minute)"
