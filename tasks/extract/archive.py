@@ -1,0 +1,176 @@
+"""WARC and WET files as records: each with the bytes it takes up, and a row for every stretch that gave none.
+
+**Places.** Of the items of a file, those with the same `space` cover that space from 0 to its end without gap or overlap;
+padding, and whatever else lies between two items, belongs to the one before.
+
+- `space="file"`: bytes of the file as it lies on the disk. So it is for an uncompressed WARC, and for one compressed record by
+  record (gzip members, zstd frames). A member is one record; where a member of such a file holds several, its bytes can't be divided
+  between them, so record i of n is given the member's byte i and the last one all the rest (`member_record` is i). A record that goes
+  on in the next member ends there.
+- `space="stream"`: bytes of the decoded file, for one whose first member holds several records, or only a part of one (a WARC
+  compressed as a whole, in parallel, or in blocks; lz4). A stretch that can't be decoded stands in the stream for itself. An empty
+  member has no byte there, and so no row.
+
+**Damage.** A member that can't be decoded, or whose checksum is wrong, is lost up to the next member that decodes. In a stream,
+the records decoded before the damage was noticed stay, and the rest of the member is lost.
+
+**Wrong lengths.** Where the end of a record is certain, its payload reaches to there whatever its Content-Length says (see
+`tasks.extract.records`); `declared_length` keeps what it said.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tasks.extract.members import Kind, decode, kind_of
+from tasks.extract.reasons import LossReason
+from tasks.extract.records import Found, Lost, Parsed, Scanner
+
+Space = Literal["file", "stream"]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One WARC record.
+
+    Attributes:
+        offset, length, space: the bytes it takes up, padding after it included; see the module.
+        record_type: WARC-Type, lower case; "unknown" if it has none.
+        url: WARC-Target-URI without angle brackets.
+        date: WARC-Date as it stands.
+        headers: the WARC header's fields, lower-case names, the first of each.
+        payload: the block, at most 64 MiB: for a response its HTTP header and body.
+        declared_length: the Content-Length, if it has one; the payload is shorter or longer where that was wrong.
+        member_record: how many items begin before it in its compressed member.
+    """
+
+    offset: int
+    length: int
+    space: Space
+    record_type: str
+    record_id: str | None
+    url: str | None
+    date: str | None
+    headers: dict[str, str]
+    payload: bytes
+    declared_length: int | None
+    member_record: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A stretch of a file that gave no record: where it is, why, and of which record it seems to be a part."""
+
+    offset: int
+    length: int
+    space: Space
+    reason: LossReason
+    detail: str
+    record_type: str | None = None
+    url: str | None = None
+
+
+Item = Record | Unreadable
+
+
+def read_archive(path: str | Path, start: int = 0, stop: int | None = None) -> Iterator[Item]:
+    """The items of an archive that begin in [start, stop), in the order of the file. Which they are depends on the file alone.
+
+    Where a member begins can't be known from its bytes alone (a WARC may hold a WARC.gz as a picture holds pixels), so what lies before
+    `start` is decoded and left out: about a tenth of a millisecond a record, where extracting a page takes ten milliseconds.
+
+    Arguments:
+        start, stop: bytes of the file, at any place; None: to the end. In a file whose places are in the stream every item counts
+            as beginning at 0.
+    Raises: OSError if the file can't be read; ValueError for a range that is none.
+    """
+    if start < 0 or (stop is not None and stop < start):
+        raise ValueError(f"{path}: the range from {start} to {stop} is none; it must start at 0 or more and stop where it starts or later.")
+    if stop == start:
+        return
+    kind = kind_of(path)
+    if kind is Kind.EMPTY:
+        if start == 0:
+            yield Unreadable(0, 0, "file", LossReason.EMPTY_FILE, "the file has no bytes")
+        return
+    for item in _read(path, kind):
+        place = item.offset if item.space == "file" else 0
+        if stop is not None and place >= stop:
+            return
+        if place >= start:
+            yield item
+        elif item.space == "stream":
+            return
+
+
+def _read(path: str | Path, kind: Kind) -> Iterator[Item]:
+    """Every item. Each is held until the next one begins: only then is its length known, and, of the first, its space."""
+    scanner = Scanner(kind is not Kind.PLAIN, os.path.getsize(path))
+    space: Space | None = "file" if kind is Kind.PLAIN else "stream" if kind is Kind.LZ4 else None
+    held: Found | None = None
+    for found in _scan(scanner, path):
+        if held is not None:
+            space = space or ("stream" if held.shares or found.shares else "file")
+            yield from _place(held, found.file, found.stream, space)
+        held = found
+    if held is not None:
+        space = space or ("stream" if held.shares else "file")
+        yield from _place(held, os.path.getsize(path), scanner.size_of_stream, space)
+
+
+def _scan(scanner: Scanner, path: str | Path) -> Iterator[Found]:
+    for event in decode(path):
+        scanner.take(event)
+        if scanner.found:
+            yield from scanner.found
+            scanner.found.clear()
+    scanner.finish_file()
+    yield from scanner.found
+
+
+def _place(found: Found, file_end: int, stream_end: int, space: Space) -> Iterator[Item]:
+    """The item, now that it is known where it ends; nothing for an empty member in a stream."""
+    if space == "file":
+        yield _item(found, file_end - found.file, space)
+    elif stream_end > found.stream or not (isinstance(found.content, Lost) and found.content.reason is LossReason.EMPTY_MEMBER):
+        yield _item(found, stream_end - found.stream, space)
+
+
+def _item(found: Found, length: int, space: Space) -> Item:
+    content = found.content
+    offset = found.file if space == "file" else found.stream
+    headers = content.headers or {}
+    record_type = headers.get("warc-type", "").lower() or None
+    url = headers.get("warc-target-uri", "").strip("<>") or None
+    if not isinstance(content, Parsed):
+        return Unreadable(offset, length, space, content.reason, content.detail, record_type, url)
+    return Record(
+        offset,
+        length,
+        space,
+        record_type or "unknown",
+        headers.get("warc-record-id"),
+        url,
+        headers.get("warc-date"),
+        headers,
+        content.payload,
+        content.declared,
+        found.index if space == "file" else 0,
+    )
+
+
+def cut_points(path: str | Path, target_bytes: int) -> list[tuple[int, int]]:
+    """Cuts a file into ranges of bytes for `read_archive`, of about `target_bytes` each. Reads no more than its first record.
+
+    A function of the file's bytes alone. A file whose places are in the stream is one piece, as is an empty one.
+    Raises: OSError if the file can't be read; ValueError if `target_bytes` is not positive.
+    """
+    if target_bytes <= 0:
+        raise ValueError(f"The size of a piece is {target_bytes} bytes; it must be above 0.")
+    size = os.path.getsize(path)
+    first = next(read_archive(path))
+    pieces = max(round(size / target_bytes), 1) if first.space == "file" else 1
+    bounds = [size * piece // pieces for piece in range(pieces + 1)]
+    return list(zip(bounds[:-1], bounds[1:], strict=True))
