@@ -1,0 +1,70 @@
+"""The decide stage: thresholds over all columns, clusters among what passes, who stays and why not."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import duckdb
+
+from storage.artifact import MAIN_TABLE, Artifact
+from storage.commit import ShardOutput
+from storage.failpoints import reached
+from tasks.decide.decisions import DECISIONS, decide_documents
+from tasks.decide.rules import DecideConfig
+from tasks.executor import Watch
+from tasks.stage import Inputs, Shard, Stage
+
+
+def _plan(inputs: Inputs, config: DecideConfig) -> list[Shard]:
+    documents, annotations = inputs["documents"], inputs["annotations"]
+    by_stage: dict[str, list[str]] = {}
+    lost: dict[str, list[str]] = {}
+    for annotation in annotations:
+        by_stage.setdefault(annotation.stage, []).extend(map(str, annotation.paths()))
+        if annotation.rows("losses"):
+            lost.setdefault(annotation.stage, []).extend(
+                annotation.read(["doc_id"], "losses").column("doc_id").to_pylist()
+            )
+    where = {
+        "documents": [str(path) for one in documents for path in one.paths()],
+        "annotations": by_stage,
+        "lost": lost,
+    }
+    content = {"inputs": [f"{one.stage}/{one.fingerprint}" for one in (*documents, *annotations)]}
+    return [Shard(0, content, sum(one.rows() for one in documents), where)]
+
+
+def _work(shard: Shard, config: DecideConfig, output: ShardOutput, watch: Watch) -> None:
+    """Apply the recipe's thresholds to all columns, name every failed rule, cluster what passes, and say who stays."""
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    where = shard.where
+    decisions = decide_documents(where["documents"], where["annotations"], config, lost=where["lost"], threads=threads)
+    reached("decide.decided")
+    for batch in decisions.to_batches():
+        output.write(batch)
+    watch.progress(shard.size)
+
+
+def reasons(artifact: Artifact) -> list[dict[str, Any]]:
+    """Documents kept and dropped, by the rule that dropped them: rows of (source, dropped_by, documents), most first."""
+    paths: Sequence[str] = [str(path) for path in artifact.paths(MAIN_TABLE)]
+    with duckdb.connect() as connection:
+        rows = connection.execute(
+            "select source, coalesce(dropped_by, 'kept') as what, count(*) as documents from read_parquet($paths) group by all order by source, documents desc, what",
+            {"paths": list(paths)},
+        ).fetchall()
+    return [{"source": source, "dropped_by": what, "documents": count} for source, what, count in rows]
+
+
+decide = Stage(
+    "decide",
+    1,
+    "decisions",
+    DecideConfig,
+    {MAIN_TABLE: DECISIONS},
+    _plan,
+    _work,
+    here=True,
+    unit="documents",
+    summary=reasons,
+)
