@@ -177,7 +177,7 @@ def pack_exception(error: BaseException) -> tuple[BaseException, str]:
 
 
 def die_with_parent(parent: int) -> None:
-    """Asks the kernel to kill this process when the thread that started it ends (Linux only; elsewhere does nothing)."""
+    """Asks the kernel to kill this process when the thread that started it ends (on Linux; elsewhere does nothing)."""
     if not sys.platform.startswith("linux"):
         return
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))

@@ -60,7 +60,7 @@ class WorkerPool:
         self._pool = pebble.ProcessPool(
             workers, initializer=_start_worker, initargs=(os.getpid(), array), context=methods
         )
-        self._failure: OSError | RuntimeError | None = None
+        self._failure: Exception | None = RuntimeError("The worker processes did not start.")
         self._started, self._stopped = threading.Event(), threading.Event()
         # Linux kills a worker when the thread that started it ends. So none is started from the caller's thread, which
         # may end between two stages, but from one that lives as long as the pool.
@@ -109,10 +109,12 @@ class WorkerPool:
 
     def _keep(self) -> None:
         try:
-            self._failure = None if self._pool.active else RuntimeError("The worker processes did not start.")
+            if self._pool.active:
+                self._failure = None
         except (OSError, RuntimeError) as error:
             self._failure = error
-        self._started.set()
+        finally:
+            self._started.set()
         self._stopped.wait()
 
 
@@ -165,7 +167,7 @@ def _as_a_worker_starts() -> Iterator[None]:
         finally:
             for name, value in before.items():
                 if value is None:
-                    del os.environ[name]
+                    os.environ.pop(name, None)
                 else:
                     os.environ[name] = value
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
