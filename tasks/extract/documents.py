@@ -1,0 +1,181 @@
+"""From a record to its row: a document, or a loss with the reason why it is none. Every record gives exactly one."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from tasks.extract.archive import Item, Record, Unreadable
+from tasks.extract.charset import decode_text
+from tasks.extract.config import ExtractConfig
+from tasks.extract.page import clean_text, extract_page
+from tasks.extract.payload import Refused, Response, decode_body, looks_binary, parse_response
+from tasks.extract.reasons import LossReason
+
+HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+PLAIN_TYPES = frozenset({"text/plain", "text/markdown", "text/x-markdown", "text/x-rst"})
+
+_NO_PAGES = {
+    "warcinfo": LossReason.WARCINFO,
+    "request": LossReason.REQUEST,
+    "metadata": LossReason.METADATA,
+    "revisit": LossReason.REVISIT,
+    "continuation": LossReason.CONTINUATION,
+}
+_LOOKS_LIKE_HTML = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:\s|<!--.{0,2000}?-->|<\?xml[^>]{0,200}>)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
+_DATE = re.compile(
+    r"(\d{4})-?(\d\d)-?(\d\d)(?:[T ]?(\d\d):?(\d\d):?(\d\d)(?:\.(\d{1,9}))?)?\s*(Z|[+-]\d\d:?\d\d)?\s*", re.IGNORECASE
+)
+
+
+class DocumentRow(NamedTuple):
+    """A document: the columns of the documents table that a record can tell. `offset`, `length`, `space`: its place in the file."""
+
+    space: str
+    offset: int
+    length: int
+    record_id: str | None
+    url: str | None
+    capture_date: datetime | None
+    http_status: int | None
+    content_type: str | None
+    charset: str | None
+    charset_from: str | None
+    license: str | None
+    origin: str | None
+    carrier: str | None
+    title: str | None
+    text_bytes: int
+    text: str
+
+
+class LossRow(NamedTuple):
+    """A record or stretch that is no document: where, why (a `LossReason`), and what exactly."""
+
+    space: str
+    offset: int
+    length: int
+    record_type: str | None
+    url: str | None
+    reason: str
+    detail: str
+
+
+class _Text(NamedTuple):
+    """What a body gave."""
+
+    text: str
+    title: str | None
+    content_type: str | None
+    charset: str
+    charset_from: str
+    http_status: int | None = None
+
+
+def extract_record(item: Item, config: ExtractConfig) -> DocumentRow | LossRow:
+    """One item of an archive as its one row. A pure function of picklable arguments, for a worker that may be killed over it."""
+    if isinstance(item, Unreadable):
+        return LossRow(item.space, item.offset, item.length, item.record_type, item.url, item.reason.value, item.detail)
+    try:
+        text = _extract(item, config)
+    except Refused as refused:
+        return loss_row(item, refused.reason, refused.detail)
+    return DocumentRow(
+        space=item.space,
+        offset=item.offset,
+        length=item.length,
+        record_id=item.record_id,
+        url=item.url,
+        capture_date=parse_date(item.date),
+        http_status=text.http_status,
+        content_type=text.content_type,
+        charset=text.charset,
+        charset_from=text.charset_from,
+        license=item.headers.get("gristmill-license") or None,
+        origin=item.headers.get("gristmill-origin") or None,
+        carrier=item.headers.get("gristmill-carrier") or None,
+        title=text.title,
+        text_bytes=len(text.text.encode()),
+        text=text.text,
+    )
+
+
+def loss_row(record: Record, reason: LossReason | str, detail: str = "") -> LossRow:
+    """The loss of a record, for a reason that its reader found: also one that only the executor knows (a time-out, a crash)."""
+    return LossRow(record.space, record.offset, record.length, record.record_type, record.url, str(reason), detail)
+
+
+def _extract(record: Record, config: ExtractConfig) -> _Text:
+    if record.record_type in _NO_PAGES:
+        raise Refused(_NO_PAGES[record.record_type], record.headers.get("content-type", "")[:100])
+    if record.record_type not in ("response", "resource", "conversion"):
+        raise Refused(LossReason.UNKNOWN_TYPE, _media_type(record.record_type) or "")
+    content_type = record.headers.get("content-type")
+    media_type = _media_type(content_type)
+    # Some responses are no HTTP (DNS, FTP); some have no type, or that of their body, and are.
+    response = parse_response(record.payload) if media_type == "application/http" or record.record_type == "response" else None
+    if response is None:
+        if media_type == "application/http":
+            raise Refused(LossReason.NOT_HTTP if record.payload.strip() else LossReason.EMPTY_BODY)
+        body = decode_body(Response(0, {}, record.payload), config.max_bytes)
+        return _read_body(body, content_type, record, config)
+    if not 200 <= response.status < 300:
+        reason = LossReason.REDIRECT if 300 <= response.status < 400 else LossReason.HTTP_ERROR
+        raise Refused(reason, str(response.status))
+    if response.status in (204, 205, 206):
+        raise Refused(LossReason.NO_CONTENT, str(response.status))
+    content_type = response.headers.get("content-type")
+    media_type = _media_type(content_type)
+    if media_type is not None and media_type not in HTML_TYPES | PLAIN_TYPES:
+        raise Refused(LossReason.MEDIA_TYPE, media_type)  # before a picture is unpacked
+    return _read_body(decode_body(response, config.max_bytes), content_type, record, config)._replace(http_status=response.status)
+
+
+def _read_body(body: bytes, content_type: str | None, record: Record, config: ExtractConfig) -> _Text:
+    """A decoded body as text: a page's main text, or plain text as it is."""
+    media_type = _media_type(content_type)
+    if media_type is None:
+        html = _LOOKS_LIKE_HTML.match(body) is not None
+        if not html and record.record_type != "conversion":
+            raise Refused(LossReason.MEDIA_TYPE if body.strip() else LossReason.EMPTY_BODY, "none" if body.strip() else "")
+    else:
+        html = media_type in HTML_TYPES
+        if not html and media_type not in PLAIN_TYPES:
+            raise Refused(LossReason.MEDIA_TYPE, media_type)
+    if not body.strip():
+        raise Refused(LossReason.EMPTY_BODY)
+    if len(body) > config.max_bytes:
+        raise Refused(LossReason.TOO_LARGE, f"{len(body)} bytes")
+    decoded = decode_text(body, content_type, html)
+    if looks_binary(body) and not decoded.charset.startswith("utf-16"):
+        raise Refused(LossReason.BAD_ENCODING, "binary")
+    if decoded.replaced > config.max_replaced_share * len(decoded.text):
+        raise Refused(LossReason.BAD_ENCODING, f"{decoded.replaced} of {len(decoded.text)} characters are not {decoded.charset}")
+    if html:
+        page = extract_page(decoded.text, record.url, config)
+        return _Text(page.text, page.title, media_type, decoded.charset, decoded.charset_from)
+    text = clean_text(decoded.text)
+    if not text.strip():
+        raise Refused(LossReason.NO_TEXT)
+    return _Text(text, None, media_type, decoded.charset, decoded.charset_from)
+
+
+def parse_date(date: str | None) -> datetime | None:
+    """A WARC-Date in UTC, microseconds kept; also 14 digits, a day alone, an offset. None if it is missing or no date."""
+    match = _DATE.fullmatch(date.strip()) if date else None
+    if match is None:
+        return None
+    year, month, day, hour, minute, second = (int(part or 0) for part in match.group(1, 2, 3, 4, 5, 6))
+    try:
+        moment = datetime(year, month, day, hour, minute, second, int((match.group(7) or "0").ljust(6, "0")[:6]), tzinfo=UTC)
+        if (zone := match.group(8)) and zone not in "zZ":
+            offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[-2:]))
+            moment = moment - offset if zone[0] == "+" else moment + offset
+    except (ValueError, OverflowError):
+        return None
+    return moment
+
+
+def _media_type(content_type: str | None) -> str | None:
+    """The media type alone, lower case; None if there is none. What can't stand in one becomes "?"."""
+    media_type = (content_type or "").split(";")[0].strip().lower()
+    return re.sub(r"[^\w.+/-]", "?", media_type, flags=re.ASCII)[:100] or None
