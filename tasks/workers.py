@@ -60,7 +60,7 @@ class WorkerPool:
         self._pool = pebble.ProcessPool(
             workers, initializer=_start_worker, initargs=(os.getpid(), array), context=methods
         )
-        self._failure: Exception | None = RuntimeError("The worker processes did not start.")
+        self._failures: list[Exception] = []
         self._started, self._stopped = threading.Event(), threading.Event()
         # Linux kills a worker when the thread that started it ends. So none is started from the caller's thread, which
         # may end between two stages, but from one that lives as long as the pool.
@@ -71,9 +71,9 @@ class WorkerPool:
         except BaseException:
             self.stop()
             raise
-        if self._failure is not None:
+        if self._failures:
             self.stop()
-            raise self._failure
+            raise self._failures[0]
 
     @property
     def alive(self) -> bool:
@@ -109,10 +109,10 @@ class WorkerPool:
 
     def _keep(self) -> None:
         try:
-            if self._pool.active:
-                self._failure = None
+            if not self._pool.active:  # asking starts the workers
+                self._failures.append(RuntimeError("The worker processes did not start."))
         except (OSError, RuntimeError) as error:
-            self._failure = error
+            self._failures.append(error)
         finally:
             self._started.set()
         self._stopped.wait()
