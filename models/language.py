@@ -44,9 +44,13 @@ def locate(model: ModelRef) -> Path:
             found = sha256(path.read_bytes()).hexdigest()
             if found == model.sha256:
                 return path
-            raise ModelMissing(f"{path} has the SHA-256 {found[:12]}…, not {model.sha256[:12]}… as the recipe says. Correct one of them.")
+            raise ModelMissing(
+                f"{path} has the SHA-256 {found[:12]}…, not {model.sha256[:12]}… as the recipe says. Correct one of them."
+            )
     looked = ", ".join(str(path) for path in candidates) or "no place"
-    raise ModelMissing(f"The model {model.name} is not here (looked at {looked}). Run `make setup`, or put its folder into GRISTMILL_MODELS.")
+    raise ModelMissing(
+        f"The model {model.name} is not here (looked at {looked}). Run `make setup`, or put its folder into GRISTMILL_MODELS."
+    )
 
 
 @functools.cache
@@ -64,4 +68,6 @@ def predict(model: ModelRef, texts: list[str]) -> tuple[list[list[str]], list[li
     Args: texts without line ends (fastText reads a line end as the end of the text).
     """
     labels, probabilities = load(model).predict(texts, k=2)  # lists in, lists out: strings meet a numpy 2 error
-    return [[label.removeprefix("__label__") for label in pair] for pair in labels], [[float(p) for p in pair] for pair in probabilities]
+    return [[label.removeprefix("__label__") for label in pair] for pair in labels], [
+        [float(p) for p in pair] for pair in probabilities
+    ]

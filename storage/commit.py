@@ -103,7 +103,9 @@ class ShardOutput:
 
 def _part(path: Path, folder: Path, table: str | None, shard: int, rows: int, sha256: str | None) -> Part:
     name = str(path.relative_to(folder))
-    return Part(name=name, table=table, shard=shard, rows=rows, bytes=path.stat().st_size, sha256=sha256 or sha256_file(path))
+    return Part(
+        name=name, table=table, shard=shard, rows=rows, bytes=path.stat().st_size, sha256=sha256 or sha256_file(path)
+    )
 
 
 def _work(staging: Path) -> Path:
@@ -147,8 +149,13 @@ class Staging:
 
     def commit(self, records: list[ShardRecord], provenance: dict[str, Any]) -> Artifact:
         """Write the manifest and the provenance, rename the folder to its fingerprint, add the registry's row."""
-        parts = sorted((part for record in records for part in record.parts), key=lambda part: (part.table or "~", part.shard, part.name))
-        manifest = Manifest(fingerprint=self.identity.fingerprint, kind=self.kind, identity=self.identity, parts=tuple(parts))
+        parts = sorted(
+            (part for record in records for part in record.parts),
+            key=lambda part: (part.table or "~", part.shard, part.name),
+        )
+        manifest = Manifest(
+            fingerprint=self.identity.fingerprint, kind=self.kind, identity=self.identity, parts=tuple(parts)
+        )
         known = {part.name for part in parts}
         for path in [one for one in self.folder.rglob("*") if one.is_file()]:
             if path.relative_to(self.folder).as_posix() not in known:
@@ -170,7 +177,9 @@ class Staging:
 
 
 @contextlib.contextmanager
-def stage_artifact(lake: Lake, identity: Identity, kind: str, waiting: Callable[[str], None]) -> Iterator[Staging | Artifact]:
+def stage_artifact(
+    lake: Lake, identity: Identity, kind: str, waiting: Callable[[str], None]
+) -> Iterator[Staging | Artifact]:
     """Take the lock on an artifact's staging folder; gives the `Staging`, or the `Artifact` if it was made meanwhile.
 
     `waiting` is called with a sentence when another process is making the same artifact.
@@ -190,6 +199,21 @@ def stage_artifact(lake: Lake, identity: Identity, kind: str, waiting: Callable[
             return
         _sweep(staging)
         yield staging
+    finally:
+        os.close(lock)
+
+
+def tidy(artifact: Artifact) -> None:
+    """Drop the work folder that a kill between the commit and its last step left behind, if nobody is at it."""
+    work = _work(artifact.folder.parent / ".staging" / artifact.fingerprint)
+    if not work.exists():
+        return
+    lock = os.open(work.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(work)
+    except BlockingIOError:
+        return  # its process is about to do the same
     finally:
         os.close(lock)
 

@@ -29,17 +29,25 @@ class HashCache:
         """(SHA-256, size in bytes) of a file; the file is read only if its size or time is new."""
         about = path.stat()
         with self._open() as connection:
-            known = connection.execute("select sha256 from files where path = ? and bytes = ? and changed = ?", (str(path), about.st_size, about.st_mtime_ns)).fetchone()
+            known = connection.execute(
+                "select sha256 from files where path = ? and bytes = ? and changed = ?",
+                (str(path), about.st_size, about.st_mtime_ns),
+            ).fetchone()
             if known:
                 return known[0], about.st_size
             sha256 = sha256_file(path)
-            connection.execute("insert or replace into files values (?, ?, ?, ?)", (str(path), about.st_size, about.st_mtime_ns, sha256))
+            connection.execute(
+                "insert or replace into files values (?, ?, ?, ?)",
+                (str(path), about.st_size, about.st_mtime_ns, sha256),
+            )
         return sha256, about.st_size
 
     def locate(self, sha256: str) -> Path | None:
         """A file that has this hash and has not changed since it was hashed, or None."""
         with self._open() as connection:
-            rows = connection.execute("select path, bytes, changed from files where sha256 = ? order by path", (sha256,)).fetchall()
+            rows = connection.execute(
+                "select path, bytes, changed from files where sha256 = ? order by path", (sha256,)
+            ).fetchall()
         for name, size, changed in rows:
             path = Path(name)
             if path.exists() and (path.stat().st_size, path.stat().st_mtime_ns) == (size, changed):

@@ -60,12 +60,18 @@ class Lake:
         if named is not None:
             return named
         stage, _, prefix = name.rpartition("/")
-        found = [a for a in self.registry.artifacts(stage or None) if a.fingerprint.startswith(prefix)] if prefix else []
+        found = (
+            [a for a in self.registry.artifacts(stage or None) if a.fingerprint.startswith(prefix)] if prefix else []
+        )
         if len(found) == 1:
             return found[0]
         if found:
-            raise KeyError(f"{name!r} is the start of {len(found)} artifacts: {', '.join(map(str, found[:5]))}. Write more of it.")
-        raise KeyError(f"The lake {self.root} has no artifact or name {name!r}. `gristmill artifacts` lists what there is.")
+            raise KeyError(
+                f"{name!r} is the start of {len(found)} artifacts: {', '.join(map(str, found[:5]))}. Write more of it."
+            )
+        raise KeyError(
+            f"The lake {self.root} has no artifact or name {name!r}. `gristmill artifacts` lists what there is."
+        )
 
     def artifacts(self, stage: str | None = None, kind: str | None = None) -> list[Artifact]:
         """Committed artifacts, oldest first."""

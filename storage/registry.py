@@ -88,7 +88,10 @@ class Registry:
     def has(self, fingerprint: str) -> bool:
         """Whether the index lists this artifact."""
         with self._connection() as connection:
-            return connection.execute("select 1 from artifacts where fingerprint = ?", (fingerprint,)).fetchone() is not None
+            return (
+                connection.execute("select 1 from artifacts where fingerprint = ?", (fingerprint,)).fetchone()
+                is not None
+            )
 
     def artifacts(self, stage: str | None = None, kind: str | None = None) -> list[Artifact]:
         """The artifacts of a stage or kind (or all) that still lie on the disk, in order of their commits."""

@@ -13,10 +13,14 @@ from storage.lake import Lake
 def start(lake: Lake, run: str, name: str, parameters: dict[str, Any], code: str) -> None:
     """Remember that a run began: which flow, with which parameters, of which code, in which process."""
     about = {"run": run, "flow": name, "parameters": parameters, "code": code, "started": time.time()}
-    write_json(lake.root / "runs" / run / "started.json", about | {"host": socket.gethostname(), "process": os.getpid()})
+    write_json(
+        lake.root / "runs" / run / "started.json", about | {"host": socket.gethostname(), "process": os.getpid()}
+    )
 
 
-def end(lake: Lake, run: str, state: str, message: str | None, artifacts: list[Artifact], seconds: dict[str, float]) -> None:
+def end(
+    lake: Lake, run: str, state: str, message: str | None, artifacts: list[Artifact], seconds: dict[str, float]
+) -> None:
     """Remember how a run ended (completed, failed, cancelled, crashed), what it used or made, and the seconds of each stage."""
     about = {"state": state, "message": message, "ended": time.time(), "seconds": seconds}
     about["artifacts"] = [f"{artifact.stage}/{artifact.fingerprint}" for artifact in artifacts]
@@ -29,7 +33,9 @@ def all_runs(lake: Lake) -> list[dict[str, Any]]:
     for folder in sorted((lake.root / "runs").glob("*")) if (lake.root / "runs").exists() else []:
         if not (folder / "started.json").exists():
             continue
-        about = {"state": None, "message": None, "ended": None, "artifacts": [], "seconds": {}} | read_json(folder / "started.json")
+        about = {"state": None, "message": None, "ended": None, "artifacts": [], "seconds": {}} | read_json(
+            folder / "started.json"
+        )
         if (folder / "ended.json").exists():
             about |= read_json(folder / "ended.json")
         else:

@@ -36,7 +36,11 @@ def _zero_null_slots(table: pa.Table) -> pa.Table:
         values = chunked.combine_chunks()
         if values.null_count and pa.types.is_primitive(values.type) and not pa.types.is_temporal(values.type):
             empty = values.is_null().to_numpy(zero_copy_only=False)
-            values = pa.array(pc.fill_null(values, pa.scalar(0).cast(values.type)).to_numpy(zero_copy_only=False), values.type, mask=empty)
+            values = pa.array(
+                pc.fill_null(values, pa.scalar(0).cast(values.type)).to_numpy(zero_copy_only=False),
+                values.type,
+                mask=empty,
+            )
         columns.append(values)
     return pa.Table.from_arrays(columns, schema=table.schema)
 
@@ -110,7 +114,9 @@ class TableWriter:
     def __enter__(self) -> "TableWriter":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is None:
             self.close()
         else:
@@ -129,7 +135,9 @@ def conform(batch: pa.RecordBatch, schema: pa.Schema, where: str) -> pa.RecordBa
         try:
             values = values if values.type.equals(field.type) else values.cast(field.type)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise ValueError(f"{where}: column {field.name!r} is {values.type}, declared {field.type}: {error}") from error
+            raise ValueError(
+                f"{where}: column {field.name!r} is {values.type}, declared {field.type}: {error}"
+            ) from error
         if values.null_count and not field.nullable:
             raise ValueError(f"{where}: column {field.name!r} has {values.null_count} nulls and is declared without.")
         columns.append(values)
@@ -140,7 +148,9 @@ def read_batches(path: Path, columns: list[str] | None = None) -> Iterator[pa.Re
     """The rows of one Parquet file, a row group at a time, in order; nothing more is held."""
     with pq.ParquetFile(path) as parquet:
         for group in range(parquet.num_row_groups):
-            for batch in parquet.read_row_group(group, columns=columns, use_threads=False).combine_chunks().to_batches():
+            for batch in (
+                parquet.read_row_group(group, columns=columns, use_threads=False).combine_chunks().to_batches()
+            ):
                 yield batch
 
 

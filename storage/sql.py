@@ -50,7 +50,11 @@ INDEX_TABLES: dict[str, Table] = {
     "runs": table(
         column("run", pa.string(), "The run's id."),
         column("flow", pa.string(), "What was run."),
-        column("state", pa.string(), "running, completed, failed, cancelled, crashed, or dead (its process is gone and said nothing)."),
+        column(
+            "state",
+            pa.string(),
+            "running, completed, failed, cancelled, crashed, or dead (its process is gone and said nothing).",
+        ),
         column("message", pa.string(), "Why it failed."),
         column("parameters", pa.string(), "Its parameters, as JSON."),
         column("code", pa.string(), "Revision of the code."),
@@ -178,9 +182,14 @@ def views(lake: Lake, at: str | None) -> list[str]:
                 losses.append(path)
             view = artifact.stage if part.table == MAIN_TABLE else f"{artifact.stage}_{part.table}"
             tables[f"{view}_table" if view in RESERVED else view].append(path)
-    statements = [f"create view {name} as select * from read_parquet({quoted(lake.root / INDEX / f'{name}.parquet')})" for name in INDEX_TABLES]
+    statements = [
+        f"create view {name} as select * from read_parquet({quoted(lake.root / INDEX / f'{name}.parquet')})"
+        for name in INDEX_TABLES
+    ]
     for name, paths in sorted(tables.items()):
-        statements.append(f"create view {identifier(name)} as select * exclude (filename), {_FINGERPRINT_OF_FILE} as fingerprint from {_files(paths)}")
+        statements.append(
+            f"create view {identifier(name)} as select * exclude (filename), {_FINGERPRINT_OF_FILE} as fingerprint from {_files(paths)}"
+        )
     if losses:
         statements.append(
             f"create view losses as select {_STAGE_OF_FILE} as stage, * exclude (filename), {_FINGERPRINT_OF_FILE} as fingerprint from {_files(losses)}"

@@ -38,7 +38,9 @@ def check(query: str) -> str:
             raise Refused("Write EXPLAIN first, then one SELECT.")
         check_select(bare[explained.end() :])
     elif kind != duckdb.StatementType.SELECT:
-        raise Refused(f"Only SELECT, SHOW, DESCRIBE, SUMMARIZE and EXPLAIN of a SELECT: this is {kind.name}. Nothing in the lake is changed by SQL.")
+        raise Refused(
+            f"Only SELECT, SHOW, DESCRIBE, SUMMARIZE and EXPLAIN of a SELECT: this is {kind.name}. Nothing in the lake is changed by SQL."
+        )
     return query
 
 
@@ -71,6 +73,8 @@ def run_query(connection: duckdb.DuckDBPyConnection, query: str, seconds: float 
     try:
         return connection.execute(query).to_arrow_table()
     except duckdb.InterruptException as error:
-        raise Refused(f"The query took more than {seconds:g} s and was stopped. Ask for less, or raise --seconds.") from error
+        raise Refused(
+            f"The query took more than {seconds:g} s and was stopped. Ask for less, or raise --seconds."
+        ) from error
     finally:
         timer.cancel()

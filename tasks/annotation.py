@@ -26,7 +26,12 @@ ANNOTATION_LOSSES = table(
 def with_doc_id(declared: Table) -> Table:
     """The declared table with `doc_id` in front and every other column nullable: a document without text has null scores."""
     doc_id = column("doc_id", pa.string(), "The document, as in its documents artifact.", nullable=False)
-    return Table(pa.schema([doc_id, *(field.with_nullable(True) for field in declared.schema)]), declared.format, declared.group_rows, declared.group_bytes)
+    return Table(
+        pa.schema([doc_id, *(field.with_nullable(True) for field in declared.schema)]),
+        declared.format,
+        declared.group_rows,
+        declared.group_bytes,
+    )
 
 
 def plan_annotation(inputs: Mapping[str, Sequence[Artifact]], config: StageConfig) -> list[Any]:
@@ -35,7 +40,13 @@ def plan_annotation(inputs: Mapping[str, Sequence[Artifact]], config: StageConfi
 
     (documents,) = inputs["documents"]
     return [
-        Shard(part.shard, {"sha256": part.sha256}, part.rows, {"path": str(documents.folder / part.name)}, f"{documents}/{part.name}")
+        Shard(
+            part.shard,
+            {"sha256": part.sha256},
+            part.rows,
+            {"path": str(documents.folder / part.name)},
+            f"{documents}/{part.name}",
+        )
         for part in documents.parts(MAIN_TABLE)
     ]
 
@@ -47,7 +58,7 @@ class AnnotationWork:
     name: str
     function: Callable[[pa.RecordBatch, Any], pa.RecordBatch]
     reads: tuple[str, ...]
-    writes: Table
+    writes: Callable[[Any], Table]
     batch_rows: int
 
     def __call__(self, shard: Any, config: StageConfig, output: ShardOutput, watch: Watch) -> None:
@@ -61,7 +72,10 @@ class AnnotationWork:
                 done += batch.num_rows
                 watch.progress(done)
 
-    def _rows(self, batch: pa.RecordBatch, config: StageConfig, first: int, output: ShardOutput, watch: Watch) -> pa.RecordBatch:
+    def _rows(
+        self, batch: pa.RecordBatch, config: StageConfig, first: int, output: ShardOutput, watch: Watch
+    ) -> pa.RecordBatch:
+        names = self.writes(config).schema.names
         present = pc.is_valid(batch.column("text"))
         dense = batch.filter(present) if pc.sum(present).as_py() != batch.num_rows else batch
         # where each row of the batch finds its result; -1 (null) for a document without text
@@ -73,19 +87,26 @@ class AnnotationWork:
         renumber = np.where(keep, np.cumsum(keep) - 1, -1)
         place = np.where(place >= 0, renumber[place] if dense.num_rows else -1, -1)
         take = pa.array(place, mask=place < 0)
-        values = [results.column(name).take(take) for name in self.writes.schema.names]
-        return pa.RecordBatch.from_arrays([batch.column("doc_id"), *values], names=["doc_id", *self.writes.schema.names])
+        values = [results.column(name).take(take) for name in names]
+        return pa.RecordBatch.from_arrays([batch.column("doc_id"), *values], names=["doc_id", *names])
 
-    def _apply(self, dense: pa.RecordBatch, config: StageConfig, first: int, output: ShardOutput, watch: Watch) -> tuple[pa.RecordBatch, list[int]]:
+    def _apply(
+        self, dense: pa.RecordBatch, config: StageConfig, first: int, output: ShardOutput, watch: Watch
+    ) -> tuple[pa.RecordBatch, list[int]]:
         """The function's rows for these documents, and the positions of those that killed it (which have no row)."""
-        empty = pa.RecordBatch.from_pylist([], schema=self.writes.schema)
+        schema = self.writes(config).schema
+        empty = pa.RecordBatch.from_pylist([], schema=schema)
         if dense.num_rows == 0:
             return empty, []
         try:
             result = watch.guard(first, self.function, dense.select(list(self.reads)), config)
         except RecordDied as death:
             if dense.num_rows == 1:
-                row = {"doc_id": dense.column("doc_id")[0].as_py(), "reason": death.death.reason, "detail": death.death.detail}
+                row = {
+                    "doc_id": dense.column("doc_id")[0].as_py(),
+                    "reason": death.death.reason,
+                    "detail": death.death.detail,
+                }
                 output.write(pa.RecordBatch.from_pylist([row], schema=ANNOTATION_LOSSES.schema), "losses")
                 output.notes.setdefault("lost", []).append(row["doc_id"])
                 return empty, [0]
@@ -95,4 +116,4 @@ class AnnotationWork:
             return pa.concat_batches([left, right]), lost_left + [half + position for position in lost_right]
         if result.num_rows != dense.num_rows:
             raise ValueError(f"{self.name} gave {result.num_rows} rows for {dense.num_rows} documents.")
-        return conform(result, self.writes.schema, self.name), []
+        return conform(result, schema, self.name), []

@@ -35,7 +35,9 @@ class Source(StageConfig):
     path: str = Field(description="A file, a folder (everything below it), or a glob such as crawl/**/*.warc.gz.")
     holds: Format = Field("documents", description="documents, conversations or questions.")
     license: str | None = Field(None, description="Licence of the records, where they do not state their own.")
-    fields: dict[str, str] = Field({}, description="For JSONL and Parquet: our field → the column's name, where it is not the usual one.")
+    fields: dict[str, str] = Field(
+        {}, description="For JSONL and Parquet: our field → the column's name, where it is not the usual one."
+    )
 
 
 class SnapshotConfig(StageConfig):
@@ -69,17 +71,32 @@ def find_files(source: Source) -> tuple[Path, list[Path]]:
         found = [path for path in map(Path, glob.glob(str(pattern), recursive=True)) if path.is_file()]
     else:
         root, found = pattern.parent, [pattern] if pattern.is_file() else []
-    kept = [path for path in found if not any(part.startswith(".") for part in path.relative_to(root).parts) and path.suffix not in (".part", ".tmp")]
+    kept = [
+        path
+        for path in found
+        if not any(part.startswith(".") for part in path.relative_to(root).parts)
+        and path.suffix not in (".part", ".tmp")
+    ]
     if not kept:
-        what = "is an empty folder" if pattern.is_dir() else "matches no file" if glob.has_magic(str(pattern)) else "does not exist"
-        raise SourceError(f"Source {source.name!r}: {pattern} {what} (seen from {os.getcwd()}). Correct `path` in the recipe.")
+        what = (
+            "is an empty folder"
+            if pattern.is_dir()
+            else "matches no file"
+            if glob.has_magic(str(pattern))
+            else "does not exist"
+        )
+        raise SourceError(
+            f"Source {source.name!r}: {pattern} {what} (seen from {os.getcwd()}). Correct `path` in the recipe."
+        )
     return root.resolve(), sorted(path.resolve() for path in kept)
 
 
 def snapshots(lake: Lake, source: Source) -> list[Artifact]:
     """The snapshots that the lake has of this source, oldest first."""
     wanted = {"source": source.name, "holds": source.holds, "license": source.license}
-    return [artifact for artifact in lake.artifacts("ingest") if wanted.items() <= artifact.manifest.identity.config.items()]
+    return [
+        artifact for artifact in lake.artifacts("ingest") if wanted.items() <= artifact.manifest.identity.config.items()
+    ]
 
 
 def ingest(source: Source) -> list[Artifact]:
@@ -96,7 +113,13 @@ def ingest(source: Source) -> list[Artifact]:
     for path in paths:
         sha256, size = hashes.sha256(path)
         if sha256 not in held and sha256 not in fresh:
-            fresh[sha256] = {"path": path.relative_to(root).as_posix(), "sha256": sha256, "bytes": size, "source": source.name, "license": source.license}
+            fresh[sha256] = {
+                "path": path.relative_to(root).as_posix(),
+                "sha256": sha256,
+                "bytes": size,
+                "source": source.name,
+                "license": source.license,
+            }
     if not fresh:
         for snapshot in known:
             run.reuse(snapshot)

@@ -4,7 +4,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from prefect import task
-from prefect.artifacts import create_markdown_artifact, create_progress_artifact, create_table_artifact, update_progress_artifact
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
 from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
 
@@ -24,9 +29,16 @@ def inside_flow() -> bool:
 def make_as_task(stage: "Stage", config: StageConfig, inputs: "Inputs", run: Run) -> Artifact:
     """Make the artifact as one Prefect task run; only handles and the configuration are its parameters."""
 
-    @task(name=stage.name, description=(stage.fn or stage.work).__doc__ or stage.name, cache_policy=NO_CACHE, persist_result=False)
+    @task(
+        name=stage.name,
+        description=(stage.fn or stage.work).__doc__ or stage.name,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )
     def make(config: dict[str, Any], inputs: dict[str, list[str]]) -> Artifact:
-        progress = create_progress_artifact(0.0, key=f"{_key(stage.name)}-progress", description=f"Progress of {stage.name}")
+        progress = create_progress_artifact(
+            0.0, key=f"{_key(stage.name)}-progress", description=f"Progress of {stage.name}"
+        )
         artifact = stage.make(given_config, given_inputs, run, _observer(progress))
         update_progress_artifact(progress, 100.0)  # type: ignore[arg-type]
         publish(stage, artifact)
@@ -40,7 +52,8 @@ def publish(stage: "Stage", artifact: Artifact) -> None:
     """Show what a stage did as Prefect artifacts: its summary table, and its description (curves as `data:` images)."""
     key = _key(stage.name)
     rows = stage.summary(artifact) if stage.summary else []
-    counts = [{"table": name, "rows": artifact.rows(name)} for name in stage.tables]
+    tables = dict.fromkeys(part.table for part in artifact.manifest.parts if part.table)
+    counts = [{"table": name, "rows": artifact.rows(name)} for name in tables]
     create_table_artifact(rows or counts, key=key, description=f"{artifact}: {artifact.manifest.rows:,} rows")
     if stage.describe:
         create_markdown_artifact(stage.describe(artifact), key=f"{key}-report", description=str(artifact))

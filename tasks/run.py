@@ -35,6 +35,7 @@ class Run:
 
     lake: Lake
     workers: int | None = None
+    cpu_seconds: float = 30.0
     console: Console = field(default_factory=Console)
     id: str = field(default_factory=lambda: time.strftime("%Y%m%dT%H%M%S-") + uuid.uuid4().hex[:6])
     steps: list[Step] = field(default_factory=list)
@@ -43,8 +44,9 @@ class Run:
         """Remember a stage that gave its artifact, and say so."""
         self.steps.append(step)
         state = "reused" if step.reused else f"made in {step.seconds:.1f} s"
-        self.console.line(f"{step.stage:<12} {step.artifact.fingerprint[:12]}  {step.artifact.manifest.rows:>9,} rows  {state}")
-
+        self.console.line(
+            f"{step.stage:<12} {step.artifact.fingerprint[:12]}  {step.artifact.manifest.rows:>9,} rows  {state}"
+        )
 
     def reuse(self, artifact: Artifact) -> None:
         """Remember an artifact that was there already."""
@@ -61,13 +63,24 @@ def current_run() -> Run:
 
 
 @contextlib.contextmanager
-def running(lake: Lake | str | Path, name: str, *, workers: int | None = None, parameters: dict[str, Any] | None = None, quiet: bool = False) -> Iterator[Run]:
-    """Everything inside belongs to one run, which the lake remembers with its outcome. Inside another run, that one goes on."""
+def running(
+    lake: Lake | str | Path,
+    name: str,
+    *,
+    workers: int | None = None,
+    cpu_seconds: float = 30.0,
+    parameters: dict[str, Any] | None = None,
+    quiet: bool = False,
+) -> Iterator[Run]:
+    """Everything inside belongs to one run, which the lake remembers with its outcome. Inside another run, that one goes on.
+
+    `cpu_seconds` is what one record (or one batch of documents) may use before its worker is ended and the record tried again alone.
+    """
     around = _current.get()
     if around is not None:
         yield around
         return
-    run = Run(lake if isinstance(lake, Lake) else Lake(lake), workers, Console(quiet=quiet))
+    run = Run(lake if isinstance(lake, Lake) else Lake(lake), workers, cpu_seconds, Console(quiet=quiet))
     token = _current.set(run)
     runs.start(run.lake, run.id, name, parameters or {}, code_revision())
     state, message = "crashed", None
@@ -92,8 +105,23 @@ def code_revision() -> str:
     folder = Path(__file__).parent
     environment = os.environ | {"GIT_OPTIONAL_LOCKS": "0"}
     try:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, env=environment, capture_output=True, text=True, timeout=10, check=True)
-        status = subprocess.run(["git", "status", "--porcelain", "-uno"], cwd=folder, env=environment, capture_output=True, text=True, timeout=10)
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+        status = subprocess.run(
+            ["git", "status", "--porcelain", "-uno"],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=10,
+        )
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return head.stdout.strip() + ("+" if status.stdout.strip() else "")

@@ -6,17 +6,17 @@ that pass everything else.
 
 | column | type | what |
 |---|---|---|
-| `content_hash` | string | 32 hexadecimal characters: BLAKE2b-128 of the text in NFC, each run of white space one space, ends stripped |
-| `n_shingles` | int32 | how many word n-grams the text has, repeats counted; 1 for a text shorter than one n-gram, 0 without words |
-| `signature` | fixed_size_list<uint64>[bands * rows] | MinHash (Broder 1997) with datasketch's scheme `affine64`; null without words |
-| `buckets` | fixed_size_list<uint64>[bands] | a hash of each band's values (LSH; Leskovec et al., chapter 3); null without words |
+| `content_hash` | string | BLAKE2b-128, 32 hexadecimal characters, of the text after `normalise` |
+| `n_shingles` | int32 | word n-grams, repeats counted; 1 for a text shorter than one, 0 without words |
+| `signature` | uint64[bands * rows] | MinHash (Broder 1997), datasketch's scheme `affine64`; null without words |
+| `buckets` | uint64[bands] | a hash of each band's values (LSH; Indyk and Motwani 1998); null without words |
 
 **Words** are taken from the normalised text in lower case. A word is a longest run of letters, digits, marks and the
 underscore (Unicode categories L*, N*, M*, and `_`). Scripts that put no space between words (Han, kana, Thai, Lao,
 Khmer, Burmese) would make one word of a whole clause, and one changed sign would change it: there each letter, with the
 marks on it, is a word. So five words are five signs there, a finer shingle than in other scripts; similarity comes out
-a little higher, the order of documents by similarity stays. The defaults are FineWeb's (Penedo et al. 2024, section 3.4:
-5-grams of words, 14 bands of 8 rows, which pair two texts with probability 1 - (1 - s^8)^14).
+a little higher, the order of documents by similarity stays. The defaults are FineWeb's (Penedo et al. 2024, section
+3.4: 5-grams of words, 14 bands of 8 rows, which pair two texts with probability 1 - (1 - s^8)^14).
 
 The classes of the code points are those of the running Python's Unicode tables: another minor version of Python may
 cut words of newly assigned letters in another way.
@@ -31,7 +31,9 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
+from storage.table import Table, column, table
 from tasks.config import StageConfig
+from tasks.stage import stage
 
 # Letters of scripts written without spaces, by Unicode block (first, last code point).
 SPACELESS = (
@@ -75,7 +77,7 @@ class SignConfig(StageConfig):
 
 @functools.cache
 def word_classes() -> np.ndarray:
-    """The class of every code point up to LAST_LETTER, uint8: outside, letter, stands alone, mark (see `sign_kernels`)."""
+    """The class of every code point up to LAST_LETTER, uint8: outside, letter, alone, mark (see `sign_kernels`)."""
     from tasks.sign_kernels import ALONE, LETTER, MARK, OUTSIDE
 
     by_category = {"L": LETTER, "N": LETTER, "M": MARK}
@@ -181,3 +183,16 @@ def sign_documents(documents: pa.RecordBatch, config: SignConfig) -> pa.RecordBa
 def _fixed_lists(matrix: np.ndarray, null: np.ndarray) -> Any:
     """An Arrow fixed-size list column whose rows are the matrix's, null where `null`."""
     return pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), matrix.shape[1], mask=pa.array(null))
+
+
+def signatures_table(config: SignConfig) -> Table:
+    """The columns that `sign_documents` gives under this configuration."""
+    return table(
+        column("content_hash", pa.string(), "BLAKE2b-128 of the text in NFC with white space collapsed, 32 hexadecimal characters."),
+        column("n_shingles", pa.int32(), "Word n-grams, repeats counted."),
+        column("signature", pa.list_(pa.uint64(), config.n_values), "MinHash values (Broder 1997), datasketch's scheme affine64."),
+        column("buckets", pa.list_(pa.uint64(), config.bands), "A hash of each band's values: documents that share one are candidates."),
+    )
+
+
+sign = stage("sign", version=1, reads=["text"], writes=signatures_table)(sign_documents)

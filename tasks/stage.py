@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar, get_type_hints
 import pyarrow as pa
 
 from storage.artifact import MAIN_TABLE, Artifact, Identity, Input
-from storage.commit import ShardOutput, ShardRecord, Staging, stage_artifact
+from storage.commit import ShardOutput, ShardRecord, Staging, stage_artifact, tidy
 from storage.files import canonical_json
 from storage.sql import refresh_catalog
 from storage.table import Table
@@ -64,7 +64,8 @@ class Stage(Generic[C]):
     """One stage. Call it with its configuration and its input artifacts by role; it gives the artifact.
 
     `plan(inputs, config)` cuts the work into shards; `work(shard, config, output, watch)` does one, in a worker process
-    (or in this process where `here` is true: for what uses the whole machine by itself). `kind` is what the SQL views
+    (or in this process where `here` is true: for what uses the whole machine by itself). `tables` are what it writes, or
+    a function of the configuration that gives them (where it sets the width of a list). `kind` is what the SQL views
     go by: "snapshot", "documents", "annotation", "decisions", "corpus", "tokens", "model", "evaluation", …
     """
 
@@ -72,7 +73,7 @@ class Stage(Generic[C]):
     version: int
     kind: str
     config: type[C]
-    tables: dict[str, Table]
+    tables: dict[str, Table] | Callable[[C], dict[str, Table]]
     plan: Callable[[Inputs, C], list[Shard]]
     work: Callable[[Shard, C, ShardOutput, Watch], None]
     here: bool = False
@@ -88,12 +89,20 @@ class Stage(Generic[C]):
         module = self.work.__module__ if self.fn is None else self.fn.__module__
         return _stage_by_name, (module, self.name)
 
+    def tables_of(self, config: C) -> dict[str, Table]:
+        """The tables that the stage writes under this configuration."""
+        return self.tables(config) if callable(self.tables) else self.tables
+
     def identity(self, config: C, inputs: Inputs) -> Identity:
         """What determines the artifact's bytes."""
         listed = [
-            Input(role=role, stage=one.stage, fingerprint=one.fingerprint) for role, artifacts in inputs.items() for one in artifacts
+            Input(role=role, stage=one.stage, fingerprint=one.fingerprint)
+            for role, artifacts in inputs.items()
+            for one in artifacts
         ]
-        return Identity(stage=self.name, version=self.version, config=config.model_dump(mode="json"), inputs=tuple(listed))
+        return Identity(
+            stage=self.name, version=self.version, config=config.model_dump(mode="json"), inputs=tuple(listed)
+        )
 
     def find(self, config: C | None = None, **inputs: Artifact | Sequence[Artifact]) -> Artifact | None:
         """The artifact if the lake has it. Nothing is made."""
@@ -114,10 +123,13 @@ class Stage(Generic[C]):
             if nearest is not None:
                 changed = [str(one) for one in nearest[1]]
                 shown = "; ".join(changed[:4]) + (f"; and {len(changed) - 4} more" if len(changed) > 4 else "")
-                run.console.line(f"{self.name:<12} {identity.fingerprint[:12]}  differs from {nearest[0].fingerprint[:12]} in {shown}")
+                run.console.line(
+                    f"{self.name:<12} {identity.fingerprint[:12]}  differs from {nearest[0].fingerprint[:12]} in {shown}"
+                )
             artifact = _in_prefect(self, settings, given, run)
         else:
             artifact = found
+            tidy(artifact)
         run.add(Step(self.name, artifact, found is not None, time.monotonic() - started, changed))
         return artifact
 
@@ -131,17 +143,23 @@ class Stage(Generic[C]):
                 shards = self.plan(inputs, config)
                 records = self._shards(shards, config, staging, run, observe)
             except ShardFailed as error:
-                raise StageFailed(f"{self.name} failed: {error} Mend the cause and run again: finished shards are kept.") from error
+                raise StageFailed(
+                    f"{self.name} failed: {error} Mend the cause and run again: finished shards are kept."
+                ) from error
             artifact = staging.commit(records, {"run": run.id, "workers": run.workers})
         refresh_catalog(run.lake)
         return artifact
 
-    def _shards(self, shards: list[Shard], config: C, staging: Staging, run: Run, observe: Callable[[float], None] | None) -> list[ShardRecord]:
+    def _shards(
+        self, shards: list[Shard], config: C, staging: Staging, run: Run, observe: Callable[[float], None] | None
+    ) -> list[ShardRecord]:
         if [shard.index for shard in shards] != list(range(len(shards))):
             raise ValueError(f"{self.name} planned shards that are not numbered 0, 1, 2, …")
         records = staging.finished({shard.index: shard.key for shard in shards})
         if records:
-            run.console.line(f"{self.name:<12} going on: {len(records)} of {len(shards)} shards were finished by an earlier run")
+            run.console.line(
+                f"{self.name:<12} going on: {len(records)} of {len(shards)} shards were finished by an earlier run"
+            )
         todo = sorted((s for s in shards if s.index not in records), key=lambda shard: (-shard.size, shard.index))
         progress = Progress(run.console, self.name, len(shards), sum(s.size for s in todo), self.unit, observe)
         behind = [0.0]
@@ -154,6 +172,7 @@ class Stage(Generic[C]):
             progress.update(units, len(records), max(behind[0], units if self.unit == "rows" else 0))
 
         executor = ShardExecutor(workers=0) if self.here else shared_executor(run.workers)
+        executor.cpu_seconds = run.cpu_seconds
         job = _Job(self, config, str(staging.folder))
         executor.run(job, todo, finished, label=self.name, on_progress=moved)
         return [records[index] for index in sorted(records)]
@@ -182,7 +201,7 @@ class _Job:
     folder: str
 
     def __call__(self, shard: Shard, watch: Watch) -> dict[str, Any]:
-        output = ShardOutput(Path(self.folder), shard.index, shard.key, self.stage.tables)
+        output = ShardOutput(Path(self.folder), shard.index, shard.key, self.stage.tables_of(self.config))
         try:
             self.stage.work(shard, self.config, output, watch)
             return output.finish().model_dump(mode="json")
@@ -201,14 +220,25 @@ def _in_prefect(made: Stage, config: StageConfig, inputs: Inputs, run: Run) -> A
     return made.make(config, inputs, run)
 
 
-def stage(name: str, *, version: int, reads: Sequence[str], writes: Table, kind: str = "annotation", batch_rows: int = 256) -> Callable[[Callable], Stage]:
+def stage(
+    name: str,
+    *,
+    version: int,
+    reads: Sequence[str],
+    writes: Table | Callable[[Any], Table],
+    kind: str = "annotation",
+    batch_rows: int = 256,
+) -> Callable[[Callable], Stage]:
     """Declare a per-document stage from a pure function over record batches.
 
     The function gets the columns it `reads` of the documents whose text is there, at most `batch_rows` at once, and gives
     one row for each. The artifact has one row per document, aligned with the documents shard for shard and row for row;
     where the text is null, or the function killed its process, the row is null (and the second is in the losses).
-    `writes` declares the function's columns; `doc_id` is added in front.
+    `writes` declares the function's columns (or gives them, from the configuration); `doc_id` is added in front.
     """
+
+    def declared(config: StageConfig) -> Table:
+        return writes if isinstance(writes, Table) else writes(config)
 
     def declare(function: Callable[[pa.RecordBatch, Any], pa.RecordBatch]) -> Stage:
         from tasks.annotation import ANNOTATION_LOSSES, AnnotationWork, plan_annotation, with_doc_id
@@ -218,12 +248,11 @@ def stage(name: str, *, version: int, reads: Sequence[str], writes: Table, kind:
             version=version,
             kind=kind,
             config=get_type_hints(function)["config"],
-            tables={MAIN_TABLE: with_doc_id(writes), "losses": ANNOTATION_LOSSES},
+            tables=lambda config: {MAIN_TABLE: with_doc_id(declared(config)), "losses": ANNOTATION_LOSSES},
             plan=plan_annotation,
-            work=AnnotationWork(name, function, tuple(reads), writes, batch_rows),
+            work=AnnotationWork(name, function, tuple(reads), declared, batch_rows),
             unit="rows",
             fn=function,
         )
 
     return declare
-

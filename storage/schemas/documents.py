@@ -13,11 +13,21 @@ FILES = table(
 )
 
 DOCUMENTS = table(
-    column("doc_id", pa.string(), "128-bit hash of (source, SHA-256 of the file, space, offset), 32 hexadecimal characters.", nullable=False),
+    column(
+        "doc_id",
+        pa.string(),
+        "128-bit hash of (source, SHA-256 of the file, space, offset), 32 hexadecimal characters.",
+        nullable=False,
+    ),
     column("source", pa.string(), "Name of the source in the recipe.", nullable=False),
     column("file", pa.string(), "The file the record stands in, below the source's root.", nullable=False),
     column("file_sha256", pa.string(), "SHA-256 of that file.", nullable=False),
-    column("space", pa.string(), "What offset and length count: bytes of the `file`, bytes of the decompressed `stream`, or a `row`.", nullable=False),
+    column(
+        "space",
+        pa.string(),
+        "What offset and length count: bytes of the `file`, bytes of the decompressed `stream`, or a `row`.",
+        nullable=False,
+    ),
     column("offset", pa.int64(), "Where the record starts.", nullable=False),
     column("length", pa.int64(), "How long the record is, padding after it counted in.", nullable=False),
     column("record_id", pa.string(), "WARC-Record-ID, or the row's own id."),
@@ -28,7 +38,11 @@ DOCUMENTS = table(
     column("charset", pa.string(), "Encoding the payload was decoded with (WHATWG name)."),
     column("charset_from", pa.string(), "What named the encoding: header, meta, bom or detected."),
     column("license", pa.string(), "Licence of the record, or of its source."),
-    column("origin", pa.string(), "How the page came to be, where the record says: as shipped, templated by its program, or rendered for the sample."),
+    column(
+        "origin",
+        pa.string(),
+        "How the page came to be, where the record says: as shipped, templated by its program, or rendered for the sample.",
+    ),
     column("carrier", pa.string(), "The package (name==version) that carried the record, where it says so."),
     column("title", pa.string(), "Title of the page."),
     column("text_bytes", pa.int64(), "UTF-8 bytes of the text."),

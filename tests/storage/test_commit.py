@@ -32,7 +32,9 @@ def make(lake: Lake, wanted: Identity, shards: int = 2) -> Artifact:
         for shard in range(shards):
             if shard not in done:
                 output = staging.output(shard, f"key-{shard}", {"part": NUMBERS})
-                output.write(pa.RecordBatch.from_pydict({"n": list(range(10 * shard, 10 * shard + 10))}, schema=NUMBERS.schema))
+                output.write(
+                    pa.RecordBatch.from_pydict({"n": list(range(10 * shard, 10 * shard + 10))}, schema=NUMBERS.schema)
+                )
                 done[shard] = output.finish()
         return staging.commit([done[shard] for shard in range(shards)], {})
 
@@ -47,11 +49,19 @@ def test_a_committed_artifact_is_found_by_its_identity_and_says_what_it_is(lake)
 
 
 def test_the_fingerprint_depends_on_every_field_and_on_nothing_else():
-    base = Identity(stage="s", version=1, config={"a": 1, "b": 2}, inputs=(Input(role="r", stage="t", fingerprint="f"),))
+    base = Identity(
+        stage="s", version=1, config={"a": 1, "b": 2}, inputs=(Input(role="r", stage="t", fingerprint="f"),)
+    )
     assert base.fingerprint == Identity(stage="s", version=1, config={"b": 2, "a": 1}, inputs=base.inputs).fingerprint
     others = [
         base.model_copy(update=change)
-        for change in ({"stage": "x"}, {"version": 2}, {"config": {"a": 1}}, {"inputs": ()}, {"inputs": (Input(role="q", stage="t", fingerprint="f"),)})
+        for change in (
+            {"stage": "x"},
+            {"version": 2},
+            {"config": {"a": 1}},
+            {"inputs": ()},
+            {"inputs": (Input(role="q", stage="t", fingerprint="f"),)},
+        )
     ]
     assert len({base.fingerprint, *(other.fingerprint for other in others)}) == 6
 
@@ -66,7 +76,15 @@ def test_the_nearest_artifact_and_the_field_that_differs_are_named(lake):
     assert [str(one) for one in found[1]] == ["limits.high: 7 → 8"]
 
 
-POINTS = ["shard.written", "shard.renaming", "shard.finished", "shard.finished:2", "commit.prepared", "commit.renamed", "commit.registered"]
+POINTS = [
+    "shard.written",
+    "shard.renaming",
+    "shard.finished",
+    "shard.finished:2",
+    "commit.prepared",
+    "commit.renamed",
+    "commit.registered",
+]
 
 
 @pytest.mark.parametrize("point", POINTS)
@@ -85,16 +103,27 @@ def test_killed_at_any_point_the_next_run_goes_on_and_the_bytes_are_the_same(tmp
     whole = point in ("commit.renamed", "commit.registered")
     assert (store.find(identity(a=1)) is not None) == whole
     staging = Staging(store, identity(a=1), "numbers")
-    kept = {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in staging.folder.glob("part-*") if _counts(staging, path)}
+    kept = {
+        path.name: (path.stat().st_ino, path.stat().st_mtime_ns)
+        for path in staging.folder.glob("part-*")
+        if _counts(staging, path)
+    }
     again = subprocess.run(command, capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
     made = store.find(identity(a=1))
     assert made is not None
     assert _files(made) == _files(undisturbed)
-    assert {name: ((made.folder / name).stat().st_ino, (made.folder / name).stat().st_mtime_ns) for name in kept} == kept
+    assert {
+        name: ((made.folder / name).stat().st_ino, (made.folder / name).stat().st_mtime_ns) for name in kept
+    } == kept
     assert len(kept) == {"shard.finished": 1, "shard.finished:2": 2, "commit.prepared": 2}.get(point, 0)
     assert [artifact.fingerprint for artifact in store.artifacts()] == [made.fingerprint]
-    assert sorted(path.name for path in made.folder.iterdir()) == ["manifest.json", "part-00000.parquet", "part-00001.parquet", "provenance.json"]
+    assert sorted(path.name for path in made.folder.iterdir()) == [
+        "manifest.json",
+        "part-00000.parquet",
+        "part-00001.parquet",
+        "provenance.json",
+    ]
 
 
 def _counts(staging: Staging, part: Path) -> bool:
@@ -125,7 +154,10 @@ def test_two_processes_that_want_the_same_artifact_make_it_once(lake):
         from tests.storage.test_commit import identity, make
         print(make(Lake(sys.argv[1]), identity(a=1), shards=30).fingerprint)
     """)
-    both = [subprocess.Popen([sys.executable, "-c", script, str(lake)], stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
+    both = [
+        subprocess.Popen([sys.executable, "-c", script, str(lake)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(2)
+    ]
     results = [process.communicate(timeout=120) for process in both]
     assert [process.returncode for process in both] == [0, 0], results
     assert len(Lake(lake).artifacts()) == 1

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from storage.shards import TableWriter, open_arrow, read_batches
 from storage.table import column, table
 
-ROWS = table(column("n", pa.int64(), "A number."), column("text", pa.large_string(), "A text."), group_rows=7, group_bytes=100)
+ROWS = table(
+    column("n", pa.int64(), "A number."), column("text", pa.large_string(), "A text."), group_rows=7, group_bytes=100
+)
 
 
 def _written(folder: Path, batches: list[pa.RecordBatch], declared=ROWS) -> str:

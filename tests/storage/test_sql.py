@@ -26,7 +26,14 @@ DECISIONS = table(
 CORPUS = table(column("doc_id", pa.string(), "Document."))
 
 
-def commit(lake: Lake, stage: str, kind: str, config: dict, inputs: list[tuple[str, Artifact]], tables: dict[str, tuple[Table, list[dict]]]) -> Artifact:
+def commit(
+    lake: Lake,
+    stage: str,
+    kind: str,
+    config: dict,
+    inputs: list[tuple[str, Artifact]],
+    tables: dict[str, tuple[Table, list[dict]]],
+) -> Artifact:
     listed = tuple(Input(role=role, stage=one.stage, fingerprint=one.fingerprint) for role, one in inputs)
     with stage_artifact(lake, Identity(stage=stage, version=1, config=config, inputs=listed), kind, print) as staging:
         output = staging.output(0, "key", {name: declared for name, (declared, _) in tables.items()})
@@ -38,7 +45,17 @@ def commit(lake: Lake, stage: str, kind: str, config: dict, inputs: list[tuple[s
 def document(number: int) -> dict:
     row = dict.fromkeys(DOCUMENTS.schema.names)
     place = {"source": "web", "file": "a.warc.gz", "file_sha256": "0" * 64, "space": "file"}
-    return row | place | {"doc_id": f"{number:032x}", "offset": number, "length": 1, "url": f"http://one.example/{number}", "text": f"text {number}"}
+    return (
+        row
+        | place
+        | {
+            "doc_id": f"{number:032x}",
+            "offset": number,
+            "length": 1,
+            "url": f"http://one.example/{number}",
+            "text": f"text {number}",
+        }
+    )
 
 
 @pytest.fixture
@@ -47,16 +64,33 @@ def filled(lake) -> Lake:
     store = Lake(lake)
     read, scores = [], []
     for number in (0, 2):
-        loss = dict.fromkeys(LOSSES.schema.names) | {key: document(0)[key] for key in ("source", "file", "file_sha256", "space")}
+        loss = dict.fromkeys(LOSSES.schema.names) | {
+            key: document(0)[key] for key in ("source", "file", "file_sha256", "space")
+        }
         losses = (LOSSES, [loss | {"offset": 90 + number, "length": 9, "reason": "request"}])
         rows = [document(number), document(number + 1)]
-        read.append(commit(store, "extract", "documents", {"n": number}, [], {"part": (DOCUMENTS, rows), "losses": losses}))
+        read.append(
+            commit(store, "extract", "documents", {"n": number}, [], {"part": (DOCUMENTS, rows), "losses": losses})
+        )
         counted = [{"doc_id": row["doc_id"], "n_words": row["offset"] * 10} for row in rows]
-        scores.append(commit(store, "quality", "annotation", {}, [("documents", read[-1])], {"part": (SCORES, counted)}))
+        scores.append(
+            commit(store, "quality", "annotation", {}, [("documents", read[-1])], {"part": (SCORES, counted)})
+        )
     for least in (5, 15):
-        inputs = [("documents", read[0]), ("documents", read[1]), ("annotations", scores[0]), ("annotations", scores[1])]
+        inputs = [
+            ("documents", read[0]),
+            ("documents", read[1]),
+            ("annotations", scores[0]),
+            ("annotations", scores[1]),
+        ]
         rows = [
-            {"doc_id": f"{n:032x}", "source": "web", "kept": n * 10 >= least, "dropped_by": None if n * 10 >= least else "gopher.min_words"} for n in range(4)
+            {
+                "doc_id": f"{n:032x}",
+                "source": "web",
+                "kept": n * 10 >= least,
+                "dropped_by": None if n * 10 >= least else "gopher.min_words",
+            }
+            for n in range(4)
         ]
         decided = commit(store, "decide", "decisions", {"min_words": least}, inputs, {"part": (DECISIONS, rows)})
         kept = [{"doc_id": row["doc_id"]} for row in rows if row["kept"]]
@@ -68,7 +102,11 @@ def filled(lake) -> Lake:
 
 
 def test_documents_hold_every_score_and_the_decision_of_the_newest_corpus(filled):
-    rows = connect(filled).sql("select doc_id, url, source, kept, dropped_by, n_words, text from documents order by doc_id").fetchall()
+    rows = (
+        connect(filled)
+        .sql("select doc_id, url, source, kept, dropped_by, n_words, text from documents order by doc_id")
+        .fetchall()
+    )
     assert [row[3] for row in rows] == [False, False, True, True]
     assert rows[1] == (f"{1:032x}", "http://one.example/1", "web", False, "gopher.min_words", 10, "text 1")
     assert rows[3][4] is None
@@ -85,7 +123,12 @@ def test_every_stage_and_the_catalog_itself_are_views(filled):
     sql = connect(filled)
     assert sql.sql("select count(*) from extract").fetchone() == (4,)
     assert sql.sql("select stage, reason, count(*) from losses group by all").fetchall() == [("extract", "request", 2)]
-    assert sql.sql("select stage, count(*) from artifacts group by all order by all").fetchall() == [("compose", 2), ("decide", 2), ("extract", 2), ("quality", 2)]
+    assert sql.sql("select stage, count(*) from artifacts group by all order by all").fetchall() == [
+        ("compose", 2),
+        ("decide", 2),
+        ("extract", 2),
+        ("quality", 2),
+    ]
     assert sql.sql("select count(*) from lineage where role = 'annotations'").fetchone() == (4,)
     assert sql.sql("select flow, state from runs").fetchall() == [("refresh", "completed")]
     assert sql.sql("select name from names order by name").fetchall() == [("corpus-15",), ("corpus-5",)]
@@ -185,7 +228,15 @@ def test_sql_that_would_write_is_refused_and_writes_nothing(filled, tmp_path, qu
     assert sorted(path for path in filled.root.rglob("*")) == before
 
 
-@pytest.mark.parametrize("query", ["select * from read_text('{secret}')", "select * from '{secret}'", "select * from read_csv('{secret}')", "select * from glob('{secret}')"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select * from read_text('{secret}')",
+        "select * from '{secret}'",
+        "select * from read_csv('{secret}')",
+        "select * from glob('{secret}')",
+    ],
+)
 def test_files_outside_the_lake_are_not_read(filled, tmp_path, query):
     secret = tmp_path / "secret.csv"
     secret.write_text("a,b\n1,2\n")
