@@ -1,32 +1,34 @@
 """WARC and WET files as records: each with the bytes it takes up, and a row for every stretch that gave none.
 
-**Places.** Of the items of a file, those with the same `space` cover that space from 0 to its end without gap or overlap;
-padding, and whatever else lies between two items, belongs to the one before.
+**Places.** Of the items of a file, those with the same `space` cover that space from 0 to its end without gap or
+overlap; padding, and whatever else lies between two items, belongs to the one before.
 
-- `space="file"`: bytes of the file as it lies on the disk. So it is for an uncompressed WARC, and for one compressed record by
-  record (gzip members, zstd frames). A member is one record; where a member of such a file holds several, its bytes can't be divided
-  between them, so record i of n is given the member's byte i and the last one all the rest (`member_record` is i). A record that goes
-  on in the next member ends there.
-- `space="stream"`: bytes of the decoded file, for one whose first member holds several records, or only a part of one (a WARC
-  compressed as a whole, in parallel, or in blocks; lz4). A stretch that can't be decoded stands in the stream for itself. An empty
-  member has no byte there, and so no row.
+- `space="file"`: bytes of the file as it lies on the disk. So it is for an uncompressed WARC, and for one compressed
+  record by record (gzip members, zstd frames). A member is one record; where a member of such a file holds several, its
+  bytes can't be divided between them, so record i of n is given the member's byte i and the last one all the rest
+  (`member_record` is i). A record that goes on in the next member ends there.
+- `space="stream"`: bytes of the decoded file, for one whose first member holds several records, or only a part of one
+  (a WARC compressed as a whole, in parallel, or in blocks; lz4). A stretch that can't be decoded stands in the stream
+  for itself. An empty member has no byte there, and so no row.
 
-**Damage.** A member that can't be decoded, or whose checksum is wrong, is lost up to the next member that decodes. In a stream,
-the records decoded before the damage was noticed stay, and the rest of the member is lost.
+**Damage.** A member that can't be decoded, or whose checksum is wrong, is lost up to the next member that decodes. In a
+stream, the records decoded before the damage was noticed stay, and the rest of the member is lost.
 
-**Wrong lengths.** Where the end of a record is certain, its payload reaches to there whatever its Content-Length says (see
-`tasks.extract.records`); `declared_length` keeps what it said.
+**Wrong lengths.** Where the end of a record is certain, its payload reaches to there whatever its Content-Length says
+(see `tasks.extract.warc.scanner`); `declared_length` keeps what it said.
 """
 
+import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tasks.extract.members import Kind, decode, kind_of
 from tasks.extract.reasons import LossReason
-from tasks.extract.records import Found, Lost, Parsed, Scanner
+from tasks.extract.warc.items import Found, Lost, Parsed
+from tasks.extract.warc.members import Kind, decode, kind_of
+from tasks.extract.warc.scanner import Scanner
 
 Space = Literal["file", "stream"]
 
@@ -76,18 +78,22 @@ Item = Record | Unreadable
 
 
 def read_archive(path: str | Path, start: int = 0, stop: int | None = None) -> Iterator[Item]:
-    """The items of an archive that begin in [start, stop), in the order of the file. Which they are depends on the file alone.
+    """The items of an archive that begin in [start, stop), in the order of the file. Which they are depends on the file
+    alone.
 
-    Where a member begins can't be known from its bytes alone (a WARC may hold a WARC.gz as a picture holds pixels), so what lies before
-    `start` is decoded and left out: about a tenth of a millisecond a record, where extracting a page takes ten milliseconds.
+    Where a member begins can't be known from its bytes alone (a WARC may hold a WARC.gz as a picture holds pixels), so
+    what lies before `start` is decoded and left out: about a tenth of a millisecond a record, where extracting a page
+    takes ten milliseconds.
 
     Arguments:
-        start, stop: bytes of the file, at any place; None: to the end. In a file whose places are in the stream every item counts
-            as beginning at 0.
+        start, stop: bytes of the file, at any place; None: to the end. In a file whose places are in the stream every
+            item counts as beginning at 0.
     Raises: OSError if the file can't be read; ValueError for a range that is none.
     """
     if start < 0 or (stop is not None and stop < start):
-        raise ValueError(f"{path}: the range from {start} to {stop} is none; it must start at 0 or more and stop where it starts or later.")
+        raise ValueError(
+            f"{path}: bytes {start} to {stop} are no range; the first must be 0 or more, and at most the second."
+        )
     if stop == start:
         return
     kind = kind_of(path)
@@ -106,7 +112,10 @@ def read_archive(path: str | Path, start: int = 0, stop: int | None = None) -> I
 
 
 def _read(path: str | Path, kind: Kind) -> Iterator[Item]:
-    """Every item. Each is held until the next one begins: only then is its length known, and, of the first, its space."""
+    """Every item.
+
+    Each is held until the next one begins: only then is its length known, and, of the first, its space.
+    """
     scanner = Scanner(kind is not Kind.PLAIN, os.path.getsize(path))
     space: Space | None = "file" if kind is Kind.PLAIN else "stream" if kind is Kind.LZ4 else None
     held: Found | None = None
@@ -134,7 +143,9 @@ def _place(found: Found, file_end: int, stream_end: int, space: Space) -> Iterat
     """The item, now that it is known where it ends; nothing for an empty member in a stream."""
     if space == "file":
         yield _item(found, file_end - found.file, space)
-    elif stream_end > found.stream or not (isinstance(found.content, Lost) and found.content.reason is LossReason.EMPTY_MEMBER):
+    elif stream_end > found.stream or not (
+        isinstance(found.content, Lost) and found.content.reason is LossReason.EMPTY_MEMBER
+    ):
         yield _item(found, stream_end - found.stream, space)
 
 
@@ -162,7 +173,8 @@ def _item(found: Found, length: int, space: Space) -> Item:
 
 
 def cut_points(path: str | Path, target_bytes: int) -> list[tuple[int, int]]:
-    """Cuts a file into ranges of bytes for `read_archive`, of about `target_bytes` each. Reads no more than its first record.
+    """Cuts a file into ranges of bytes for `read_archive`, of about `target_bytes` each. Reads no more than its first
+    record.
 
     A function of the file's bytes alone. A file whose places are in the stream is one piece, as is an empty one.
     Raises: OSError if the file can't be read; ValueError if `target_bytes` is not positive.
@@ -173,4 +185,4 @@ def cut_points(path: str | Path, target_bytes: int) -> list[tuple[int, int]]:
     first = next(read_archive(path))
     pieces = max(round(size / target_bytes), 1) if first.space == "file" else 1
     bounds = [size * piece // pieces for piece in range(pieces + 1)]
-    return list(zip(bounds[:-1], bounds[1:], strict=True))
+    return list(itertools.pairwise(bounds))

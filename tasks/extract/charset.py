@@ -15,7 +15,7 @@ META_BYTES = 4096
 SURE_UTF8 = 4
 """So many characters beyond ASCII that all decode as UTF-8 are UTF-8, whatever a label of one byte a character says."""
 FEW_REPLACED = 0.01
-"""A label is believed if at most this share of the text contradicts it: a stray byte in a long page is a mistake of the page."""
+"""A label is believed if at most this share of the text contradicts it: a stray byte is a mistake of the page."""
 
 _META = re.compile(rb"<meta\b[^>]{0,1000}?\bcharset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
 _XML = re.compile(rb"\A\s*<\?xml\b[^>]{0,200}?\bencoding\s*=\s*[\"']([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
@@ -53,7 +53,7 @@ _CODECS = {
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A text, the WHATWG name of its encoding, where that name came from, and how many characters stand for undecodable bytes."""
+    """A text, the WHATWG name of its encoding, what named it, and how many characters stand for undecodable bytes."""
 
     text: str
     charset: str
@@ -79,8 +79,9 @@ def _name(python_name: str) -> str:
 def decode_text(body: bytes, content_type: str | None = None, html: bool = True) -> Decoded:
     """The text of a body. Never fails: what can't be decoded becomes U+FFFD and is counted.
 
-    A byte order mark goes first, as in the standard. Then labels are tried, the Content-Type header's and, if `html`, that of a `<meta>` or
-    XML declaration; unknown labels, and those that the bytes contradict, are passed over. Then the encoding is detected.
+    A byte order mark goes first, as in the standard. Then labels are tried, the Content-Type header's and, if `html`,
+    that of a `<meta>` or XML declaration; unknown labels, and those that the bytes contradict, are passed over. Then
+    the encoding is detected.
     """
     for bom, python_name in _BOMS:
         if body.startswith(bom):
@@ -128,7 +129,10 @@ def _decode_utf8(body: bytes) -> str | None:
 
 
 def _is_surely_utf8(text: str, size: int) -> bool:
-    """Whether enough characters take more than a byte. Quick where none does: then the text has as many characters as bytes."""
+    """Whether enough characters take more than a byte.
+
+    Quick where none does: then the text has as many characters as bytes.
+    """
     return size > len(text) and sum(character > "\x7f" for character in text[: 64 << 10]) >= SURE_UTF8
 
 

@@ -13,14 +13,23 @@ RowField = Literal["text", "id", "url", "title", "date", "license", "origin", "c
 class ExtractConfig(StageConfig):
     """Limits of extraction. All but the CPU time, which the executor guards, are the same on every machine.
 
-    Pages beyond a limit are losses; those of Common Crawl are cut at 1 MiB when they are captured (5 MiB since March 2025).
+    Pages beyond a limit are losses; those of Common Crawl are cut at 1 MiB when they are captured (5 MiB since March
+    2025).
     """
 
-    max_bytes: int = Field(16 << 20, gt=0, description="Bytes of a body after decompression, and of a plain text or row.")
-    max_nodes: int = Field(500_000, gt=0, description="Nodes of a page's tree: elements, texts, comments.")
-    max_depth: int = Field(250, gt=0, le=254, description="Nesting of a page's elements. libxml2 cuts pages at 256.")
-    max_replaced_share: float = Field(0.1, ge=0, le=1, description="Share of a body's characters that its charset could not decode.")
-    include_tables: bool = Field(True, description="Keep the text of tables, a row a line, cells between bars.")
+    max_bytes: int = Field(
+        default=16 << 20, gt=0, description="Bytes of a body after decompression, and of a plain text or row."
+    )
+    max_nodes: int = Field(default=500_000, gt=0, description="Nodes of a page's tree: elements, texts, comments.")
+    max_depth: int = Field(
+        default=250, gt=0, le=254, description="Nesting of a page's elements. libxml2 cuts pages at 256."
+    )
+    max_replaced_share: float = Field(
+        default=0.1, ge=0, le=1, description="Share of a body's characters that its charset could not decode."
+    )
+    include_tables: bool = Field(default=True, description="Keep the text of tables, a row a line, cells between bars.")
     fields: dict[RowField, str] = Field(
-        {}, description="Columns of JSONL and Parquet rows: from our name to theirs, with dots into objects; others by common names."
+        default={},
+        description="Columns of JSONL and Parquet rows, from our name to theirs, with dots into objects. "
+        "Those not named are looked for by common names.",
     )

@@ -21,14 +21,20 @@ _NO_PAGES = {
     "revisit": LossReason.REVISIT,
     "continuation": LossReason.CONTINUATION,
 }
-_LOOKS_LIKE_HTML = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:\s|<!--.{0,2000}?-->|<\?xml[^>]{0,200}>)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
+_LOOKS_LIKE_HTML = re.compile(
+    rb"\A(?:\xef\xbb\xbf)?(?:\s|<!--.{0,2000}?-->|<\?xml[^>]{0,200}>)*<(?:!doctype\s+html|html|head|body)\b",
+    re.I | re.S,
+)
 _DATE = re.compile(
     r"(\d{4})-?(\d\d)-?(\d\d)(?:[T ]?(\d\d):?(\d\d):?(\d\d)(?:\.(\d{1,9}))?)?\s*(Z|[+-]\d\d:?\d\d)?\s*", re.IGNORECASE
 )
 
 
 class DocumentRow(NamedTuple):
-    """A document: the columns of the documents table that a record can tell. `offset`, `length`, `space`: its place in the file."""
+    """A document: the columns of the documents table that a record can tell.
+
+    `offset`, `length`, `space`: its place in the file.
+    """
 
     space: str
     offset: int
@@ -72,7 +78,10 @@ class _Text(NamedTuple):
 
 
 def extract_record(item: Item, config: ExtractConfig) -> DocumentRow | LossRow:
-    """One item of an archive as its one row. A pure function of picklable arguments, for a worker that may be killed over it."""
+    """One item of an archive as its one row.
+
+    A pure function of picklable arguments, for a worker that may be killed over it.
+    """
     if isinstance(item, Unreadable):
         return LossRow(item.space, item.offset, item.length, item.record_type, item.url, item.reason.value, item.detail)
     try:
@@ -100,7 +109,7 @@ def extract_record(item: Item, config: ExtractConfig) -> DocumentRow | LossRow:
 
 
 def loss_row(record: Record, reason: LossReason | str, detail: str = "") -> LossRow:
-    """The loss of a record, for a reason that its reader found: also one that only the executor knows (a time-out, a crash)."""
+    """The loss of a record, also for a reason that only the executor knows (a time-out, a crash)."""
     return LossRow(record.space, record.offset, record.length, record.record_type, record.url, str(reason), detail)
 
 
@@ -112,7 +121,9 @@ def _extract(record: Record, config: ExtractConfig) -> _Text:
     content_type = record.headers.get("content-type")
     media_type = _media_type(content_type)
     # Some responses are no HTTP (DNS, FTP); some have no type, or that of their body, and are.
-    response = parse_response(record.payload) if media_type == "application/http" or record.record_type == "response" else None
+    response = (
+        parse_response(record.payload) if media_type == "application/http" or record.record_type == "response" else None
+    )
     if response is None:
         if media_type == "application/http":
             raise Refused(LossReason.NOT_HTTP if record.payload.strip() else LossReason.EMPTY_BODY)
@@ -127,7 +138,9 @@ def _extract(record: Record, config: ExtractConfig) -> _Text:
     media_type = _media_type(content_type)
     if media_type is not None and media_type not in HTML_TYPES | PLAIN_TYPES:
         raise Refused(LossReason.MEDIA_TYPE, media_type)  # before a picture is unpacked
-    return _read_body(decode_body(response, config.max_bytes), content_type, record, config)._replace(http_status=response.status)
+    return _read_body(decode_body(response, config.max_bytes), content_type, record, config)._replace(
+        http_status=response.status
+    )
 
 
 def _read_body(body: bytes, content_type: str | None, record: Record, config: ExtractConfig) -> _Text:
@@ -136,7 +149,9 @@ def _read_body(body: bytes, content_type: str | None, record: Record, config: Ex
     if media_type is None:
         html = _LOOKS_LIKE_HTML.match(body) is not None
         if not html and record.record_type != "conversion":
-            raise Refused(LossReason.MEDIA_TYPE if body.strip() else LossReason.EMPTY_BODY, "none" if body.strip() else "")
+            raise Refused(
+                LossReason.MEDIA_TYPE if body.strip() else LossReason.EMPTY_BODY, "none" if body.strip() else ""
+            )
     else:
         html = media_type in HTML_TYPES
         if not html and media_type not in PLAIN_TYPES:
@@ -149,7 +164,9 @@ def _read_body(body: bytes, content_type: str | None, record: Record, config: Ex
     if looks_binary(body) and not decoded.charset.startswith("utf-16"):
         raise Refused(LossReason.BAD_ENCODING, "binary")
     if decoded.replaced > config.max_replaced_share * len(decoded.text):
-        raise Refused(LossReason.BAD_ENCODING, f"{decoded.replaced} of {len(decoded.text)} characters are not {decoded.charset}")
+        raise Refused(
+            LossReason.BAD_ENCODING, f"{decoded.replaced} of {len(decoded.text)} characters are not {decoded.charset}"
+        )
     if html:
         page = extract_page(decoded.text, record.url, config)
         return _Text(page.text, page.title, media_type, decoded.charset, decoded.charset_from)
@@ -160,13 +177,18 @@ def _read_body(body: bytes, content_type: str | None, record: Record, config: Ex
 
 
 def parse_date(date: str | None) -> datetime | None:
-    """A WARC-Date in UTC, microseconds kept; also 14 digits, a day alone, an offset. None if it is missing or no date."""
+    """A WARC-Date in UTC, microseconds kept; also 14 digits, a day alone, an offset.
+
+    None if it is missing or no date.
+    """
     match = _DATE.fullmatch(date.strip()) if date else None
     if match is None:
         return None
     year, month, day, hour, minute, second = (int(part or 0) for part in match.group(1, 2, 3, 4, 5, 6))
     try:
-        moment = datetime(year, month, day, hour, minute, second, int((match.group(7) or "0").ljust(6, "0")[:6]), tzinfo=UTC)
+        moment = datetime(
+            year, month, day, hour, minute, second, int((match.group(7) or "0").ljust(6, "0")[:6]), tzinfo=UTC
+        )
         if (zone := match.group(8)) and zone not in "zZ":
             offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[-2:]))
             moment = moment - offset if zone[0] == "+" else moment + offset

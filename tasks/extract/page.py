@@ -1,9 +1,10 @@
 """The main text of an HTML page, through trafilatura, as a function of the page alone.
 
-Trafilatura is called in its fast mode: without the second opinions of readability and justext, which take most of its time. Deduplication
-stays off: it keeps a cache for the whole process, so that a page read twice, or after another, would give other text. Comments are left
-out. Tables are kept, a row a line with its cells between bars. Formatting and links are not: the text is plain, in Unicode's form NFC.
-No metadata is extracted, as it would look for dates up to today's.
+Trafilatura is called in its fast mode: without the second opinions of readability and justext, which take most of its
+time. Deduplication
+stays off: it keeps a cache for the whole process, so that a page read twice, or after another, would give other text.
+Comments are left out. Tables are kept, a row a line with its cells between bars. Formatting and links are not: the text
+is plain, in Unicode's form NFC. No metadata is extracted, as it would look for dates up to today's.
 """
 
 import logging
@@ -25,8 +26,17 @@ logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
 TITLE_CHARACTERS = 1000
 _SPACE = re.compile(r"\s+")
 
-# What trafilatura and lxml have been seen to raise on odd pages. MemoryError and the like are not the page's fault and pass through.
-_PARSER_ERRORS = (lxml.etree.LxmlError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+# What trafilatura and lxml have been seen to raise on odd pages. MemoryError and the like are not the page's fault
+# and pass through.
+_PARSER_ERRORS = (
+    lxml.etree.LxmlError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +103,8 @@ def _check_tree(tree: HtmlElement, config: ExtractConfig) -> None:
     nodes = int(float(str(tree.xpath("count(//node())"))))
     if nodes > config.max_nodes:
         raise Refused(LossReason.TOO_MANY_NODES, f"{nodes} nodes")
-    # A path of so many steps that is found by the parser's own code: asking each element for its ancestors is quadratic.
+    # A path of so many steps that is found by the parser's own code: asking each element for its ancestors is
+    # quadratic.
     if tree.xpath("boolean(" + "/*" * (config.max_depth + 1) + ")"):
         raise Refused(LossReason.TOO_DEEP, f"more than {config.max_depth} elements deep")
 

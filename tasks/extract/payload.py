@@ -1,7 +1,7 @@
 """The HTTP response in a record's block, and its body as the server meant it, whatever its headers claim.
 
-Crawlers differ in what they keep: bodies as they came over the wire, or decoded with the headers left as they were. So no header
-is believed that the bytes contradict.
+Crawlers differ in what they keep: bodies as they came over the wire, or decoded with the headers left as they were. So
+no header is believed that the bytes contradict.
 """
 
 import re
@@ -12,7 +12,7 @@ import brotli
 import zstandard
 
 from tasks.extract.reasons import LossReason
-from tasks.extract.records import HEADER_END, MAX_HEADER_BYTES, parse_headers
+from tasks.extract.warc.items import HEADER_END, MAX_HEADER_BYTES, parse_headers
 
 MAX_CODINGS = 4
 """Layers of compression that are taken off one body."""
@@ -33,7 +33,10 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An HTTP response as it stands in a record. `headers`: lower-case names, the first of each. `body`: not yet decoded."""
+    """An HTTP response as it stands in a record. `headers`: lower-case names, the first of each.
+
+    `body`: not yet decoded.
+    """
 
     status: int
     headers: dict[str, str]
@@ -43,14 +46,14 @@ class Response:
 def parse_response(block: bytes) -> Response | None:
     """The response in a block, or None if it does not begin with a status line.
 
-    A status line may be doubled ("HTTP/1.1 HTTP/1.1 200 OK"), lack the version ("200 OK") or the words. One without an end of its headers
-    has no body.
+    A status line may be doubled ("HTTP/1.1 HTTP/1.1 200 OK"), lack the version ("200 OK") or the words. One without an
+    end of its headers has no body.
     """
     if _STATUS.match(block[:64].decode("latin-1")) is None:
         return None
     end = HEADER_END.search(block, 0, MAX_HEADER_BYTES)
     first = block.find(b"\n") + 1
-    if first and block[first : first + 2].strip(b"\r") .startswith(b"\n"):
+    if first and block[first : first + 2].strip(b"\r").startswith(b"\n"):
         # no header field at all: the empty line follows the status line
         head, body = block[:first], block[block.find(b"\n", first) + 1 :]
     else:
@@ -63,10 +66,11 @@ def parse_response(block: bytes) -> Response | None:
 def decode_body(response: Response, max_bytes: int) -> bytes:
     """The body without its transfer and content codings.
 
-    What is not chunked or compressed is left as it is, whatever the headers say; what is gzip or zstd is unpacked even if they don't.
-    A compressed body that is cut off gives what is there.
+    What is not chunked or compressed is left as it is, whatever the headers say; what is gzip or zstd is unpacked even
+    if they don't. A compressed body that is cut off gives what is there.
 
-    Raises: Refused: too large, above `max_bytes` after any layer; bad encoding, for bytes that are neither text nor the coding named.
+    Raises: Refused: too large, above `max_bytes` after any layer; bad encoding, for bytes that are neither text nor the
+    coding named.
     """
     body = response.body
     if "chunked" in response.headers.get("transfer-encoding", "").lower():
@@ -87,7 +91,10 @@ def decode_body(response: Response, max_bytes: int) -> bytes:
 
 
 def join_chunks(body: bytes) -> bytes:
-    """A chunked body's content. A body that does not begin with a chunk is given back; after one that is broken the rest is kept as it is."""
+    """A chunked body's content.
+
+    A body that does not begin with a chunk is given back; after one that is broken the rest is kept as it is.
+    """
     chunks: list[bytes] = []
     position = 0
     while match := _CHUNK.match(body, position):

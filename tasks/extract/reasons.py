@@ -4,7 +4,10 @@ from enum import StrEnum
 
 
 class LossReason(StrEnum):
-    """One word or two to count by. What exactly happened (a status, a media type, an error) stands in the row's `detail`."""
+    """One word or two to count by.
+
+    What exactly happened (a status, a media type, an error) stands in the row's `detail`.
+    """
 
     # The file could not be read here: no record, or only a part of one.
     EMPTY_FILE = "empty file"

@@ -1,6 +1,7 @@
 """Sources that are no archives: JSONL, Parquet, and plain files. Their rows become the same documents and losses.
 
-- JSONL: `space="file"`, or `"stream"` if it is compressed: the bytes of a line with its newline. Lines end at "\\n" and nowhere else.
+- JSONL: `space="file"`, or `"stream"` if it is compressed: the bytes of a line with its newline. Lines end at "\\n" and
+  nowhere else.
 - Parquet: `space="row"`: the row's number, length 1.
 - A plain file (text, Markdown, code, or an HTML page) is one document: `space="file"`, all its bytes.
 """
@@ -9,7 +10,6 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,10 +19,11 @@ import pyarrow.parquet as pq
 from tasks.extract.charset import decode_text
 from tasks.extract.config import ExtractConfig, RowField
 from tasks.extract.documents import DocumentRow, LossRow, parse_date
-from tasks.extract.members import Broken, Data, Kind, decode, kind_of
+from tasks.extract.formats import HTML_SUFFIXES, TEXT_TYPES, Format, format_of
 from tasks.extract.page import clean_text, extract_page
 from tasks.extract.payload import Refused, looks_binary
 from tasks.extract.reasons import LossReason
+from tasks.extract.warc.members import Broken, Data, Kind, decode, kind_of
 
 Row = DocumentRow | LossRow
 
@@ -38,24 +39,8 @@ COMMON_NAMES: dict[RowField, tuple[str, ...]] = {
 }
 """Where each field is looked for, in this order, if the configuration does not say."""
 
-HTML_SUFFIXES = frozenset({".html", ".htm", ".xhtml"})
-TEXT_TYPES = {".md": "text/markdown", ".markdown": "text/markdown", ".rst": "text/x-rst", ".py": "text/x-python"}
-_TEXTS = ".txt .text .md .markdown .rst .tex .org .adoc .log"
-_CODE = ".py .pyi .c .h .cc .cpp .hpp .rs .go .java .kt .js .mjs .ts .tsx .jsx .rb .php .pl .lua .r .jl .scala .swift .cs .sql .sh .el .hs .ml"
-_DATA = ".css .xml .yaml .yml .toml .ini .cfg .json"
-TEXT_SUFFIXES = frozenset(f"{_TEXTS} {_CODE} {_DATA}".split()) | HTML_SUFFIXES
-
 PARQUET_ROWS = 256
 """Rows held at once."""
-
-
-class Format(StrEnum):
-    """What a file of a source holds."""
-
-    ARCHIVE = "archive"
-    JSONL = "jsonl"
-    PARQUET = "parquet"
-    TEXT = "text"
 
 
 class _Place(NamedTuple):
@@ -64,37 +49,9 @@ class _Place(NamedTuple):
     length: int
 
 
-def format_of(path: str | Path) -> Format | None:
-    """What the file holds, by its name, and by its first bytes if the name says nothing. None if no reader understands it.
-
-    Raises: OSError if it must be opened and can't be.
-    """
-    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
-    while suffixes and suffixes[-1] in (".gz", ".zst", ".zstd", ".lz4", ".open", ".bad"):
-        suffixes.pop()
-    suffix = suffixes[-1] if suffixes else ""
-    if suffix in (".warc", ".wet", ".wat", ".arc"):
-        return Format.ARCHIVE
-    if suffix in (".jsonl", ".ndjson"):
-        return Format.JSONL
-    if suffix in (".parquet", ".pq"):
-        return Format.PARQUET
-    kind = kind_of(path)
-    if suffix in TEXT_SUFFIXES and kind in (Kind.PLAIN, Kind.EMPTY):
-        return Format.TEXT
-    with open(path, "rb") as file:
-        head = file.read(5)
-    if head == b"WARC/":
-        return Format.ARCHIVE
-    if head[:4] == b"PAR1":
-        return Format.PARQUET
-    # A compressed file without a telling name: an archive if its first bytes say so.
-    first = next((event.data for event in decode(path) if isinstance(event, Data)), b"") if kind not in (Kind.PLAIN, Kind.EMPTY) else b""
-    return Format.ARCHIVE if first.startswith(b"WARC/") else None
-
-
 def read_table(path: str | Path, config: ExtractConfig) -> Iterator[Row]:
-    """Every row of a JSONL, Parquet or plain file, by `format_of`, in its order: each a document or a loss. An empty file is one loss.
+    """Every row of a JSONL, Parquet or plain file, by `format_of`, in its order: each a document or a loss. An empty
+    file is one loss.
 
     A file that is none of these, or can't be read as what its name says, is one loss too.
     Raises: OSError if the file can't be opened.
@@ -111,7 +68,11 @@ def read_table(path: str | Path, config: ExtractConfig) -> Iterator[Row]:
     elif form is Format.TEXT:
         yield _read_text(path, config)
     else:
-        detail = "an archive, which read_archive reads" if form is Format.ARCHIVE else "neither its name nor its first bytes say what it is"
+        detail = (
+            "an archive, which read_archive reads"
+            if form is Format.ARCHIVE
+            else "neither its name nor its first bytes say what it is"
+        )
         yield _loss(_Place("file", 0, size), LossReason.UNKNOWN_FORMAT, detail)
 
 
@@ -201,7 +162,11 @@ def _read_parquet(path: str | Path, config: ExtractConfig) -> Iterator[Row]:
 
 def _first_line(error: Exception) -> str:
     """What Arrow says, without its stack, and without bytes of the file."""
-    return type(error).__name__ if isinstance(error, UnicodeDecodeError) else (str(error).splitlines() or [type(error).__name__])[0][:200]
+    return (
+        type(error).__name__
+        if isinstance(error, UnicodeDecodeError)
+        else (str(error).splitlines() or [type(error).__name__])[0][:200]
+    )
 
 
 # Rows of both.
@@ -264,7 +229,10 @@ def _row(row: Mapping[str, Any], place: _Place, config: ExtractConfig) -> Row:
 
 
 def _moment(value: object) -> datetime | None:
-    """A row's date in UTC: a timestamp, a day, or a text that `parse_date` reads. A time without a zone is taken as UTC."""
+    """A row's date in UTC: a timestamp, a day, or a text that `parse_date` reads.
+
+    A time without a zone is taken as UTC.
+    """
     if isinstance(value, str):
         return parse_date(value)
     if isinstance(value, datetime):
@@ -287,7 +255,11 @@ def _read_text(path: str | Path, config: ExtractConfig) -> Row:
     if looks_binary(body) and not decoded.charset.startswith("utf-16"):
         return _loss(place, LossReason.BAD_ENCODING, "binary")
     if decoded.replaced > config.max_replaced_share * len(decoded.text):
-        return _loss(place, LossReason.BAD_ENCODING, f"{decoded.replaced} of {len(decoded.text)} characters are not {decoded.charset}")
+        return _loss(
+            place,
+            LossReason.BAD_ENCODING,
+            f"{decoded.replaced} of {len(decoded.text)} characters are not {decoded.charset}",
+        )
     text, title = clean_text(decoded.text), None
     if html:
         try:

@@ -1,67 +1,29 @@
-"""The record layer of an archive: decoded bytes as WARC records, each with its place in the file and in the decoded stream.
+"""The record layer of an archive: decoded bytes as WARC records, each with its place in the file and in the decoded
+stream.
 
-What lies about its length is put right where the end of the record is certain: at the end of its compressed member, or at an
-empty line before the next record's version line. What can't be put right becomes a `Lost`: no byte goes without a word.
+What lies about its length is put right where the end of the record is certain: at the end of its compressed member, or
+at an empty line before the next record's version line. What can't be put right becomes a `Lost`: no byte goes without a
+word.
 """
 
-import io
 import re
-from dataclasses import dataclass
 from enum import Enum, auto
 
-from fastwarc.warc import HeaderMap
-
-from tasks.extract.members import RECORD_LINE, Broken, Data, End, Event, Start
 from tasks.extract.reasons import LossReason
-
-MAX_HEADER_BYTES = 1 << 20
-MAX_RECORD_BYTES = 64 << 20
-"""A larger block is passed over without being held. The largest pages of Common Crawl are 1 MiB (truncated there)."""
-LOOK_BYTES = 16
-"""Enough to see whether a record's version line stands here."""
-
-NEWLINES = re.compile(rb"[\r\n]*")
-# Some writers end header lines with two carriage returns.
-HEADER_END = re.compile(rb"\n\r*\n")
-NEXT_RECORD = re.compile(rb"\r*\n\r*\n(?=WARC/\d+\.\d+[ \t\r]*\n)")
-NEXT_LINE = re.compile(rb"\n(?=WARC/\d+\.\d+[ \t\r]*\n)")
-
-
-@dataclass(frozen=True, slots=True)
-class Parsed:
-    """A record as it stands. `headers`: lower-case names, the first of each. `declared`: its Content-Length, None if it has none."""
-
-    headers: dict[str, str]
-    payload: bytes
-    declared: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """Bytes that gave no record. `headers` are those of the record they belong to, where they could be read."""
-
-    reason: LossReason
-    detail: str
-    headers: dict[str, str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One item, in the order of the file; it ends where the next one starts.
-
-    Attributes:
-        file: byte of the file: where its member begins, plus `index`.
-        stream: byte of the decoded stream, in which a stretch that could not be decoded stands for itself.
-        index: how many items begin before it in the same member.
-        shares: whether it shows that members are no records: it shares the file's first member with the item before it,
-            or it is the first item and goes on in the second member.
-    """
-
-    file: int
-    stream: int
-    index: int
-    shares: bool
-    content: Parsed | Lost
+from tasks.extract.warc.items import (
+    HEADER_END,
+    LOOK_BYTES,
+    MAX_HEADER_BYTES,
+    MAX_RECORD_BYTES,
+    NEWLINES,
+    NEXT_LINE,
+    NEXT_RECORD,
+    Found,
+    Lost,
+    Parsed,
+    parse_headers,
+)
+from tasks.extract.warc.members import RECORD_LINE, Broken, Data, End, Event, Start
 
 
 class _State(Enum):
@@ -81,39 +43,12 @@ class _State(Enum):
     """The rest of a member with more records than places."""
 
 
-def parse_headers(block: bytes) -> tuple[str, dict[str, str]]:
-    """The first line and the fields of a WARC or HTTP header block: lower-case names, the first value of each, stripped.
-
-    Bytes that aren't UTF-8 are read as ISO-8859-1.
-    """
-    if b"\r\r" in block or block.count(b"\r\n") != block.count(b"\n"):
-        block = re.sub(rb"\r*\n", b"\r\n", block)
-    header_map = HeaderMap()
-    header_map.parse(io.BytesIO(block))
-    if block.isascii():
-        pairs = header_map.to_tuples()
-        first_line = header_map.status_line or ""
-    else:
-        pairs = tuple((_decode(name), _decode(value)) for name, value in header_map.items_bytes())
-        first_line = _decode(header_map.status_line_bytes or b"")
-    fields: dict[str, str] = {}
-    for name, value in pairs:
-        fields.setdefault(name.lower(), value)
-    return first_line, fields
-
-
-def _decode(data: bytes) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
-
-
 class Scanner:
-    """A state machine: events go in by `take` (and one `finish_file`), items come out in `found`, which the caller empties.
+    """A state machine: events go in by `take` (and one `finish_file`), items come out in `found`, which the caller
+    empties.
 
-    `compressed`: whether the file's members are; if not, a place in the file is one in the stream. `size`: bytes of the file.
-    At most one record is held at a time. Indices are into the buffer; `_base` is the stream's byte at its start.
+    `compressed`: whether the file's members are; if not, a place in the file is one in the stream. `size`: bytes of the
+    file. At most one record is held at a time. Indices are into the buffer; `_base` is the stream's byte at its start.
     """
 
     def __init__(self, compressed: bool, size: int) -> None:
@@ -206,7 +141,9 @@ class Scanner:
         """A new member's first bytes, while an item is open: they begin a record, or the open one goes on in them."""
         if RECORD_LINE.match(data) is not None:
             here = (self._member, self._member_start, self._member_items)
-            self._member, self._member_start, self._member_items = self._before  # records may come to light inside the open one
+            self._member, self._member_start, self._member_items = (
+                self._before
+            )  # records may come to light inside the open one
             self._close()
             self._member, self._member_start, self._member_items = here
         else:
@@ -324,7 +261,9 @@ class Scanner:
         self._begin()
         if many:
             self._state = _State.FLOOD
-            self._lost = Lost(LossReason.TOO_MANY_IN_MEMBER, f"more than {self._member_items - 1} records in one member")
+            self._lost = Lost(
+                LossReason.TOO_MANY_IN_MEMBER, f"more than {self._member_items - 1} records in one member"
+            )
         elif RECORD_LINE.match(self._buffer, here) is not None:
             self._state = _State.HEADER
         else:
@@ -345,7 +284,11 @@ class Scanner:
         self._header_end, self._body = end.start(), end.end()
         length = self._headers.get("content-length", "")
         self._declared = int(length) if length.isascii() and length.isdigit() and len(length) < 19 else None
-        beyond = not self._compressed and self._declared is not None and self._declared > self._size - self._base - self._body
+        beyond = (
+            not self._compressed
+            and self._declared is not None
+            and self._declared > self._size - self._base - self._body
+        )
         if self._declared is None or (beyond and self._declared > MAX_RECORD_BYTES):
             self._searched = self._header_end
             self._state = _State.OPEN_BODY
@@ -371,7 +314,11 @@ class Scanner:
         here = match.end()
         if not final and len(self._buffer) - here < LOOK_BYTES:
             return False
-        if here == len(self._buffer) or match.group().count(b"\n") >= 2 or RECORD_LINE.match(self._buffer, here) is not None:
+        if (
+            here == len(self._buffer)
+            or match.group().count(b"\n") >= 2
+            or RECORD_LINE.match(self._buffer, here) is not None
+        ):
             self._finish_record(end, here)
             return True
         # The length is wrong: too long if another record begins inside, else too short.
@@ -388,7 +335,11 @@ class Scanner:
         if inner is not None:
             self._finish_record(max(self._body, inner.start()), inner.end())
         elif len(self._buffer) - self._body > MAX_RECORD_BYTES:
-            self._lost = Lost(LossReason.TOO_LARGE, f"more than {MAX_RECORD_BYTES} bytes, of a record without a right length", self._headers)
+            self._lost = Lost(
+                LossReason.TOO_LARGE,
+                f"more than {MAX_RECORD_BYTES} bytes, of a record without a right length",
+                self._headers,
+            )
             self._head = len(self._buffer) - 2 * LOOK_BYTES
             self._state = _State.JUNK
         else:

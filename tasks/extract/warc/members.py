@@ -1,8 +1,8 @@
 """The compression layer of an archive: a file as a sequence of members, each decoded in bounded memory.
 
-A WARC is usually compressed record by record, so a file is many gzip members (or zstd frames) one after the other. This layer
-knows nothing of records. It tells where members start and end in the file, hands out their decoded bytes, and where decoding
-fails it says so and goes on at the next member that decodes.
+A WARC is usually compressed record by record, so a file is many gzip members (or zstd frames) one after the other. This
+layer knows nothing of records. It tells where members start and end in the file, hands out their decoded bytes, and
+where decoding fails it says so and goes on at the next member that decodes.
 """
 
 import os
@@ -26,7 +26,7 @@ ZSTD_CHUNK_BYTES = 2 << 10
 TRIAL_BYTES = 64 << 10
 """How far a possible member is decoded to see whether it is one: a BGZF block fits."""
 HEAD_BYTES = 32
-"""The first piece of a member has at least so many bytes, or is all of it: enough to recognise a record's version line."""
+"""The first piece of a member has at least so many bytes, or is all of it: enough for a version line."""
 SEARCH_BYTES = 1 << 20
 MAX_WINDOW_BYTES = 128 << 20
 MAX_DICTIONARY_BYTES = 64 << 20
@@ -115,7 +115,8 @@ def kind_of(path: str | Path) -> Kind:
 def decode(path: str | Path) -> Iterator[Event]:
     """The file as events. Every byte of it is told of: by a member's Start and End, or by a Broken.
 
-    An uncompressed file is one member that is its own decoded bytes. Within lz4 damage can't be passed: what follows is lost.
+    An uncompressed file is one member that is its own decoded bytes. Within lz4 damage can't be passed: what follows is
+    lost.
     Raises: OSError if the file can't be read.
     """
     kind = kind_of(path)
@@ -136,7 +137,9 @@ def decode(path: str | Path) -> Iterator[Event]:
 class _Members:
     """Reads members of one kind: gzip members or zstd frames. `name` is for messages."""
 
-    def __init__(self, file: BinaryIO, name: str, magic: bytes, new_decoder: Callable[[], _Decoder], chunk_bytes: int) -> None:
+    def __init__(
+        self, file: BinaryIO, name: str, magic: bytes, new_decoder: Callable[[], _Decoder], chunk_bytes: int
+    ) -> None:
         self._file = file
         self._name = name
         self._magic = magic
@@ -144,7 +147,10 @@ class _Members:
         self._chunk_bytes = chunk_bytes
         self._size = file.seek(0, os.SEEK_END)
         self._records_only = True
-        """Every member so far began with a record. A gzipped body that lies unpacked in a damaged member is then not taken for one."""
+        """Every member so far began with a record.
+
+        A gzipped body that lies unpacked in a damaged member is then not taken for one.
+        """
 
     def read(self) -> Iterator[Event]:
         """The events of the whole file."""
@@ -159,7 +165,11 @@ class _Members:
                 stop, reason = position + size, LossReason.SKIPPABLE_FRAME
                 detail = f"a zstd frame of {size} bytes that holds no data of the archive"
                 if stop > self._size:
-                    stop, reason, detail = self._size, LossReason.TRUNCATED, f"{self._name} at byte {position} is cut off"
+                    stop, reason, detail = (
+                        self._size,
+                        LossReason.TRUNCATED,
+                        f"{self._name} at byte {position} is cut off",
+                    )
             else:
                 stop, reason = self._next_member(position + 1), LossReason.NOT_COMPRESSED
                 detail = f"{stop - position} bytes at byte {position} that begin no {self._name}"
@@ -212,7 +222,10 @@ class _Members:
         return stop, self._read(stop)
 
     def _decode_to_error(self, start: int, chunk_start: int, chunk: bytes) -> tuple[bytes, int]:
-        """What the chunk decodes to before the byte at which decoding fails, and that byte's position. Decodes the member once more."""
+        """What the chunk decodes to before the byte at which decoding fails, and that byte's position.
+
+        Decodes the member once more.
+        """
         decoder = self._new_decoder()
         self._file.seek(start)
         while (left := chunk_start - self._file.tell()) > 0:
@@ -240,7 +253,7 @@ class _Members:
         return self._size
 
     def _decodes(self, position: int) -> bool:
-        """Whether a member begins here: it starts with a record, or, in a file where members don't, it decodes whole to something."""
+        """Whether a member begins here: it starts with a record or, in a file where members don't, decodes whole."""
         decoder = self._new_decoder()
         self._file.seek(position)
         data = b""
@@ -264,7 +277,10 @@ class _Members:
 
 
 def _zstd_decoders(file: BinaryIO) -> Callable[[], _Decoder]:
-    """Makes decoders of frames. A skippable frame at the start of the file may hold the dictionary of all the others."""
+    """Makes decoders of frames.
+
+    A skippable frame at the start of the file may hold the dictionary of all the others.
+    """
     file.seek(0)
     head = file.read(8)
     dictionary = None

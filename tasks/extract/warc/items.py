@@ -1,0 +1,90 @@
+"""What an archive holds, item by item, and how a header block is read."""
+
+import io
+import re
+from dataclasses import dataclass
+
+from fastwarc.warc import HeaderMap
+
+from tasks.extract.reasons import LossReason
+
+MAX_HEADER_BYTES = 1 << 20
+MAX_RECORD_BYTES = 64 << 20
+"""A larger block is passed over without being held. The largest pages of Common Crawl are 1 MiB (truncated there)."""
+LOOK_BYTES = 16
+"""Enough to see whether a record's version line stands here."""
+
+NEWLINES = re.compile(rb"[\r\n]*")
+# Some writers end header lines with two carriage returns.
+HEADER_END = re.compile(rb"\n\r*\n")
+NEXT_RECORD = re.compile(rb"\r*\n\r*\n(?=WARC/\d+\.\d+[ \t\r]*\n)")
+NEXT_LINE = re.compile(rb"\n(?=WARC/\d+\.\d+[ \t\r]*\n)")
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A record as it stands. `headers`: lower-case names, the first of each.
+
+    `declared`: its Content-Length, None if it has none.
+    """
+
+    headers: dict[str, str]
+    payload: bytes
+    declared: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Bytes that gave no record. `headers` are those of the record they belong to, where they could be read."""
+
+    reason: LossReason
+    detail: str
+    headers: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One item, in the order of the file; it ends where the next one starts.
+
+    Attributes:
+        file: byte of the file: where its member begins, plus `index`.
+        stream: byte of the decoded stream, in which a stretch that could not be decoded stands for itself.
+        index: how many items begin before it in the same member.
+        shares: whether it shows that members are no records: it shares the file's first member with the item before it,
+            or it is the first item and goes on in the second member.
+    """
+
+    file: int
+    stream: int
+    index: int
+    shares: bool
+    content: Parsed | Lost
+
+
+def parse_headers(block: bytes) -> tuple[str, dict[str, str]]:
+    """The first line and the fields of a WARC or HTTP header block: lower-case names, the first value of each,
+    stripped.
+
+    Bytes that aren't UTF-8 are read as ISO-8859-1.
+    """
+    if b"\r\r" in block or block.count(b"\r\n") != block.count(b"\n"):
+        block = re.sub(rb"\r*\n", b"\r\n", block)
+    header_map = HeaderMap()
+    header_map.parse(io.BytesIO(block))
+    if block.isascii():
+        pairs = header_map.to_tuples()
+        first_line = header_map.status_line or ""
+    else:
+        pairs = tuple((_decode(name), _decode(value)) for name, value in header_map.items_bytes())
+        first_line = _decode(header_map.status_line_bytes or b"")
+    fields: dict[str, str] = {}
+    for name, value in pairs:
+        fields.setdefault(name.lower(), value)
+    return first_line, fields
+
+
+def _decode(data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
