@@ -93,7 +93,7 @@ def word_classes() -> np.ndarray:
 
 
 @functools.cache
-def permutations(n_values: int, seed: int, scheme: str) -> np.ndarray:
+def permutations(n_values: int, seed: int, scheme: Literal["affine64"]) -> np.ndarray:
     """datasketch's permutations, (2, n_values) uint64: odd multipliers and summands. A function of the seed alone."""
     from datasketch import MinHash
 

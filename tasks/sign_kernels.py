@@ -43,7 +43,7 @@ def compiled(signature: Any) -> Callable[[Callable[..., Any]], Callable[..., Any
 
 
 @compiled(UINT64(UINT64))
-def mix(value):
+def mix(value: Any) -> Any:
     """MurmurHash3's 64-bit finalizer: a bijection in which every input bit moves every output bit."""
     value ^= value >> np.uint64(33)
     value *= np.uint64(0xFF51AFD7ED558CCD)
@@ -53,12 +53,12 @@ def mix(value):
 
 
 @compiled(types.int64(BYTES, OFFSETS, CLASSES, HASHES, OFFSETS))
-def hash_words(text, offsets, classes, hashes, word_offsets):
+def hash_words(text: Any, offsets: Any, classes: Any, hashes: Any, word_offsets: Any) -> Any:
     """Cut each text into words and hash them.
 
     Args: `text` valid UTF-8; `offsets` (n + 1) where each text starts; `classes` the class of each code point (those
-    past its end are outside words). Fills `hashes` (at least len(text) + 1 long) with one uint64 a word (FNV-1a over its
-    bytes, then `mix`) and `word_offsets` (n + 1). Returns: how many words in all.
+    past its end are outside words). Fills `hashes` (at least len(text) + 1 long) with one uint64 a word (FNV-1a over
+    its bytes, then `mix`) and `word_offsets` (n + 1). Returns: how many words in all.
     """
     count = 0
     word_offsets[0] = 0
@@ -103,7 +103,7 @@ def hash_words(text, offsets, classes, hashes, word_offsets):
 
 
 @compiled(types.void(HASHES, types.int64, HASHES))
-def hash_shingles(words, ngram, shingles):
+def hash_shingles(words: Any, ngram: Any, shingles: Any) -> None:
     """Fill `shingles` with a uint64 for each run of `ngram` words; the order of the words counts.
 
     Fewer words than `ngram`: one shingle of what there is. `shingles` is max(1, len(words) - ngram + 1) long.
@@ -118,7 +118,7 @@ def hash_shingles(words, ngram, shingles):
 
 
 @compiled(types.void(HASHES, MATRIX, HASHES))
-def sign_shingles(shingles, permutations, signature):
+def sign_shingles(shingles: Any, permutations: Any, signature: Any) -> None:
     """Fill `signature` with min over shingles of a_k * mix(shingle) + b_k modulo 2^64 (datasketch's scheme `affine64`).
 
     `permutations` is (2, k): the odd multipliers a, the summands b.
@@ -133,7 +133,7 @@ def sign_shingles(shingles, permutations, signature):
 
 
 @compiled(types.void(HASHES, OFFSETS, types.int64, MATRIX, MATRIX))
-def sign_words(words, word_offsets, ngram, permutations, signatures):
+def sign_words(words: Any, word_offsets: Any, ngram: Any, permutations: Any, signatures: Any) -> None:
     """Fill `signatures` (n, k) from the hashed words of n documents; rows of documents without words are zero."""
     longest = 1
     for document in range(len(word_offsets) - 1):
@@ -151,8 +151,8 @@ def sign_words(words, word_offsets, ngram, permutations, signatures):
 
 
 @compiled(types.void(MATRIX, types.int64, MATRIX))
-def hash_bands(signatures, rows, buckets):
-    """Fill `buckets` (n, bands) with a uint64 of each band's `rows` values and its number, so that no two bands share keys."""
+def hash_bands(signatures: Any, rows: Any, buckets: Any) -> None:
+    """Fill `buckets` (n, bands) with a uint64 of each band's `rows` values and its number: bands share no keys."""
     for document in range(len(signatures)):
         for band in range(buckets.shape[1]):
             value = mix(np.uint64(band + 1))

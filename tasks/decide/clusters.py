@@ -1,14 +1,14 @@
 """Clusters of duplicates among the documents that pass, and who of each cluster stays.
 
-Edges are formed here and now, from whole buckets of exactly the documents that pass: take away the middle of a chain and
-its ends are compared anew. So the result is a function of the set of documents, whatever the order in which they came.
+Edges are formed here and now, from whole buckets of exactly the documents that pass: take away the middle of a chain
+and its ends are compared anew. So the result is a function of the set of documents, in whatever order they came.
 
 - **Exact copies** (equal content hash) are collapsed first, so that a page copied a million times is one node.
 - **Near duplicates** share a bucket. Without a least Jaccard every pair of a bucket is connected; neighbours in the
   bucket's order carry the same connected components as all its pairs, and are what is used.
-- **With a least Jaccard** a bucket is not one component: its neighbours may differ while others agree. What is wanted are
-  the components of the graph of *all* pairs that share a bucket and reach the limit. Each bucket is searched breadth
-  first: a member is compared with all that are not yet reached, those that agree are reached, and so on until none is
+- **With a least Jaccard** a bucket is not one component: its neighbours may differ while others agree. What is wanted
+  are the components of the graph of *all* pairs that share a bucket and reach the limit. Each bucket is searched
+  breadth first: a member is compared with all that are not yet reached, those that agree are reached, and so on until none is
   left. Pairs already connected by an earlier band are not compared. A bucket of m copies costs m comparisons, one of m
   strangers m * m / 2. No cap: the result is exact.
 
@@ -23,7 +23,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from tasks.decide.rules import DuplicateRules
+from tasks.decide.thresholds import DuplicateRules
 
 # Pairs whose signatures are compared at once: with 112 values of 8 bytes, 58 MiB.
 PAIRS_AT_ONCE = 32_768
@@ -33,9 +33,9 @@ PAIRS_AT_ONCE = 32_768
 class Clusters:
     """Who belongs to whom. All arrays have one entry per passing document, in the order of doc_id.
 
-    `label` (int64): number of the cluster, from 0. `smallest` (int64): position of the member with the smallest doc_id.
-    `size` (int32): members. `stays` (int64): position of the member that stays. `exact` (bool): an earlier member of the
-    cluster has the same content hash. `content` (int64): rank of the content hash among all content hashes.
+    `label` (int64): number of the cluster, from 0. `smallest` (int64): position of the member with the smallest
+    doc_id. `size` (int32): members. `stays` (int64): position of the member that stays. `exact` (bool): an earlier
+    member of the cluster has the same content hash. `content` (int64): rank of the content hash among all of them.
     """
 
     label: np.ndarray
@@ -56,15 +56,15 @@ def find_clusters(
 ) -> Clusters:
     """Clusters of n passing documents, given in the order of doc_id.
 
-    Args: `content` (n, 2) uint64, the content hashes; `seen` (n,) int64, a document's place in the order in which documents
-    were first seen, no two equal; `buckets` (n, bands) uint64; `signed` (n,) bool, false where a document has no
-    words and so no buckets; `signatures(positions)` gives the signatures of the documents at these ascending
+    Args: `content` (n, 2) uint64, the content hashes; `seen` (n,) int64, a document's place in the order in which
+    documents were first seen, no two equal; `buckets` (n, bands) uint64; `signed` (n,) bool, false where a document
+    has no words and so no buckets; `signatures(positions)` gives the signatures of the documents at these ascending
     positions, (len, values) uint64, and is called only if `rules.min_jaccard` is set.
     """
     n = len(content)
     group = _ranks(content)
-    # Copies have the same words and so the same buckets: collapsing them changes no near cluster. Copies without words are
-    # in no bucket, and are copies only where exact ones are asked for.
+    # Copies have the same words and so the same buckets: collapsing them changes no near cluster. Copies without words
+    # are in no bucket, and are copies only where exact ones are asked for.
     node = group.copy()
     if not rules.exact:
         if not rules.near:

@@ -7,10 +7,10 @@
 | `kept` | bool | whether it stays |
 | `dropped_by` | string | the first rule that drops it; null when kept |
 | `failed` | list<string> | all rules that drop it, in the order of the rules |
-| `cluster` | string | smallest doc_id of its cluster among the documents that pass (a document alone is its own); null if it did not pass |
+| `cluster` | string | smallest doc_id among the passing documents of its cluster, maybe its own; null if it failed |
 | `cluster_size` | int32 | passing documents in its cluster, itself too; 0 if it did not pass |
 | `kept_as` | string | the document that stays for it; null unless it was dropped as a duplicate |
-| `jaccard` | float32 | Jaccard similarity to that document estimated from the signatures, 1 for an exact copy; null where there is none |
+| `jaccard` | float32 | Jaccard similarity to that document, estimated from signatures; 1 for an exact copy |
 | `content_hash` | string | its content hash; null without text |
 | `split` | string | `train` or `validation`, the same for a whole cluster; null if it did not pass |
 
@@ -19,18 +19,15 @@ The result is a function of the rows of the inputs; neither their order nor how 
 """
 
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 
-import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from storage.table import column, table
 from tasks.decide.clusters import PAIRS_AT_ONCE, Clusters, estimate_jaccard, find_clusters
-from tasks.decide.predicates import PredicateError, literal, quoted
-from tasks.decide.rules import DecideConfig, Rule, check_rules, compile_rules
+from tasks.decide.failures import DecideError, Failures, find_failures
+from tasks.decide.rules import DecideConfig
 from tasks.decide.signatures import SignatureFiles
 
 DECISIONS = table(
@@ -52,18 +49,9 @@ DECISIONS = table(
     column("split", pa.string(), "train or validation, the same for a whole cluster; null if it did not pass."),
 )
 
-TEXT_MISSING = "extract.text_missing"
-TOMBSTONE = "forget.tombstone"
 EXACT = "duplicates.exact"
 NEAR = "duplicates.near"
 HEXADECIMAL = re.compile("[0-9a-f]*")
-UNDATED = np.iinfo(np.int64).max  # seen after all that have a date
-# What no rule can read: the text, because scores decide, and lists of hashes, which say nothing by themselves.
-UNRULED = frozenset({"text", "signature", "buckets"})
-
-
-class DecideError(ValueError):
-    """Inputs that no decision can be made from: what does not fit, and what to do."""
 
 
 def decide_documents(
@@ -80,150 +68,20 @@ def decide_documents(
 
     Args: `documents` the Parquet files of the documents (doc_id, source, capture_date, …), whose text is not read;
     `annotations` the Parquet files of each annotation by its stage's name, one row per document, one of them with
-    `content_hash`, `signature` and `buckets`; `tombstones` the doc_ids that are forgotten; `lost` by stage the doc_ids that
-    it could not finish, which are dropped by `<stage>.lost`; `threads` and `memory_limit` bound DuckDB, which
+    `content_hash`, `signature` and `buckets`; `tombstones` the doc_ids that are forgotten; `lost` by stage the doc_ids
+    that it could not finish, which are dropped by `<stage>.lost`; `threads` and `memory_limit` bound DuckDB, which
     spills to a temporary folder beyond.
-    Raises: DecideError where a document has no row or several in an annotation, or no annotation has signatures; PredicateError
-    where a rule cannot be computed from the columns there are.
+    Raises: DecideError where a document has no row or several in an annotation, or no annotation has signatures;
+    PredicateError where a rule cannot be computed from the columns there are.
     """
-    rules = compile_rules(config)
-    with tempfile.TemporaryDirectory(prefix="gristmill-decide-") as spill, duckdb.connect() as connection:
-        connection.execute("SET threads = ?", [threads])
-        connection.execute("SET memory_limit = ?", [memory_limit])
-        connection.execute("SET temp_directory = ?", [spill])
-        connection.execute("SET preserve_insertion_order = false")
-        connection.execute("SET TimeZone = 'UTC'")
-        columns = _open(connection, documents, annotations)
-        check_rules(
-            config, {"doc_id": "VARCHAR", **{name: kind for name, (_, kind) in columns.items() if name not in UNRULED}}
-        )
-        _check_rows(connection, annotations)
-        signed_by = columns["signature"][0]
-        marks = {**{f"{stage}.lost": ids for stage, ids in (lost or {}).items()}, TOMBSTONE: tombstones}
-        rows, failed = _score(connection, annotations, columns, rules, marks)
-    names = [TEXT_MISSING, *marks, *(rule.name for rule in rules)]
-    files = SignatureFiles([str(path) for path in annotations[signed_by]], threads)
-    return _assemble(rows, failed, names, files, config)
+    failures = find_failures(documents, annotations, config, tombstones, lost or {}, threads, memory_limit)
+    files = SignatureFiles([str(path) for path in annotations[failures.signed_by]], threads)
+    return _assemble(failures, files, config)
 
 
-def _open(
-    connection: duckdb.DuckDBPyConnection, documents: Sequence[str], annotations: Mapping[str, Sequence[str]]
-) -> dict[str, tuple[str, str]]:
-    """Make a view of each input. Returns: the input and the DuckDB type of each column."""
-    columns: dict[str, tuple[str, str]] = {}
-    for name, paths in {"documents": documents, **annotations}.items():
-        if not paths:
-            raise DecideError(f"decide was given no file of {name}: it needs one row of it for each document.")
-        files = f"read_parquet([{', '.join(literal(str(path)) for path in paths)}])"
-        found = connection.execute(f"DESCRIBE SELECT * FROM {files}").fetchall()
-        # Where a document's signature lies: which file, which row of it.
-        place = (
-            ", file_index AS sign_file, file_row_number AS sign_row" if "signature" in [row[0] for row in found] else ""
-        )
-        connection.execute(f"CREATE VIEW {quoted(f'input_{name}')} AS SELECT *{place} FROM {files}")
-        for column_name, kind, *_ in found:
-            if column_name == "doc_id":
-                continue
-            if column_name in columns:
-                raise DecideError(
-                    f"Both {columns[column_name][0]} and {name} have a column {column_name}: a rule could not tell which it reads. Rename one."
-                )
-            columns[column_name] = (name, kind)
-    for needed in ("source", "capture_date"):
-        if columns.get(needed, ("", ""))[0] != "documents":
-            raise DecideError(f"The documents have no column {needed}, which decide needs.")
-    for needed in ("content_hash", "signature", "buckets"):
-        if needed not in columns:
-            raise DecideError(f"No annotation has the column {needed}: decide needs the sign stage's output.")
-    return columns
-
-
-def _check_rows(connection: duckdb.DuckDBPyConnection, annotations: Mapping[str, Sequence[str]]) -> None:
-    """Raises: DecideError where the documents, or an annotation of more rows than documents, repeat a doc_id.
-
-    An annotation of as many rows as there are documents repeats one only where another is missing, which the join finds.
-    """
-    ((n,),) = connection.execute("SELECT count(*) FROM input_documents").fetchall()
-    for name in ("documents", *annotations):
-        view = quoted(f"input_{name}")
-        ((rows,),) = connection.execute(f"SELECT count(*) FROM {view}").fetchall()
-        if rows <= n and name != "documents":
-            continue
-        ((repeated, example),) = connection.execute(
-            f"SELECT count(*), min(doc_id) FROM (SELECT doc_id FROM {view} GROUP BY doc_id HAVING count(*) > 1)"
-        ).fetchall()
-        if repeated:
-            raise DecideError(
-                f"{name} has more than one row for {repeated} documents, such as {example}: give each snapshot once."
-            )
-
-
-def _check_matches(result: pa.Table, annotations: Mapping[str, Sequence[str]]) -> None:
-    """Raises: DecideError where a document has no row in an annotation."""
-    for number, name in enumerate(annotations):
-        missing = result.filter(pc.invert(result.column(f"found_{number}"))).column("doc_id")
-        if len(missing):
-            raise DecideError(
-                f"{name} has no row for {len(missing)} documents, such as {pc.min(missing).as_py()}: "
-                "annotate the same snapshots that are decided."
-            )
-
-
-def _score(
-    connection: duckdb.DuckDBPyConnection,
-    annotations: Mapping[str, Sequence[str]],
-    columns: Mapping[str, tuple[str, str]],
-    rules: Sequence[Rule],
-    marks: Mapping[str, Sequence[str]],
-) -> tuple[pa.Table, np.ndarray]:
-    """Evaluate all rules.
-
-    Returns: the documents sorted by doc_id, and (documents, reasons) bool of what each failed.
-    """
-    joins = []
-    found = []
-    for number, name in enumerate(annotations):
-        view = quoted(f"input_{name}")
-        joins.append(f"LEFT JOIN {view} USING (doc_id)")
-        found.append(f"{view}.doc_id IS NOT NULL AS found_{number}")
-    reasons = []
-    for number, ids in enumerate(marks.values()):
-        connection.register(f"marked_{number}", pa.table({"doc_id": pa.array(sorted(set(ids)), type=pa.string())}))
-        joins.append(f"LEFT JOIN (SELECT doc_id, true AS mark_{number} FROM marked_{number}) USING (doc_id)")
-        reasons.append(f"mark_{number}")
-    # A column by its bare name must be the one of its own input, so rules see a subquery with nothing else in it.
-    reasons = ["content_hash IS NULL", *(f"coalesce({reason}, false)" for reason in reasons)]
-    reasons += [f"coalesce((\n{rule.drop_when}\n), false)" for rule in rules]
-    taken = [name for name in columns if name not in UNRULED]
-    query = (
-        f"SELECT doc_id, source, content_hash, coalesce(epoch_us(capture_date), {UNDATED}) AS seen, sign_file, sign_row, "
-        + ", ".join(f"found_{number}" for number in range(len(found)))
-        + "".join(f", {reason} AS failed_{number}" for number, reason in enumerate(reasons))
-        + f" FROM (SELECT doc_id, sign_file, sign_row, {', '.join(found)}"
-        + "".join(f", {name}" for name in [*(f"mark_{number}" for number in range(len(marks))), *map(quoted, taken)])
-        + f" FROM input_documents {' '.join(joins)})"
-    )
-    try:
-        result = connection.sql(query).to_arrow_table()
-    except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException) as error:
-        raise PredicateError(
-            f"A rule under decide.rules cannot be computed for some document: {str(error).splitlines()[0]} "
-            "Guard it, as with try_cast."
-        ) from error
-    _check_matches(result, annotations)
-    # Sorted here and not by DuckDB, which would carry fifty columns through the sort (2 s more for a million documents).
-    order = pc.sort_indices(result.column("doc_id"))
-    failed = np.empty((result.num_rows, len(reasons)), dtype=bool)
-    for number in range(len(reasons)):
-        failed[:, number] = result.column(f"failed_{number}").to_numpy()
-    rows = result.select(["doc_id", "source", "content_hash", "seen", "sign_file", "sign_row"]).combine_chunks()
-    return rows.take(order), failed[order.to_numpy()]
-
-
-def _assemble(
-    rows: pa.Table, failed: np.ndarray, names: Sequence[str], files: SignatureFiles, config: DecideConfig
-) -> pa.Table:
+def _assemble(failures: Failures, files: SignatureFiles, config: DecideConfig) -> pa.Table:
     """Cluster what passes and write one row per document."""
+    rows, failed, names = failures.documents, failures.failed, failures.reasons
     n = rows.num_rows
     passing = np.flatnonzero(~failed.any(axis=1))
     place = files.places(rows.column("sign_file").to_numpy(), rows.column("sign_row").to_numpy())[passing]

@@ -1,8 +1,8 @@
 """Checks a predicate that a person wrote, before any work starts.
 
-A predicate is one SQL expression over the columns of one document, true where the document is to be dropped. It is parsed
-by DuckDB itself and the tree is walked: only columns, constants, operators and functions whose result follows from their
-arguments may stand in it. What is not known to be harmless is refused.
+A predicate is one SQL expression over the columns of one document, true where the document is to be dropped. It is
+parsed by DuckDB itself and the tree is walked: only columns, constants, operators and functions whose result follows
+from their arguments may stand in it. What is not known to be harmless is refused.
 """
 
 import difflib
@@ -58,8 +58,8 @@ def check_predicate(where: str, predicate: str) -> frozenset[str]:
     """The names of the columns that a predicate reads.
 
     Args: `where` its place in the recipe, for the message; `predicate` the SQL.
-    Raises: PredicateError where it is not a single expression, or holds a subquery, an aggregate, a window, a parameter, or
-    a function that is unknown, reads anything but its arguments, or may answer differently when asked again.
+    Raises: PredicateError where it is not a single expression, or holds a subquery, an aggregate, a window, a
+    parameter, or a function that is unknown, reads more than its arguments, or may answer differently when asked again.
     """
     return frozenset(names[0] for names in _columns(where, predicate, _parse(where, predicate)))
 
@@ -127,7 +127,7 @@ def _parse(where: str, predicate: str) -> dict[str, Any]:
         )
     statements = tree["statements"]
     expressions = statements[0]["node"].get("select_list", []) if len(statements) == 1 else []
-    # Whatever stands around the expression (FROM, LIMIT, UNION, a second statement …) makes the rest differ from SELECT 1.
+    # Whatever stands around the expression (FROM, LIMIT, UNION, a second statement …) makes the rest unlike SELECT 1.
     if len(expressions) == 1:
         plain["statements"][0]["node"]["select_list"] = expressions
     if (
@@ -161,7 +161,8 @@ def _columns(where: str, predicate: str, tree: Any) -> Iterator[tuple[str, ...]]
         return
     if kind is not None and kind not in ALLOWED_CLASSES:
         raise PredicateError(
-            f"{where} ({predicate}) holds a {kind.lower()}: only columns of one document, constants, operators and functions may stand there."
+            f"{where} ({predicate}) holds a {kind.lower()}: "
+            "only columns of one document, constants, operators and functions may stand there."
         )
     if kind == "COLUMN_REF":
         names = tuple(tree["column_names"])
@@ -178,7 +179,8 @@ def _columns(where: str, predicate: str, tree: Any) -> Iterator[tuple[str, ...]]
             or tree.get("distinct")
         ):
             raise PredicateError(
-                f"{where} ({predicate}) calls {name}, which is not a function of one row's values alone (or not a function at all)."
+                f"{where} ({predicate}) calls {name}, which is not a function of one row's values alone "
+                "(or not a function at all)."
             )
     for branch in tree.values():
         yield from _columns(where, predicate, branch)

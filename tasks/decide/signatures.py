@@ -80,8 +80,8 @@ class SignatureFiles:
         kinds = {pq.read_schema(path).field(name).type for path in self.paths}
         if len(kinds) != 1 or not pa.types.is_fixed_size_list(next(iter(kinds))):
             raise ValueError(
-                f"The column {name} has the types {sorted(map(str, kinds))} in the sign stage's files, not one fixed-size list: "
-                "sign all snapshots with the same bands and rows."
+                f"The column {name} has the types {sorted(map(str, kinds))} in the sign stage's files, "
+                "not one fixed-size list: sign all snapshots with the same bands and rows."
             )
         return next(iter(kinds)).list_size
 

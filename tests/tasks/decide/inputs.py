@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def write_inputs(
         order = np.arange(len(pages)) if shuffle is None else rng.permutation(len(pages))
         cuts = np.linspace(0, len(pages), pieces + 1).astype(int)
         paths[name] = []
-        for piece, (start, stop) in enumerate(zip(cuts, cuts[1:], strict=False)):
+        for piece, (start, stop) in enumerate(pairwise(cuts)):
             path = folder / f"{name}-{piece}.parquet"
             pq.write_table(table.take(pa.array(order[start:stop])), path, row_group_size=3)
             paths[name].append(str(path))

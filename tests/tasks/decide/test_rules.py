@@ -1,0 +1,121 @@
+"""The configuration of decide: published limits, names, and what differs between sources."""
+
+import duckdb
+import pytest
+from pydantic import ValidationError
+
+from tasks.decide.predicates import PredicateError
+from tasks.decide.rules import DecideConfig, check_rules, compile_rules
+from tasks.decide.thresholds import GROUPS, RuleGroup
+
+ALL_ON = {"language": {"allowed": ["en"]}, "c4": {}, "fineweb": {}}
+
+
+def predicates(**sections: object) -> dict[str, str]:
+    return {rule.name: rule.drop_when for rule in compile_rules(DecideConfig.model_validate(sections))}
+
+
+def test_a_rule_has_the_name_of_its_threshold() -> None:
+    names = list(predicates(**ALL_ON, rules={"mine": "n_words < 3"}))
+    expected = [f"{group}.{name}" for group, rules in GROUPS.items() for name in rules.model_fields]
+    assert names == [*expected, "rules.mine"]
+
+
+def test_published_limits_are_the_defaults() -> None:
+    found = predicates(**ALL_ON)
+    assert found["gopher.min_words"] == '"n_words" < 50'
+    assert found["gopher.max_words"] == '"n_words" > 100000'
+    assert found["repetition.max_top_3gram_character_share"] == '"top_3gram_character_share" > CAST(0.18 AS FLOAT)'
+    assert (
+        found["repetition.max_duplicate_10gram_character_share"]
+        == '"duplicate_10gram_character_share" > CAST(0.1 AS FLOAT)'
+    )
+    assert found["fineweb.min_line_punctuation_share"] == '"line_punctuation_share" <= CAST(0.12 AS FLOAT)'
+    assert found["fineweb.max_short_line_share"] == '"short_line_share" >= CAST(0.67 AS FLOAT)'
+    assert found["c4.min_sentences"] == '"n_sentences" < 5'
+    assert found["c4.curly_bracket"] == '"has_curly_bracket"'
+
+
+def test_null_turns_off_a_threshold_or_a_group() -> None:
+    assert "gopher.min_words" not in predicates(gopher={"min_words": None})
+    assert predicates(gopher=None, repetition=None) == {}
+
+
+@pytest.mark.parametrize("group", GROUPS.values(), ids=GROUPS)
+def test_each_threshold_compiles_to_sql_that_can_be_both_true_and_false(group: type[RuleGroup]) -> None:
+    for name, mark in group.comparisons().items():
+        threshold = ("en",) if name == "allowed" else group.model_fields[name].default
+        predicate = mark.predicate(threshold)
+        values = {"is": "(true), (false)", "not in": "('en'), ('de')"}.get(
+            mark.comparison, "(0.0::FLOAT), (1e9::FLOAT)"
+        )
+        rows = duckdb.sql(f'SELECT {predicate} FROM (VALUES {values}) AS t("{mark.column}")').fetchall()
+        assert sorted(rows) == [(False,), (True,)], name
+
+
+def test_a_source_changes_only_what_it_names() -> None:
+    config = DecideConfig.model_validate(
+        {"sources": {"books": {"gopher": {"max_words": 2_000_000}, "c4": {}}, "code": {"gopher": None}}}
+    )
+    books = config.for_source("books")
+    assert books.gopher is not None
+    assert (books.gopher.max_words, books.gopher.min_words) == (2_000_000, 50)
+    assert books.c4 is not None
+    assert config.for_source("code").gopher is None
+    assert config.for_source("code").repetition == config.repetition
+    assert config.for_source("web").gopher == config.gopher
+
+
+def test_off_and_untouched_look_different_in_the_fingerprint() -> None:
+    off = DecideConfig.model_validate({"sources": {"code": {"gopher": None}}})
+    untouched = DecideConfig.model_validate({"sources": {"code": {}}})
+    assert off.model_dump(mode="json") != untouched.model_dump(mode="json")
+    assert DecideConfig.model_validate(off.model_dump(mode="json")) == off
+
+
+def test_the_order_in_a_mapping_plays_no_part() -> None:
+    rules = {"b": "n_words < 3", "a": "n_words < 4"}
+    sources = {"x": {"rules": {"d": "n_words < 1", "c": "n_words < 2"}}, "y": {"gopher": None}}
+    one = compile_rules(DecideConfig.model_validate({"rules": rules, "sources": sources}))
+    turned = {"rules": dict(reversed(rules.items())), "sources": dict(reversed(sources.items()))}
+    other = compile_rules(DecideConfig.model_validate(turned))
+    assert [rule.name for rule in one] == [rule.name for rule in other]
+
+
+@pytest.mark.parametrize(
+    ("sections", "sentence"),
+    [
+        ({"gopher": {"min_word": 3}}, "min_word"),
+        ({"gopher": {"max_bullet_line_share": 1.5}}, "less than or equal to 1"),
+        ({"language": {"allowed": []}}, "would drop everything"),
+        ({"rules": {"mine": "random() < 0.5"}}, r"decide\.rules\.mine \(random\(\) < 0\.5\) calls random"),
+        ({"rules": {"my rule": "n_words < 3"}}, "made of letters"),
+        (
+            {"sources": {"code": {"gofer": None}}},
+            r"decide\.sources\.code\.gofer is no group of rules; did you mean gopher\?",
+        ),
+        ({"sources": {"code": {"gopher": {"min_word": 1}}}}, r"no threshold; did you mean min_words"),
+        (
+            {"sources": {"code": {"gopher": {"min_words": -1}}}},
+            r"decide\.sources\.code\.gopher\.min_words: .*greater than or equal",
+        ),
+        ({"sources": {"code": {"duplicates": {"near": False}}}}, "can't differ between sources"),
+        ({"sources": {"code": {"rules": {"none": None}}}}, "turns off a rule that decide.rules does not have"),
+        ({"validation_share": 1.0}, "less than 1"),
+    ],
+)
+def test_a_wrong_configuration_is_refused_with_a_sentence(sections: dict[str, object], sentence: str) -> None:
+    with pytest.raises(ValidationError, match=sentence):
+        DecideConfig.model_validate(sections)
+
+
+def test_rules_are_checked_against_the_columns_there_are() -> None:
+    columns = {"n_words": "INTEGER", "url": "VARCHAR"}
+    own = {"gopher": None, "repetition": None}
+    check_rules(DecideConfig.model_validate({**own, "rules": {"mine": "n_words < 3"}}), columns)
+    with pytest.raises(PredicateError, match=r"decide\.gopher\.min_mean_word_length needs the column mean_word_length"):
+        check_rules(DecideConfig(repetition=None), columns)
+    with pytest.raises(
+        PredicateError, match=r"decide\.sources\.x\.rules\.mine reads the column urls.*did you mean url\?"
+    ):
+        check_rules(DecideConfig.model_validate({**own, "sources": {"x": {"rules": {"mine": "urls = ''"}}}}), columns)
