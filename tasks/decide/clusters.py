@@ -8,9 +8,9 @@ and its ends are compared anew. So the result is a function of the set of docume
   bucket's order carry the same connected components as all its pairs, and are what is used.
 - **With a least Jaccard** a bucket is not one component: its neighbours may differ while others agree. What is wanted
   are the components of the graph of *all* pairs that share a bucket and reach the limit. Each bucket is searched
-  breadth first: a member is compared with all that are not yet reached, those that agree are reached, and so on until none is
-  left. Pairs already connected by an earlier band are not compared. A bucket of m copies costs m comparisons, one of m
-  strangers m * m / 2. No cap: the result is exact.
+  breadth first: a member is compared with all that are not yet reached, those that agree are reached, and so on until
+  none is left. Pairs already connected by an earlier band are not compared. A bucket of m copies costs m comparisons,
+  one of m strangers m * m / 2. No cap: the result is exact.
 
 A cluster is a connected component: two members may be less alike than the limit, connected through others. `kept_as`
 comes with the estimated Jaccard to who stays, so that this can be seen.
