@@ -94,7 +94,10 @@ def read_archive(path: str | Path, start: int = 0, stop: int | None = None) -> I
         raise ValueError(
             f"{path}: bytes {start} to {stop} are no range; the first must be 0 or more, and at most the second."
         )
-    if stop == start:
+    size = os.path.getsize(path)
+    if stop is not None and stop >= size:
+        stop = None  # a stretch of no bytes at the very end belongs to the piece that reaches there
+    if stop == start or start >= size > 0:
         return
     kind = kind_of(path)
     if kind is Kind.EMPTY:

@@ -28,6 +28,7 @@ TRIAL_BYTES = 64 << 10
 HEAD_BYTES = 32
 """The first piece of a member has at least so many bytes, or is all of it: enough for a version line."""
 SEARCH_BYTES = 1 << 20
+LOOK_BYTES = 512
 MAX_WINDOW_BYTES = 128 << 20
 MAX_DICTIONARY_BYTES = 64 << 20
 
@@ -241,26 +242,25 @@ class _Members:
     def _next_member(self, position: int) -> int:
         """Where the first member at or after `position` begins that decodes; the file's size if there is none."""
         while position < self._size:
-            block = self._read(position, SEARCH_BYTES)
-            found = block.find(self._magic)
-            if found < 0:
-                position += max(len(block) - len(self._magic) + 1, 1)
-                continue
-            position += found
-            if self._decodes(position):
-                return position
-            position += 1
+            block = self._read(position, SEARCH_BYTES + LOOK_BYTES)
+            found = block.find(self._magic, 0, SEARCH_BYTES + len(self._magic) - 1)
+            while found >= 0:
+                # Magic numbers are three bytes: most that are none fail within the first bytes behind them.
+                if self._decodes(position + found, block[found : found + LOOK_BYTES]):
+                    return position + found
+                found = block.find(self._magic, found + 1, SEARCH_BYTES + len(self._magic) - 1)
+            position += SEARCH_BYTES
         return self._size
 
-    def _decodes(self, position: int) -> bool:
-        """Whether a member begins here: it starts with a record or, in a file where members don't, decodes whole."""
+    def _decodes(self, position: int, chunk: bytes) -> bool:
+        """Whether a member begins here: it starts with a record or, in a file where members don't, decodes whole.
+
+        `chunk`: its first bytes.
+        """
         decoder = self._new_decoder()
-        self._file.seek(position)
         data = b""
-        for _ in range(max(TRIAL_BYTES // self._chunk_bytes, 1)):
-            chunk = self._file.read(self._chunk_bytes)
-            if not chunk:
-                return False
+        end = position + TRIAL_BYTES
+        while chunk:
             try:
                 data = data[:HEAD_BYTES] + decoder.decompress(chunk)
             except (zlib.error, zstandard.ZstdError):
@@ -269,6 +269,10 @@ class _Members:
                 return True
             if decoder.eof or (self._records_only and len(data) >= HEAD_BYTES):
                 return decoder.eof and bool(data) and not self._records_only
+            if not data and position > end - TRIAL_BYTES:
+                return False  # a header without an end: bytes full of magic numbers look like that
+            position += len(chunk)
+            chunk = self._read(position, self._chunk_bytes if position < end else 0)
         return False
 
     def _read(self, position: int, size: int | None = None) -> bytes:

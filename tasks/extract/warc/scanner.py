@@ -184,7 +184,8 @@ class Scanner:
             if not self._member_open:
                 self._member += 1
                 self._member_items = 0
-            self._begin(at=event.start)
+            # A member that broke before anything of it could be read is lost from its first byte.
+            self._begin(at=event.start if self._member_items or not self._member_open else self._member_start)
         self._base += len(self._buffer) + event.stop - event.start
         self._buffer.clear()
         self._head = 0
