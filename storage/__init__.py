@@ -1,1 +1,1 @@
-"""Where things lie: artifacts, manifests, the catalog, schemas, shard readers and writers, SQL views. Knows no stage."""
+"""Where things lie: artifacts, manifests, the catalog, schemas, shards, SQL views. Knows no stage."""

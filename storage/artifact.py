@@ -128,7 +128,10 @@ class Artifact(_Frozen):
 
     def read(self, columns: list[str] | None = None, table: str = MAIN_TABLE) -> pa.Table:
         """A whole Parquet table in memory: for small tables and tests."""
-        tables = [pq.read_table(path, columns=columns, partitioning=None) for path in self.paths(table)]
+        tables = []
+        for path in self.paths(table):
+            with pq.ParquetFile(path) as parquet:
+                tables.append(parquet.read(columns=columns))
         if not tables:
             raise KeyError(f"{self} has no table {table!r}.")
         return pa.concat_tables(tables)

@@ -1,9 +1,9 @@
 """Work on one artifact, and its commit in one atomic step.
 
 Work happens in `<stage>/.staging/<fingerprint>/` under a lock that the kernel lets go when its holder dies. Beside it,
-`<fingerprint>.work/` holds what is unfinished, the shards' records and their scratch. A shard is finished when its files
-and then its record are renamed in; a run that resumes checks and keeps those. The commit renames the folder to its
-fingerprint, and then adds one row to the registry: until that instant every record is there to go on from.
+`<fingerprint>.work/` holds what is unfinished, the shards' records and their scratch. A shard is finished when its
+files and then its record are renamed in; a run that resumes checks and keeps those. The commit renames the folder to
+its fingerprint, and then adds one row to the registry: until that instant every record is there to go on from.
 """
 
 import contextlib
@@ -45,6 +45,7 @@ class ShardOutput:
     def __init__(self, staging: Path, shard: int, key: str, tables: dict[str, Table]) -> None:
         self._staging, self._shard, self._key, self._tables = staging, shard, key, tables
         self._work = _work(staging)
+        self._stage = staging.parent.parent.name
         self._folder = self._work / f".tmp-{shard:05d}-{os.getpid()}"
         self._folder.mkdir()
         self._writers: dict[str, TableWriter] = {}
@@ -83,17 +84,17 @@ class ShardOutput:
             writer.close()
             parts.append(_part(writer.path, self._folder, table, self._shard, writer.rows, writer.sha256))
         parts += [_part(self._folder / name, self._folder, None, self._shard, 0, None) for name in self._files]
-        reached("shard.written")
+        reached("shard.written", self._stage)
         for part in parts:
             target = self._staging / part.name
             target.parent.mkdir(parents=True, exist_ok=True)
             fsync_path(self._folder / part.name)
             os.replace(self._folder / part.name, target)
-            reached("shard.renaming")
+            reached("shard.renaming", self._stage)
         record = ShardRecord(shard=self._shard, key=self._key, parts=parts, notes=self.notes)
         write_json(_record_path(self._work, self._shard), record.model_dump(mode="json"))
         shutil.rmtree(self._folder)
-        reached("shard.finished")
+        reached("shard.finished", self._stage)
         return record
 
     def discard(self) -> None:
@@ -165,13 +166,13 @@ class Staging:
         write_json(self.folder / PROVENANCE, about)
         write_json(self.folder / MANIFEST, manifest.model_dump(mode="json"))
         fsync_path(self.folder)
-        reached("commit.prepared")
+        reached("commit.prepared", self.identity.stage)
         if not (self.artifact.folder / MANIFEST).exists():
             os.rename(self.folder, self.artifact.folder)
         fsync_path(self.artifact.folder.parent)
-        reached("commit.renamed")
+        reached("commit.renamed", self.identity.stage)
         self.lake.registry.add(self.artifact)
-        reached("commit.registered")
+        reached("commit.registered", self.identity.stage)
         shutil.rmtree(self.work)
         return self.artifact
 

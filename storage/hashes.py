@@ -18,7 +18,8 @@ class HashCache:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._open() as connection:
             connection.execute(
-                "create table if not exists files (path text primary key, bytes integer not null, changed integer not null, sha256 text not null)"
+                "create table if not exists files (path text primary key, bytes integer not null, "
+                "changed integer not null, sha256 text not null)"
             )
             connection.execute("create index if not exists files_by_hash on files (sha256)")
 

@@ -11,6 +11,13 @@ from storage.registry import Registry
 DEFAULT_LAKE = "lake"
 
 
+class NotFound(KeyError):
+    """A name or fingerprint that means nothing in this lake, or more than one thing."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 @dataclass(frozen=True)
 class Difference:
     """One field in which a wanted artifact differs from an existing one."""
@@ -50,9 +57,10 @@ class Lake:
         return artifact
 
     def get(self, name: str) -> Artifact:
-        """The artifact called `name`: a name with history, a fingerprint, or the start of one (with or without `stage/`).
+        """The artifact called `name`: a name with history, a fingerprint, or the start of one (with or without
+        `stage/`).
 
-        Raises KeyError with what is near if there is none, or more than one.
+        Raises NotFound with what is near if there is none, or more than one.
         """
         from storage.names import latest
 
@@ -66,10 +74,10 @@ class Lake:
         if len(found) == 1:
             return found[0]
         if found:
-            raise KeyError(
+            raise NotFound(
                 f"{name!r} is the start of {len(found)} artifacts: {', '.join(map(str, found[:5]))}. Write more of it."
             )
-        raise KeyError(
+        raise NotFound(
             f"The lake {self.root} has no artifact or name {name!r}. `gristmill artifacts` lists what there is."
         )
 
@@ -106,7 +114,7 @@ def _compare(old: Identity, new: Identity) -> list[Difference]:
 
 
 def _fields(identity: Identity) -> dict[str, object]:
-    fields: dict[str, object] = {"version": identity.version} | flatten(identity.config)
+    fields: dict[str, object] = {"version": identity.version, **flatten(identity.config)}
     seen: dict[str, int] = {}
     for one in identity.inputs:
         position = seen[one.role] = seen.get(one.role, -1) + 1

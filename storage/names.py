@@ -1,4 +1,6 @@
-"""Names with history: `names/<name>/<n>.json`, appended to and never changed. The highest number is what the name means now."""
+"""Names with history: `names/<name>/<n>.json`, appended to and never changed. The highest number is what the name means
+now.
+"""
 
 import os
 import re

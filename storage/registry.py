@@ -27,7 +27,9 @@ class SecondHost(RuntimeError):
 
 
 class Registry:
-    """Rows about artifacts, in order of their commits. Every method opens, does one thing and closes: safe across processes."""
+    """Rows about artifacts, in order of their commits. Every method opens, does one thing and closes: safe across
+    processes.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -59,8 +61,9 @@ class Registry:
             connection.execute("insert into host values (?)", (here,))
         elif row[0] != here:
             raise SecondHost(
-                f"The lake {self.root} is written by the host {row[0]!r}, and this is {here!r}: a SQLite registry serves one host. "
-                f"If the lake has moved here for good, delete {self.path.name} in it: it is made again from the manifests."
+                f"The lake {self.root} is written by the host {row[0]!r}, and this is {here!r}: a SQLite registry "
+                f"serves one host. If the lake has moved here for good, delete {self.path.name} in it: it is made "
+                "again from the manifests."
             )
 
     def add(self, artifact: Artifact) -> None:
@@ -71,7 +74,8 @@ class Registry:
         created = read_json(provenance).get("ended", time.time()) if provenance.exists() else time.time()
         with self._connection(write=True) as connection:
             connection.execute(
-                "insert or ignore into artifacts select ?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(max(sequence), 0) + 1 from artifacts",
+                "insert or ignore into artifacts "
+                "select ?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(max(sequence), 0) + 1 from artifacts",
                 (
                     manifest.fingerprint,
                     identity.stage,
@@ -106,10 +110,11 @@ class Registry:
         return [artifact for artifact in found if (artifact.folder / MANIFEST).exists()]
 
     def rows(self) -> list[tuple]:
-        """Every row: (fingerprint, stage, version, kind, config, inputs, rows, bytes, created in seconds since 1970)."""
+        """Every row: (fingerprint, stage, version, kind, config, inputs, rows, bytes, seconds since 1970)."""
         with self._connection() as connection:
             return connection.execute(
-                "select fingerprint, stage, version, kind, config, inputs, rows, bytes, created from artifacts order by sequence"
+                "select fingerprint, stage, version, kind, config, inputs, rows, bytes, created "
+                "from artifacts order by sequence"
             ).fetchall()
 
     def clear(self) -> None:

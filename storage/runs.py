@@ -1,4 +1,6 @@
-"""Runs, as append-only files: `runs/<id>/started.json`, then `runs/<id>/ended.json`. A run without the second is going on, or died."""
+"""Runs, as append-only files: `runs/<id>/started.json`, then `runs/<id>/ended.json`. A run without the second is going
+on, or died.
+"""
 
 import os
 import socket
@@ -21,7 +23,9 @@ def start(lake: Lake, run: str, name: str, parameters: dict[str, Any], code: str
 def end(
     lake: Lake, run: str, state: str, message: str | None, artifacts: list[Artifact], seconds: dict[str, float]
 ) -> None:
-    """Remember how a run ended (completed, failed, cancelled, crashed), what it used or made, and the seconds of each stage."""
+    """Remember how a run ended (completed, failed, cancelled, crashed), what it used or made, and the seconds of each
+    stage.
+    """
     about = {"state": state, "message": message, "ended": time.time(), "seconds": seconds}
     about["artifacts"] = [f"{artifact.stage}/{artifact.fingerprint}" for artifact in artifacts]
     write_json(lake.root / "runs" / run / "ended.json", about)

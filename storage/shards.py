@@ -1,7 +1,7 @@
 """The one writer of tables: equal rows give equal bytes, however they arrive.
 
-Batches are re-cut to fixed row groups, chunks combined, null slots zeroed, codec and level fixed, no time in the metadata.
-(Measured: without these, equal tables give different files.)
+Batches are re-cut to fixed row groups, chunks combined, null slots zeroed, codec and level fixed, no time in the
+metadata. (Measured: without these, equal tables give different files.)
 """
 
 import hashlib
@@ -25,12 +25,14 @@ def _string_bytes(batch: pa.RecordBatch) -> np.ndarray:
     total = np.zeros(batch.num_rows, np.int64)
     for values in batch.columns:
         if pa.types.is_large_string(values.type) or pa.types.is_large_binary(values.type):
-            total += pc.fill_null(pc.binary_length(values), 0).to_numpy(zero_copy_only=False)
+            total += pc.fill_null(pc.call_function("binary_length", [values]), 0).to_numpy(zero_copy_only=False)
     return total
 
 
 def _zero_null_slots(table: pa.Table) -> pa.Table:
-    """The same table with zeros under its null slots, one chunk a column (a filter or a join leaves what was there before)."""
+    """The same table with zeros under its null slots, one chunk a column (a filter or a join leaves what was there
+    before).
+    """
     columns = []
     for chunked in table.columns:
         values = chunked.combine_chunks()
@@ -46,7 +48,7 @@ def _zero_null_slots(table: pa.Table) -> pa.Table:
 
 
 class TableWriter:
-    """Writes the rows of one table into one file. Use as a context manager; `rows` and `sha256` hold after it closed."""
+    """Writes one table into one file. Use as a context manager; `rows` and `sha256` hold after it closed."""
 
     def __init__(self, path: Path, declared: Table) -> None:
         self.path = path
@@ -124,7 +126,9 @@ class TableWriter:
 
 
 def conform(batch: pa.RecordBatch, schema: pa.Schema, where: str) -> pa.RecordBatch:
-    """The batch with the declared schema's columns, types and column notes; a missing, extra or uncastable column is an error."""
+    """The batch with the declared schema's columns, types and column notes; a missing, extra or uncastable column is an
+    error.
+    """
     missing = [name for name in schema.names if name not in batch.schema.names]
     extra = [name for name in batch.schema.names if name not in schema.names]
     if missing or extra:
@@ -148,10 +152,8 @@ def read_batches(path: Path, columns: list[str] | None = None) -> Iterator[pa.Re
     """The rows of one Parquet file, a row group at a time, in order; nothing more is held."""
     with pq.ParquetFile(path) as parquet:
         for group in range(parquet.num_row_groups):
-            for batch in (
-                parquet.read_row_group(group, columns=columns, use_threads=False).combine_chunks().to_batches()
-            ):
-                yield batch
+            rows = parquet.read_row_group(group, columns=columns, use_threads=False)
+            yield from rows.combine_chunks().to_batches()
 
 
 def open_arrow(path: Path) -> pa.Table:

@@ -1,70 +1,23 @@
 """The lake as SQL views: one per stage and table, and the ones people ask for.
 
-`connect()` gives them in memory; `catalog.duckdb` in the lake holds the same views with absolute paths and no data, built
-aside and swapped in whole, so that any DuckDB client opens it read-only while a flow writes.
+`connect()` gives them in memory; `catalog.duckdb` in the lake holds the same views with absolute paths and no data,
+built aside and swapped in whole, so that any DuckDB client opens it read-only while a flow writes.
 """
 
-import json
 import os
 import uuid
 from collections import defaultdict
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
+import pyarrow.parquet as pq
 
-from storage import names, runs
 from storage.artifact import MAIN_TABLE, Artifact
-from storage.files import write_atomically
+from storage.index import INDEX, INDEX_TABLES, write_index
 from storage.lake import Lake
-from storage.shards import TableWriter
-from storage.table import Table, column, table
 
 CATALOG = "catalog.duckdb"
-INDEX = ".index"
-RESERVED = {"documents", "losses", "artifacts", "lineage", "names", "runs"}
-
-INDEX_TABLES: dict[str, Table] = {
-    "artifacts": table(
-        column("artifact", pa.string(), "stage/fingerprint."),
-        column("stage", pa.string(), "The stage that made it."),
-        column("fingerprint", pa.string(), "Hash of stage, version, configuration and inputs."),
-        column("version", pa.int32(), "Version of the stage."),
-        column("kind", pa.string(), "What it is: snapshot, documents, annotation, decisions, corpus, …"),
-        column("config", pa.string(), "Its configuration, as JSON."),
-        column("rows", pa.int64(), "Rows of its main table."),
-        column("bytes", pa.int64(), "Bytes of all its parts."),
-        column("created", pa.timestamp("us", "UTC"), "When it was committed."),
-    ),
-    "lineage": table(
-        column("artifact", pa.string(), "stage/fingerprint of what was made."),
-        column("role", pa.string(), "What the input was used as."),
-        column("input", pa.string(), "stage/fingerprint of what it was made from."),
-    ),
-    "names": table(
-        column("name", pa.string(), "The name."),
-        column("number", pa.int32(), "The highest number is what the name means now."),
-        column("artifact", pa.string(), "stage/fingerprint."),
-        column("assigned", pa.timestamp("us", "UTC"), "Since when."),
-    ),
-    "runs": table(
-        column("run", pa.string(), "The run's id."),
-        column("flow", pa.string(), "What was run."),
-        column(
-            "state",
-            pa.string(),
-            "running, completed, failed, cancelled, crashed, or dead (its process is gone and said nothing).",
-        ),
-        column("message", pa.string(), "Why it failed."),
-        column("parameters", pa.string(), "Its parameters, as JSON."),
-        column("code", pa.string(), "Revision of the code."),
-        column("host", pa.string(), "Where it ran."),
-        column("started", pa.timestamp("us", "UTC"), "When it began."),
-        column("ended", pa.timestamp("us", "UTC"), "When it ended."),
-        column("seconds", pa.string(), "Seconds of each stage, as JSON."),
-        column("artifacts", pa.list_(pa.string()), "What it made or used, in order."),
-    ),
-}
+RESERVED = {"documents", "losses", "artifacts", "lineage", "names", "runs", "training", "training_rows", "evaluations"}
 
 
 class NoSuchView(ValueError):
@@ -74,13 +27,13 @@ class NoSuchView(ValueError):
 def connect(lake: Lake | str | Path | None = None, at: str | None = None) -> duckdb.DuckDBPyConnection:
     """An in-memory DuckDB connection with every view of the lake.
 
-    `at` is a name or fingerprint of a corpus (or of decisions): `documents` is then as of it, else as of the newest corpus.
-    Raises KeyError if there is no such artifact, NoSuchView if it holds no decisions.
+    `at` is a name or fingerprint of a corpus (or of decisions): `documents` is then as of it, else as of the newest
+    corpus. Raises KeyError if there is no such artifact, NoSuchView if it holds no decisions.
     """
     lake = lake if isinstance(lake, Lake) else Lake(lake) if lake is not None else Lake.default()
     connection = duckdb.connect()
     connection.execute("set timezone = 'UTC'")
-    _write_index(lake)
+    write_index(lake)
     for statement in views(lake, at):
         connection.execute(statement)
     return connection
@@ -88,7 +41,7 @@ def connect(lake: Lake | str | Path | None = None, at: str | None = None) -> duc
 
 def refresh_catalog(lake: Lake) -> Path:
     """Build `catalog.duckdb` aside and swap it in; readers of the old one keep it."""
-    _write_index(lake)
+    write_index(lake)
     target = lake.root / CATALOG
     temporary = lake.root / f".tmp-{uuid.uuid4().hex}-{CATALOG}"
     try:
@@ -112,44 +65,6 @@ def catalog_moved(lake: Lake) -> bool:
     return row is None or str(lake.root) not in row[0]
 
 
-def _microseconds(seconds: float | None) -> int | None:
-    return None if seconds is None else int(seconds * 1e6)
-
-
-def _write_index(lake: Lake) -> None:
-    registered = lake.registry.rows()
-    artifacts, lineage = [], []
-    for fingerprint, stage, version, kind, config, inputs, rows, size, created in registered:
-        name = f"{stage}/{fingerprint}"
-        artifacts.append((name, stage, fingerprint, version, kind, config, rows, size, _microseconds(created)))
-        lineage += [(name, one["role"], f"{one['stage']}/{one['fingerprint']}") for one in json.loads(inputs)]
-    named = [
-        (name, number, f"{artifact.stage}/{artifact.fingerprint}", _microseconds(at))
-        for name in names.all_names(lake)
-        for number, artifact, at in names.history(lake, name)
-    ]
-    ran = [
-        (
-            about["run"], about["flow"], about["state"], about["message"], json.dumps(about["parameters"]), about["code"], about["host"],
-            _microseconds(about["started"]), _microseconds(about["ended"]), json.dumps(about["seconds"]), about["artifacts"],
-        )
-        for about in runs.all_runs(lake)
-    ]  # fmt: skip
-    for name, rows in {"artifacts": artifacts, "lineage": lineage, "names": named, "runs": ran}.items():
-        _write_rows(lake.root / INDEX / f"{name}.parquet", INDEX_TABLES[name], rows)
-
-
-def _write_rows(path: Path, declared: Table, rows: list[tuple]) -> None:
-    columns = list(zip(*rows, strict=True)) if rows else [[] for _ in declared.schema]
-    arrays = [pa.array(values, field.type) for values, field in zip(columns, declared.schema, strict=True)]
-
-    def write(temporary: Path) -> None:
-        with TableWriter(temporary, declared) as writer:
-            writer.write(pa.RecordBatch.from_arrays(arrays, schema=declared.schema))
-
-    write_atomically(path, write)
-
-
 def quoted(text: str | Path) -> str:
     """A string as an SQL literal."""
     return "'" + str(text).replace("'", "''") + "'"
@@ -164,13 +79,14 @@ def _files(paths: list[Path]) -> str:
     return f"read_parquet([{', '.join(quoted(path) for path in paths)}], union_by_name = true, filename = true)"
 
 
-_STAGE_OF_FILE = "split_part(filename, '/', -3)"
-_FINGERPRINT_OF_FILE = "split_part(filename, '/', -2)"
+_STAGE = "split_part(filename, '/', -3) as stage"
+_FINGERPRINT = "split_part(filename, '/', -2) as fingerprint"
 
 
 def views(lake: Lake, at: str | None) -> list[str]:
     """The `create view` statements of a lake."""
     tables: dict[str, list[Path]] = defaultdict(list)
+    of_kind: dict[str, list[Path]] = defaultdict(list)
     losses: list[Path] = []
     artifacts = lake.artifacts()
     for artifact in artifacts:
@@ -180,45 +96,60 @@ def views(lake: Lake, at: str | None) -> list[str]:
             path = artifact.folder / part.name
             if part.table == "losses":
                 losses.append(path)
+            if part.table == MAIN_TABLE:
+                of_kind[artifact.manifest.kind].append(path)
             view = artifact.stage if part.table == MAIN_TABLE else f"{artifact.stage}_{part.table}"
             tables[f"{view}_table" if view in RESERVED else view].append(path)
-    statements = [
-        f"create view {name} as select * from read_parquet({quoted(lake.root / INDEX / f'{name}.parquet')})"
-        for name in INDEX_TABLES
-    ]
+    statements = {
+        name: f"select * from read_parquet({quoted(lake.root / INDEX / f'{name}.parquet')})" for name in INDEX_TABLES
+    }
     for name, paths in sorted(tables.items()):
-        statements.append(
-            f"create view {identifier(name)} as select * exclude (filename), {_FINGERPRINT_OF_FILE} as fingerprint from {_files(paths)}"
-        )
-    if losses:
-        statements.append(
-            f"create view losses as select {_STAGE_OF_FILE} as stage, * exclude (filename), {_FINGERPRINT_OF_FILE} as fingerprint from {_files(losses)}"
-        )
-    documents = _documents(lake, artifacts, at)
-    return statements + ([documents] if documents else [])
+        statements[name] = f"select * exclude (filename), {_FINGERPRINT} from {_files(paths)}"
+    for name, paths in (("losses", losses), ("training", of_kind["model"]), ("evaluations", of_kind["evaluation"])):
+        if paths:
+            statements[name] = f"select {_STAGE}, * exclude (filename), {_FINGERPRINT} from {_files(paths)}"
+    statements |= _training_rows(artifacts) | _documents(lake, artifacts, at)
+    return [f"create view {identifier(name)} as {query}" for name, query in statements.items()]
 
 
-def _documents(lake: Lake, artifacts: list[Artifact], at: str | None) -> str | None:
+def _training_rows(artifacts: list[Artifact]) -> dict[str, str]:
+    """The view `training_rows`: which documents stood in which row of which step of every model."""
+    queries = []
+    for model in artifacts:
+        rows = model.paths("rows") if model.manifest.kind == "model" else []
+        packing = model.inputs("packing")
+        if rows and packing:
+            queries.append(
+                f"select {quoted(model.fingerprint)} as fingerprint, r.step, r.place, r.row, "
+                f"p.* exclude (row, split, filename) from {_files(rows)} r "
+                f"join {_files(packing[0].paths())} p on p.row = r.row and p.split = 'train'"
+            )
+    return {"training_rows": " union all ".join(queries)} if queries else {}
+
+
+def _documents(lake: Lake, artifacts: list[Artifact], at: str | None) -> dict[str, str]:
     """The view `documents`: what was read, every annotation column and the decision, for the inputs of one corpus."""
     decisions = _decisions(lake, artifacts, at)
     if decisions is None:
         read = [artifact for artifact in artifacts if artifact.manifest.kind == "documents"]
-        if not read:
-            return None
-        base = _files([path for one in read for path in one.paths()])
-        return f"create view documents as select * exclude (filename), null::boolean as kept, null::varchar as dropped_by from {base}"
-    read = decisions.inputs("documents")
-    base = _files([path for one in read for path in one.paths()])
-    by_stage: dict[str, list[Path]] = defaultdict(list)
+        files = _files([path for one in read for path in one.paths()])
+        undecided = "null::boolean as kept, null::varchar as dropped_by"
+        return {"documents": f"select * exclude (filename), {undecided} from {files}"} if read else {}
+    groups: dict[str, list[Path]] = {"document": [], "decision": decisions.paths()}
+    for document in decisions.inputs("documents"):
+        groups["document"] += document.paths()
     for annotation in decisions.inputs("annotations"):
-        by_stage[annotation.stage] += annotation.paths()
-    selected = ["d.* exclude (filename, text)", "decision.* exclude (doc_id, source, filename)"]
-    joins = []
-    for number, paths in enumerate(by_stage.values()):
-        selected.append(f"a{number}.* exclude (doc_id, filename)")
-        joins.append(f"left join {_files(paths)} a{number} on a{number}.doc_id = d.doc_id")
-    joins.append(f"left join {_files(decisions.paths())} decision on decision.doc_id = d.doc_id")
-    return f"create view documents as select {', '.join(selected)}, d.text from {base} d {' '.join(joins)}"
+        groups.setdefault(f"of {annotation.stage}", []).extend(annotation.paths())
+    seen: set[str] = set()
+    selected, joins = [], []
+    for alias, paths in groups.items():
+        # the first table that has a column gives it: several carry doc_id, source or content_hash
+        names = [name for name in pq.read_schema(paths[0]).names if name not in seen and name != "text"]
+        seen.update(names)
+        selected += [f"{identifier(alias)}.{identifier(name)}" for name in names]
+        on = f" on {identifier(alias)}.doc_id = document.doc_id"
+        joins.append(f"{'left join ' if joins else ''}{_files(paths)} {identifier(alias)}{on if joins else ''}")
+    return {"documents": f"select {', '.join(selected)}, document.text from {' '.join(joins)}"}
 
 
 def _decisions(lake: Lake, artifacts: list[Artifact], at: str | None) -> Artifact | None:

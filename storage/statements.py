@@ -1,8 +1,8 @@
 """SQL that a person types: it reads and nothing else.
 
-SELECT (SHOW, DESCRIBE and SUMMARIZE parse as such) and EXPLAIN of what is itself one SELECT; read-only file access below
-the lake alone, a locked configuration, a limit on time and memory. (`EXPLAIN ANALYZE COPY … TO` has the type EXPLAIN and
-writes a file on a read-only connection: so what stands behind EXPLAIN is parsed by itself.)
+SELECT (SHOW, DESCRIBE and SUMMARIZE parse as such) and EXPLAIN of what is itself one SELECT; read-only file access
+below the lake alone, a locked configuration, a limit on time and memory. (`EXPLAIN ANALYZE COPY … TO` has the type
+EXPLAIN and writes a file on a read-only connection: so what stands behind EXPLAIN is parsed by itself.)
 """
 
 import re
@@ -39,7 +39,8 @@ def check(query: str) -> str:
         check_select(bare[explained.end() :])
     elif kind != duckdb.StatementType.SELECT:
         raise Refused(
-            f"Only SELECT, SHOW, DESCRIBE, SUMMARIZE and EXPLAIN of a SELECT: this is {kind.name}. Nothing in the lake is changed by SQL."
+            f"Only SELECT, SHOW, DESCRIBE, SUMMARIZE and EXPLAIN of a SELECT: this is {kind.name}. "
+            "Nothing in the lake is changed by SQL."
         )
     return query
 

@@ -1,7 +1,7 @@
 """How a table is declared: columns with a line on each, and how it lies on disk."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -15,8 +15,8 @@ def column(name: str, kind: pa.DataType, meaning: str, nullable: bool = True) ->
 class Table:
     """A table that a stage writes.
 
-    A row group holds `group_rows` rows, or fewer when their strings reach `group_bytes`: both count rows in order, so the
-    cuts do not depend on how the rows arrived.
+    A row group holds `group_rows` rows, or fewer when their strings reach `group_bytes`: both count rows in order, so
+    the cuts do not depend on how the rows arrived.
     """
 
     schema: pa.Schema
@@ -30,6 +30,6 @@ class Table:
         return self.format
 
 
-def table(*columns: pa.Field, **layout) -> Table:
+def table(*columns: pa.Field, **layout: Any) -> Table:
     """Declare a table from its columns."""
     return Table(pa.schema(list(columns)), **layout)

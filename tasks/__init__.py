@@ -1,1 +1,1 @@
-"""What each stage does: one file or folder a stage. May import `storage` and `models`; stages do not call each other."""
+"""What each stage does: one file or folder a stage. May import `storage` and `models`; stages don't call each other."""

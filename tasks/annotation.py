@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from storage.artifact import MAIN_TABLE, Artifact
 from storage.commit import ShardOutput
@@ -24,7 +23,9 @@ ANNOTATION_LOSSES = table(
 
 
 def with_doc_id(declared: Table) -> Table:
-    """The declared table with `doc_id` in front and every other column nullable: a document without text has null scores."""
+    """The declared table with `doc_id` in front and every other column nullable: a document without text has null
+    scores.
+    """
     doc_id = column("doc_id", pa.string(), "The document, as in its documents artifact.", nullable=False)
     return Table(
         pa.schema([doc_id, *(field.with_nullable(True) for field in declared.schema)]),
@@ -76,8 +77,8 @@ class AnnotationWork:
         self, batch: pa.RecordBatch, config: StageConfig, first: int, output: ShardOutput, watch: Watch
     ) -> pa.RecordBatch:
         names = self.writes(config).schema.names
-        present = pc.is_valid(batch.column("text"))
-        dense = batch.filter(present) if pc.sum(present).as_py() != batch.num_rows else batch
+        present = batch.column("text").is_valid()
+        dense = batch.filter(present) if batch.column("text").null_count else batch
         # where each row of the batch finds its result; -1 (null) for a document without text
         place = np.full(batch.num_rows, -1, np.int64)
         place[present.to_numpy(zero_copy_only=False)] = np.arange(dense.num_rows)

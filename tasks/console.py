@@ -1,4 +1,4 @@
-"""What a run says in the terminal: lines, and one moving line for long work (plain lines where there is no terminal)."""
+"""What a run says in the terminal: lines, and one moving line for long work (plain lines elsewhere)."""
 
 import sys
 import time
@@ -44,7 +44,8 @@ class Progress:
         share = min(size_done / self.size, 1.0)
         elapsed = now - self.started
         left = f"{duration(elapsed / share - elapsed)} left" if share > 0.01 else "time left unknown"
-        text = f"{self.label}: {shards_done}/{self.shards} shards, {units:,} {self.unit}, {units / elapsed:,.0f} {self.unit}/s, {left}"
+        rate = f"{units:,} {self.unit}, {units / elapsed:,.0f} {self.unit}/s"
+        text = f"{self.label}: {shards_done}/{self.shards} shards, {rate}, {left}"
         if self.console.live:
             self.console.moving(text)
         else:

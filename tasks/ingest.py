@@ -22,6 +22,7 @@ from storage.lake import Lake
 from storage.schemas.documents import FILES
 from tasks.config import StageConfig
 from tasks.executor import Watch
+from tasks.extract.config import RowField
 from tasks.run import current_run
 from tasks.stage import Shard, Stage
 
@@ -35,7 +36,7 @@ class Source(StageConfig):
     path: str = Field(description="A file, a folder (everything below it), or a glob such as crawl/**/*.warc.gz.")
     holds: Format = Field("documents", description="documents, conversations or questions.")
     license: str | None = Field(None, description="Licence of the records, where they do not state their own.")
-    fields: dict[str, str] = Field(
+    fields: dict[RowField, str] = Field(
         {}, description="For JSONL and Parquet: our field → the column's name, where it is not the usual one."
     )
 
@@ -54,7 +55,8 @@ class SourceError(ValueError):
 
 
 def find_files(source: Source) -> tuple[Path, list[Path]]:
-    """The source's root and its files, sorted by path. Hidden files and files that are still being written (`*.part`, `*.tmp`) are left out.
+    """The source's root and its files, sorted by path. Hidden files and files that are still being written (`*.part`,
+    `*.tmp`) are left out.
 
     Raises SourceError if there are none.
     """
@@ -156,8 +158,8 @@ def locate(lake: Lake, snapshot: Artifact) -> list[tuple[dict[str, Any], Path]]:
         path = hashes.locate(row["sha256"])
         if path is None:
             raise SourceError(
-                f"{row['path']} of source {row['source']!r} (SHA-256 {row['sha256'][:12]}…) is not where it was ingested, or has changed since. "
-                "Put it back, or start a new lake for the source as it is now."
+                f"{row['path']} of source {row['source']!r} (SHA-256 {row['sha256'][:12]}…) is not where it was, "
+                "or has changed since. Put it back, or start a new lake for the source as it is now."
             )
         found.append((row, path))
     return found

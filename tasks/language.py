@@ -23,8 +23,8 @@ class LanguageConfig(StageConfig):
 def identify_language(documents: pa.RecordBatch, config: LanguageConfig) -> pa.RecordBatch:
     """One row per document: predicted language, its probability, the runner-up. No threshold: see `decide`.
 
-    Returns: columns of LANGUAGE; probabilities float32 in [0, 1] (the model's softmax may pass 1 by 1e-5: cut); all null for
-    a text of white space alone.
+    Returns: columns of LANGUAGE; probabilities float32 in [0, 1] (the model's softmax may pass 1 by 1e-5: cut); all
+    null for a text of white space alone.
     """
     texts = [_LINE_ENDS.sub(" ", text[: config.characters]).strip() for text in documents.column("text").to_pylist()]
     labels, probabilities = predict(config.model, texts)

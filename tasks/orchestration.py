@@ -1,4 +1,4 @@
-"""What a stage shows in Prefect: one task run, its progress, and a table of what it did. Imported only inside a flow."""
+"""What a stage shows in Prefect: a task run, its progress, a table of what it did. Imported only inside a flow."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any

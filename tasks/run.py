@@ -72,9 +72,11 @@ def running(
     parameters: dict[str, Any] | None = None,
     quiet: bool = False,
 ) -> Iterator[Run]:
-    """Everything inside belongs to one run, which the lake remembers with its outcome. Inside another run, that one goes on.
+    """Everything inside belongs to one run, which the lake remembers with its outcome. Inside another run, that one
+    goes on.
 
-    `cpu_seconds` is what one record (or one batch of documents) may use before its worker is ended and the record tried again alone.
+    `cpu_seconds` is what one record (or one batch of documents) may use before its worker is ended and the record tried
+    again alone.
     """
     around = _current.get()
     if around is not None:

@@ -188,10 +188,22 @@ def _fixed_lists(matrix: np.ndarray, null: np.ndarray) -> Any:
 def signatures_table(config: SignConfig) -> Table:
     """The columns that `sign_documents` gives under this configuration."""
     return table(
-        column("content_hash", pa.string(), "BLAKE2b-128 of the text in NFC with white space collapsed, 32 hexadecimal characters."),
+        column(
+            "content_hash",
+            pa.string(),
+            "BLAKE2b-128 of the text in NFC, white space collapsed; 32 hexadecimal characters.",
+        ),
         column("n_shingles", pa.int32(), "Word n-grams, repeats counted."),
-        column("signature", pa.list_(pa.uint64(), config.n_values), "MinHash values (Broder 1997), datasketch's scheme affine64."),
-        column("buckets", pa.list_(pa.uint64(), config.bands), "A hash of each band's values: documents that share one are candidates."),
+        column(
+            "signature",
+            pa.list_(pa.uint64(), config.n_values),
+            "MinHash values (Broder 1997), datasketch's scheme affine64.",
+        ),
+        column(
+            "buckets",
+            pa.list_(pa.uint64(), config.bands),
+            "A hash of each band's values: documents that share one are near.",
+        ),
     )
 
 

@@ -1,8 +1,8 @@
 """The contract of a stage: what it reads, what it writes, a pure function between, and one call that does all the rest.
 
 A call looks the artifact up by its fingerprint and gives it if it is there. Else it says which field differs from the
-nearest one, plans shards, skips those an earlier run finished, maps the work over them, and commits. Inside a Prefect flow
-the making is one task; a stage whose artifact exists costs no task.
+nearest one, plans shards, skips those an earlier run finished, maps the work over them, and commits. Inside a Prefect
+flow the making is one task; a stage whose artifact exists costs no task.
 """
 
 import hashlib
@@ -64,8 +64,8 @@ class Stage(Generic[C]):
     """One stage. Call it with its configuration and its input artifacts by role; it gives the artifact.
 
     `plan(inputs, config)` cuts the work into shards; `work(shard, config, output, watch)` does one, in a worker process
-    (or in this process where `here` is true: for what uses the whole machine by itself). `tables` are what it writes, or
-    a function of the configuration that gives them (where it sets the width of a list). `kind` is what the SQL views
+    (or in this process where `here` is true: for what uses the whole machine by itself). `tables` are what it writes,
+    or a function of the configuration that gives them (where it sets the width of a list). `kind` is what the SQL views
     go by: "snapshot", "documents", "annotation", "decisions", "corpus", "tokens", "model", "evaluation", …
     """
 
@@ -124,7 +124,8 @@ class Stage(Generic[C]):
                 changed = [str(one) for one in nearest[1]]
                 shown = "; ".join(changed[:4]) + (f"; and {len(changed) - 4} more" if len(changed) > 4 else "")
                 run.console.line(
-                    f"{self.name:<12} {identity.fingerprint[:12]}  differs from {nearest[0].fingerprint[:12]} in {shown}"
+                    f"{self.name:<12} {identity.fingerprint[:12]}  "
+                    f"differs from {nearest[0].fingerprint[:12]} in {shown}"
                 )
             artifact = _in_prefect(self, settings, given, run)
         else:
@@ -231,10 +232,11 @@ def stage(
 ) -> Callable[[Callable], Stage]:
     """Declare a per-document stage from a pure function over record batches.
 
-    The function gets the columns it `reads` of the documents whose text is there, at most `batch_rows` at once, and gives
-    one row for each. The artifact has one row per document, aligned with the documents shard for shard and row for row;
-    where the text is null, or the function killed its process, the row is null (and the second is in the losses).
-    `writes` declares the function's columns (or gives them, from the configuration); `doc_id` is added in front.
+    The function gets the columns it `reads` of the documents whose text is there, at most `batch_rows` at once, and
+    gives one row for each. The artifact has one row per document, aligned with the documents shard for shard and row
+    for row; where the text is null, or the function killed its process, the row is null (and the second is in the
+    losses). `writes` declares the function's columns (or gives them, from the configuration); `doc_id` is added in
+    front.
     """
 
     def declared(config: StageConfig) -> Table:

@@ -41,7 +41,7 @@ DOCUMENTS = table(
     column(
         "origin",
         pa.string(),
-        "How the page came to be, where the record says: as shipped, templated by its program, or rendered for the sample.",
+        "How the page came to be, where the record says: as shipped, by its program's templates, or rendered.",
     ),
     column("carrier", pa.string(), "The package (name==version) that carried the record, where it says so."),
     column("title", pa.string(), "Title of the page."),

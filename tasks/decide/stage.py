@@ -46,11 +46,12 @@ def _work(shard: Shard, config: DecideConfig, output: ShardOutput, watch: Watch)
 
 
 def reasons(artifact: Artifact) -> list[dict[str, Any]]:
-    """Documents kept and dropped, by the rule that dropped them: rows of (source, dropped_by, documents), most first."""
+    """Documents kept and dropped, by the rule: rows of (source, dropped_by, documents), most first."""
     paths: Sequence[str] = [str(path) for path in artifact.paths(MAIN_TABLE)]
     with duckdb.connect() as connection:
         rows = connection.execute(
-            "select source, coalesce(dropped_by, 'kept') as what, count(*) as documents from read_parquet($paths) group by all order by source, documents desc, what",
+            """select source, coalesce(dropped_by, 'kept') as what, count(*) as documents from read_parquet($paths)
+            group by all order by source, documents desc, what""",
             {"paths": list(paths)},
         ).fetchall()
     return [{"source": source, "dropped_by": what, "documents": count} for source, what, count in rows]

@@ -36,7 +36,7 @@ def write_source(folder: Path, files: int = 8, vicious: bool = False) -> int:
     """Text files of unequal size with duplicates, losses and empty lines in them; returns the number of lines."""
     folder.mkdir(parents=True, exist_ok=True)
     draw = random.Random(5)
-    words = "mill stone grain water wheel flour sack river miller bread oven harvest field wind sail barn".split()
+    words = ["mill", "stone", "grain", "water", "wheel", "flour", "sack", "river", "miller", "bread", "oven", "harvest", "field", "wind", "sail", "barn"]
     total = 0
     for number in range(files):
         lines = [" ".join(draw.choices(words, k=draw.randint(3, 40))) for _ in range(10 + 37 * number)]

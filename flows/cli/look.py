@@ -1,0 +1,244 @@
+"""Commands that look into a lake: sql, artifacts, show, explain, report."""
+
+import enum
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import pyarrow as pa
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from flows.cli.app import DEFAULT_LAKE, Lake, app
+from storage import names
+from storage import sql as views
+from storage.lake import Lake as LakeFolder
+from storage.statements import Refused, restrict, run_query
+
+MANY_ROWS = 200
+
+
+class Format(enum.StrEnum):
+    """How rows are written."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+    parquet = "parquet"
+
+
+FormatOption = Annotated[Format, typer.Option("--format", help="How rows are written.")]
+At = Annotated[
+    str | None, typer.Option("--at", help="`documents` as of this corpus (name or fingerprint), not the newest.")
+]
+
+
+@app.command()
+def sql(
+    query: Annotated[str | None, typer.Argument(help="One SELECT. Without it, a prompt.")] = None,
+    form: FormatOption = Format.table,
+    at: At = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
+    seconds: Annotated[float, typer.Option(help="Stop a query after so many seconds.")] = 60.0,
+    memory: Annotated[str, typer.Option(help="Memory a query may use.")] = "2GB",
+    lake: Lake = DEFAULT_LAKE,
+) -> None:
+    """Ask the lake anything. Views: documents, losses, artifacts, lineage, names, runs, and one for each stage.
+
+    gristmill sql "select dropped_by, count(*) from documents group by all order by 2 desc"
+    """
+    folder = _existing(lake)
+    connection = views.connect(folder, at)
+    restrict(connection, folder.root, memory)
+    if query is not None:
+        write_rows(run_query(connection, query, seconds), form, output)
+        return
+    prompt(lambda text: write_rows(run_query(connection, text, seconds), form, None))
+
+
+def prompt(answer: Any) -> None:
+    """Read queries line by line (up to a semicolon) and answer each; ends with Ctrl-D, `exit` or `quit`."""
+    import readline  # noqa: F401 (arrow keys and history at the prompt)
+
+    import duckdb
+
+    print("One SELECT at a time, ended by ';'. `show tables;` lists the views. Ctrl-D ends.", file=sys.stderr)
+    waiting = ""
+    while True:
+        try:
+            line = input("gristmill> " if not waiting else "      ...> ")
+        except EOFError:
+            return
+        except KeyboardInterrupt:
+            waiting = ""
+            print()
+            continue
+        if not waiting and line.strip().rstrip(";").lower() in ("exit", "quit"):
+            return
+        waiting = f"{waiting}\n{line}".strip()
+        if not waiting.endswith(";"):
+            continue
+        try:
+            answer(waiting.rstrip(";"))
+        except (Refused, duckdb.Error) as error:
+            print(error, file=sys.stderr)
+        waiting = ""
+
+
+def write_rows(rows: pa.Table, form: Format, output: Path | None) -> None:
+    """Write rows as a table (terminal), CSV, JSON or Parquet, to a file or standard output."""
+    if form is Format.parquet:
+        import pyarrow.parquet as pq
+
+        if output is None and sys.stdout.isatty():
+            raise Refused("Parquet is not for a terminal: give --output FILE, or a pipe.")
+        pq.write_table(rows, output or sys.stdout.buffer)
+    elif form is Format.csv:
+        import pyarrow.csv
+
+        flat = [_as_text(values) for values in rows.columns]
+        table = pa.Table.from_arrays(flat, rows.column_names)
+        pyarrow.csv.write_csv(table, output or sys.stdout.buffer)
+    elif form is Format.json:
+        text = json.dumps(rows.to_pylist(), default=str, ensure_ascii=False, indent=1) + "\n"
+        output.write_text(text, encoding="utf-8") if output else sys.stdout.write(text)
+    else:
+        with open(output, "w", encoding="utf-8") if output else _keep_open(sys.stdout) as stream:
+            console = Console(file=stream, width=None if stream.isatty() else 200)
+            console.print(as_table(rows))
+            if rows.num_rows > MANY_ROWS:
+                console.print(f"{rows.num_rows:,} rows; {MANY_ROWS} shown. Use limit, or --format csv.")
+
+
+def _as_text(values: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    if pa.types.is_nested(values.type):
+        return pa.array(
+            [None if one is None else json.dumps(one, default=str, ensure_ascii=False) for one in values.to_pylist()]
+        )
+    return values
+
+
+class _keep_open:
+    """A stream as a context manager that does not close it."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+
+    def __enter__(self) -> Any:
+        return self.stream
+
+    def __exit__(self, *about: object) -> None:
+        self.stream.flush()
+
+
+def as_table(rows: pa.Table) -> Table:
+    """Rows as a terminal table: numbers to the right, long texts cut."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for field in rows.schema:
+        table.add_column(
+            field.name, justify="right" if _is_number(field.type) else "left", overflow="ellipsis", max_width=80
+        )
+    for row in rows.slice(0, MANY_ROWS).to_pylist():
+        table.add_row(*[_cell(value) for value in row.values()])
+    return table
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "·"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1e6 else f"{value:,.0f}"
+    text = str(value).replace("\n", "⏎").replace("[", "\\[")
+    return text if len(text) <= 200 else f"{text[:199]}…"
+
+
+@app.command()
+def artifacts(
+    stage: Annotated[str | None, typer.Argument(help="Only those of this stage.")] = None,
+    form: FormatOption = Format.table,
+    lake: Lake = DEFAULT_LAKE,
+) -> None:
+    """List the artifacts: stage, fingerprint, rows, size, names, when."""
+    folder = _existing(lake)
+    query = """select stage, fingerprint[:12] as fingerprint, kind, rows, round(bytes / 1e6, 2) as megabytes,
+        strftime(created, '%Y-%m-%d %H:%M') as created,
+        (select string_agg(distinct name, ', ') from names where names.artifact = artifacts.artifact) as names
+        from artifacts where $stage is null or stage = $stage order by artifacts.created"""
+    connection = views.connect(folder)
+    write_rows(connection.execute(query, {"stage": stage}).to_arrow_table(), form, None)
+
+
+@app.command()
+def show(
+    artifact: Annotated[str, typer.Argument(help="A name (sample/corpus), a fingerprint, or the start of one.")],
+    lake: Lake = DEFAULT_LAKE,
+) -> None:
+    """Everything about one artifact: configuration, inputs, parts, where and when it was made, what it is called."""
+    folder = _existing(lake)
+    found = folder.get(artifact)
+    manifest, provenance = found.manifest, found.provenance
+    called = [name for name in names.all_names(folder) if names.latest(folder, name) == found]
+    about = {
+        "artifact": f"{found.stage}/{found.fingerprint}",
+        "kind": manifest.kind,
+        "version": manifest.identity.version,
+        "names": called,
+        "rows": manifest.rows,
+        "bytes": manifest.bytes,
+        "folder": str(found.folder),
+        "inputs": [f"{one.role}: {one.stage}/{one.fingerprint}" for one in manifest.identity.inputs],
+        "config": manifest.identity.config,
+        "parts": [
+            f"{part.name}  {part.rows:,} rows  {part.bytes:,} bytes  sha256 {part.sha256[:16]}…"
+            for part in manifest.parts
+        ],
+        "provenance": provenance,
+    }
+    sys.stdout.write(json.dumps(about, indent=1, ensure_ascii=False) + "\n")
+
+
+@app.command()
+def explain(
+    document: Annotated[str, typer.Argument(help="A URL, or a doc_id (32 hexadecimal characters).")],
+    lake: Lake = DEFAULT_LAKE,
+) -> None:
+    """Everything that every stage said of one document: where it stands, its scores, the decisions, tokens, losses."""
+    from flows.cli.explain import explain_document
+
+    explain_document(_existing(lake), document, Console())
+
+
+@app.command()
+def report(
+    run: Annotated[str | None, typer.Argument(help="A run's id (default: the newest that has a report).")] = None,
+    lake: Lake = DEFAULT_LAKE,
+) -> None:
+    """Print the path of a run's report: one HTML file that needs nothing else."""
+    folder = _existing(lake)
+    reports = sorted((folder.root / "reports").glob("*.html"), key=lambda path: path.stat().st_mtime)
+    wanted = [path for path in reports if run is None or path.stem == run]
+    if not wanted:
+        known = ", ".join(path.stem for path in reports[-5:]) or "none"
+        raise Refused(
+            f"There is no report{f' of the run {run}' if run else ''} in {folder.root}. "
+            f"Reports: {known}. `gristmill run` writes one."
+        )
+    print(wanted[-1])
+
+
+def _existing(lake: Path) -> LakeFolder:
+    if not lake.is_dir():
+        raise Refused(
+            f"There is no lake at {lake.resolve()}. `gristmill run sample` makes one, or name another: --lake FOLDER."
+        )
+    return LakeFolder(lake)

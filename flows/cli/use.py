@@ -1,0 +1,79 @@
+"""Commands that use a model, and the one that serves: complete, export, up."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli.app import DEFAULT_LAKE, Lake, app, prepare_environment
+from flows.cli.look import _existing
+from storage.statements import Refused
+
+
+@app.command()
+def complete(
+    model: Annotated[str, typer.Argument(help="A model by name (sample/tuned) or fingerprint.")],
+    text: Annotated[str | None, typer.Argument(help="What is to be continued. Without it, a prompt.")] = None,
+    tokens: Annotated[int, typer.Option(min=1, help="At most so many new tokens.")] = 100,
+    temperature: Annotated[float, typer.Option(min=0.0, help="0 takes the likeliest token each time.")] = 0.8,
+    top_k: Annotated[int, typer.Option(min=0, help="Choose among so many likeliest tokens (0: all).")] = 50,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same words.")] = 0,
+    chat: Annotated[bool, typer.Option("--chat", help="Put the text as a question to a fine-tuned model.")] = False,
+    lake: Lake = DEFAULT_LAKE,
+) -> None:
+    """Let a model continue a text, token by token as they come."""
+    from tasks.complete import Completer
+
+    completer = Completer(_existing(lake).get(model))
+
+    def say(prompt: str) -> None:
+        for piece in completer.complete(
+            prompt, max_tokens=tokens, temperature=temperature, top_k=top_k, seed=seed, chat=chat
+        ):
+            sys.stdout.write(piece)
+            sys.stdout.flush()
+        print()
+
+    if text is not None:
+        say(text)
+        return
+    while True:
+        try:
+            say(input("> "))
+        except (EOFError, KeyboardInterrupt):
+            print()
+            return
+
+
+@app.command()
+def export(
+    model: Annotated[str, typer.Argument(help="A model by name (sample/tuned) or fingerprint.")],
+    folder: Annotated[Path, typer.Argument(help="Where the Hugging Face folder is written; must be new or empty.")],
+    lake: Lake = DEFAULT_LAKE,
+) -> None:
+    """Write a model as a Hugging Face folder: weights, configuration, tokenizer, chat template."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise Refused(f"{folder} is there already and not empty: nothing was written. Give a new folder.")
+    from storage.export import copy_artifact
+    from tasks.export import ExportConfig
+    from tasks.export import export as stage
+    from tasks.run import running
+
+    place = _existing(lake)
+    with running(place, "export", parameters={"model": model}, quiet=True):
+        exported = stage(ExportConfig(), model=place.get(model))
+    for path in copy_artifact(exported, folder):
+        print(path)
+
+
+@app.command()
+def up(
+    lake: Lake = DEFAULT_LAKE,
+    port: Annotated[int | None, typer.Option(help="Port of the UI (default: 4200, or the next that is free).")] = None,
+) -> None:
+    """Start the UI, a worker and the deployments, and stay until Ctrl-C. Runs and schedules start from the UI."""
+    prepare_environment(lake)
+    from flows.serve import serve
+
+    raise typer.Exit(serve(lake, port))

@@ -1,0 +1,36 @@
+"""Data to model: the whole way, from crawls to an evaluated and fine-tuned model."""
+
+from pathlib import Path
+
+from prefect import flow
+
+from flows.evaluate import score
+from flows.finetune import tune
+from flows.parameters import LakePath, RecipeName, Settings, Workers
+from flows.pretrain import train_base
+from flows.refresh import grow_corpus
+from flows.session import give_name, session
+from tasks.export import ExportConfig, export
+from tasks.report.collect import results_of
+from tasks.report.page import write_report
+
+
+@flow(log_prints=False, persist_result=False)
+def data_to_model(
+    recipe: RecipeName = "sample",
+    settings: Settings = [],  # noqa: B006 (Prefect's form)
+    lake: LakePath = None,
+    workers: Workers = None,
+) -> Path:
+    """Refresh the corpus, pretrain, fine-tune, evaluate both models, export, and write the report; gives its path.
+
+    Every stage whose artifact exists is reused: a second run takes seconds.
+    """
+    with session("data_to_model", recipe, settings, lake, workers) as (plan, run):
+        corpus = grow_corpus(plan)
+        base = train_base(plan, corpus)
+        base_scores = score(plan, base, corpus, "base-scores")
+        tuned = tune(plan, base) if plan.holding("conversations") else None
+        tuned_scores = score(plan, tuned, corpus) if tuned else None
+        give_name(f"{plan.name}/export", export(ExportConfig(), model=tuned or base))
+        return write_report(run, plan.name, results_of(corpus, base, tuned, [base_scores, tuned_scores]))

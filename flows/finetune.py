@@ -1,0 +1,35 @@
+"""Fine-tune: a base model learns to answer from conversations."""
+
+from prefect import flow
+
+from flows.parameters import LakePath, ModelName, RecipeName, Settings, Workers
+from flows.recipe import Recipe
+from flows.session import give_name, named, session
+from storage.artifact import Artifact
+from tasks import finetune as stages
+from tasks.conversations import read_conversations
+from tasks.ingest import ingest
+
+
+@flow(log_prints=False, persist_result=False)
+def finetune(
+    recipe: RecipeName = "sample",
+    settings: Settings = [],  # noqa: B006 (Prefect's form)
+    model: ModelName = None,
+    lake: LakePath = None,
+    workers: Workers = None,
+) -> Artifact:
+    """Fine-tune a base model on the recipe's conversations; the loss is taken on the assistant's tokens alone."""
+    with session("finetune", recipe, settings, lake, workers) as (plan, _):
+        return tune(plan, named(f"{plan.name}/base", f"pretrain {recipe}", model))
+
+
+def tune(recipe: Recipe, base: Artifact) -> Artifact:
+    """The fine-tuned model of a recipe; its name is `<recipe>/tuned`."""
+    sources = recipe.holding("conversations")
+    conversations = [
+        read_conversations(recipe.conversations, snapshot=one) for source in sources for one in ingest(source)
+    ]
+    return give_name(
+        f"{recipe.name}/tuned", stages.finetune(recipe.finetuning, model=base, conversations=conversations)
+    )

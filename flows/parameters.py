@@ -1,0 +1,28 @@
+"""The parameters that flows share, as the UI's form and the command line show them."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+RecipeName = Annotated[
+    str,
+    Field(
+        title="Recipe", description="A recipe that ships with Gristmill (such as sample), or the path of a YAML file."
+    ),
+]
+Settings = Annotated[
+    list[str],
+    Field(title="Dials", description="Changes to the recipe, each key=value, such as decide.gopher.min_words=40."),
+]
+LakePath = Annotated[
+    str | None, Field(title="Lake", description="Folder of the lake. Empty: GRISTMILL_LAKE, or ./lake.")
+]
+Workers = Annotated[
+    int | None, Field(title="Workers", ge=1, le=512, description="Worker processes. Empty: one for each core.")
+]
+ModelName = Annotated[
+    str | None, Field(title="Model", description="A model by name or fingerprint. Empty: the newest of the recipe.")
+]
+CorpusName = Annotated[
+    str | None, Field(title="Corpus", description="A corpus by name or fingerprint. Empty: the newest of the recipe.")
+]

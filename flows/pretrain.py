@@ -1,0 +1,45 @@
+"""Pretrain: a corpus becomes tokens, and tokens a model."""
+
+from prefect import flow
+
+from flows.parameters import CorpusName, LakePath, RecipeName, Settings, Workers
+from flows.recipe import Recipe
+from flows.session import give_name, named, session
+from storage import names
+from storage.artifact import Artifact
+from tasks import pretrain as stages
+from tasks.pack import pack
+from tasks.run import current_run
+from tasks.tokenize import tokenize
+from tasks.train_tokenizer import train_tokenizer
+
+
+@flow(log_prints=False, persist_result=False)
+def pretrain(
+    recipe: RecipeName = "sample",
+    settings: Settings = [],  # noqa: B006 (Prefect's form)
+    corpus: CorpusName = None,
+    lake: LakePath = None,
+    workers: Workers = None,
+) -> Artifact:
+    """Train a tokenizer if the recipe's is unknown, tokenize and pack the corpus, and train a model on it."""
+    with session("pretrain", recipe, settings, lake, workers) as (plan, _):
+        return train_base(plan, named(f"{plan.name}/corpus", f"refresh {recipe}", corpus))
+
+
+def train_base(recipe: Recipe, corpus: Artifact) -> Artifact:
+    """The model that a recipe trains on a corpus; its name is `<recipe>/base`."""
+    tokenizer = find_tokenizer(recipe, corpus)
+    tokens = tokenize(recipe.tokenize, corpus=corpus, tokenizer=tokenizer)
+    packing = pack(recipe.packing, tokens=tokens)
+    model = stages.pretrain(recipe.training, packing=packing, tokens=tokens, tokenizer=tokenizer)
+    return give_name(f"{recipe.name}/base", model)
+
+
+def find_tokenizer(recipe: Recipe, corpus: Artifact) -> Artifact:
+    """The tokenizer that the lake knows by the recipe's name for it; trained on this corpus if it knows none."""
+    known = names.latest(current_run().lake, recipe.tokenizer.name)
+    if known is not None:
+        current_run().reuse(known)
+        return known
+    return give_name(recipe.tokenizer.name, train_tokenizer(recipe.tokenizer.training, corpus=corpus))

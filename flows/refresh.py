@@ -1,0 +1,57 @@
+"""Refresh: what is new in the sources becomes a new version of the corpus."""
+
+from prefect import flow
+
+from flows.parameters import LakePath, RecipeName, Settings, Workers
+from flows.recipe import Recipe
+from flows.session import give_name, session
+from storage.artifact import Artifact
+from tasks.compose import compose
+from tasks.decide.stage import decide
+from tasks.extract.stage import extract
+from tasks.ingest import Source, ingest
+from tasks.language import identify_language
+from tasks.quality.stage import measure_quality
+from tasks.run import current_run
+from tasks.sign import sign
+
+
+@flow(log_prints=False, persist_result=False)
+def refresh(
+    recipe: RecipeName = "sample",
+    settings: Settings = [],  # noqa: B006 (Prefect's form)
+    lake: LakePath = None,
+    workers: Workers = None,
+) -> Artifact:
+    """Read what is new in the sources, score it, decide on everything ever read, and compose a new corpus version.
+
+    Old files are not read again. With no new file and an unchanged recipe this ends at once and says so.
+    """
+    with session("refresh", recipe, settings, lake, workers) as (plan, _):
+        return grow_corpus(plan)
+
+
+def grow_corpus(recipe: Recipe) -> Artifact:
+    """The corpus of a recipe over everything its sources hold now; its name is `<recipe>/corpus`."""
+    documents = [document for source in recipe.holding("documents") for document in read(source, recipe)]
+    annotations = [annotation for document in documents for annotation in annotate(document, recipe)]
+    decisions = decide(recipe.decide, documents=documents, annotations=annotations)
+    corpus = compose(recipe.mixture, decisions=decisions, documents=documents)
+    if all(step.reused for step in current_run().steps):
+        current_run().console.line(f"Nothing new: {recipe.name}/corpus stays {corpus}.")
+    return give_name(f"{recipe.name}/corpus", corpus)
+
+
+def read(source: Source, recipe: Recipe) -> list[Artifact]:
+    """The documents of each snapshot of a source."""
+    config = recipe.extract.model_copy(update={"fields": {**recipe.extract.fields, **source.fields}})
+    return [extract(config, snapshot=snapshot) for snapshot in ingest(source)]
+
+
+def annotate(documents: Artifact, recipe: Recipe) -> list[Artifact]:
+    """What every per-document stage says of these documents."""
+    return [
+        identify_language(recipe.language, documents=documents),
+        measure_quality(recipe.quality, documents=documents),
+        sign(recipe.sign, documents=documents),
+    ]

@@ -1,0 +1,46 @@
+"""What surrounds the stages of every flow: the recipe checked, the run opened, names given."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+from flows.recipe import Recipe, check_recipe, load_recipe
+from storage import names
+from storage.artifact import Artifact
+from storage.lake import Lake
+from tasks.run import Run, current_run, running
+
+
+class NothingYet(LookupError):
+    """A flow needs what another has to make first; the message names it and the command."""
+
+
+@contextlib.contextmanager
+def session(
+    flow: str, recipe: str, settings: Sequence[str], lake: str | None, workers: int | None
+) -> Iterator[tuple[Recipe, Run]]:
+    """The recipe, checked whole, and the run that the stages inside belong to.
+
+    Raises: flows.recipe.RecipeError before anything is done.
+    """
+    loaded = check_recipe(load_recipe(recipe, settings))
+    place = Lake(lake) if lake else Lake.default()
+    parameters = {"recipe": recipe, "settings": list(settings), "workers": workers}
+    with running(place, flow, workers=workers, parameters=parameters) as run:
+        yield loaded, run
+
+
+def give_name(name: str, artifact: Artifact) -> Artifact:
+    """Let a name of the lake mean this artifact from now on."""
+    names.assign(current_run().lake, name, artifact)
+    return artifact
+
+
+def named(name: str, made_by: str, chosen: str | None = None) -> Artifact:
+    """The artifact that `chosen` (or else `name`) means. Raises NothingYet, with the command that makes it."""
+    lake = current_run().lake
+    if chosen:
+        return lake.get(chosen)
+    found = names.latest(lake, name)
+    if found is None:
+        raise NothingYet(f"The lake {lake.root} has no {name} yet. Make it first: gristmill {made_by}.")
+    return found

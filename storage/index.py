@@ -1,0 +1,104 @@
+"""The catalog's own tables: artifacts, lineage, names and runs as small Parquet files that SQL views read.
+
+Made again from the registry and the append-only files whenever a connection opens or an artifact is committed.
+"""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+
+from storage import names, runs
+from storage.files import write_atomically
+from storage.lake import Lake
+from storage.shards import TableWriter
+from storage.table import Table, column, table
+
+INDEX = ".index"
+
+INDEX_TABLES: dict[str, Table] = {
+    "artifacts": table(
+        column("artifact", pa.string(), "stage/fingerprint."),
+        column("stage", pa.string(), "The stage that made it."),
+        column("fingerprint", pa.string(), "Hash of stage, version, configuration and inputs."),
+        column("version", pa.int32(), "Version of the stage."),
+        column("kind", pa.string(), "What it is: snapshot, documents, annotation, decisions, corpus, …"),
+        column("config", pa.string(), "Its configuration, as JSON."),
+        column("rows", pa.int64(), "Rows of its main table."),
+        column("bytes", pa.int64(), "Bytes of all its parts."),
+        column("created", pa.timestamp("us", "UTC"), "When it was committed."),
+    ),
+    "lineage": table(
+        column("artifact", pa.string(), "stage/fingerprint of what was made."),
+        column("role", pa.string(), "What the input was used as."),
+        column("input", pa.string(), "stage/fingerprint of what it was made from."),
+    ),
+    "names": table(
+        column("name", pa.string(), "The name."),
+        column("number", pa.int32(), "The highest number is what the name means now."),
+        column("artifact", pa.string(), "stage/fingerprint."),
+        column("assigned", pa.timestamp("us", "UTC"), "Since when."),
+    ),
+    "runs": table(
+        column("run", pa.string(), "The run's id."),
+        column("flow", pa.string(), "What was run."),
+        column(
+            "state",
+            pa.string(),
+            "running, completed, failed, cancelled, crashed, or dead (its process is gone and said nothing).",
+        ),
+        column("message", pa.string(), "Why it failed."),
+        column("parameters", pa.string(), "Its parameters, as JSON."),
+        column("code", pa.string(), "Revision of the code."),
+        column("host", pa.string(), "Where it ran."),
+        column("started", pa.timestamp("us", "UTC"), "When it began."),
+        column("ended", pa.timestamp("us", "UTC"), "When it ended."),
+        column("seconds", pa.string(), "Seconds of each stage, as JSON."),
+        column("artifacts", pa.list_(pa.string()), "What it made or used, in order."),
+    ),
+}
+
+
+def _microseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else int(seconds * 1e6)
+
+
+def write_index(lake: Lake) -> None:
+    """Write the four tables, each whole or not at all."""
+    registered = lake.registry.rows()
+    artifacts, lineage = [], []
+    for fingerprint, stage, version, kind, config, inputs, rows, size, created in registered:
+        name = f"{stage}/{fingerprint}"
+        artifacts.append((name, stage, fingerprint, version, kind, config, rows, size, _microseconds(created)))
+        lineage += [(name, one["role"], f"{one['stage']}/{one['fingerprint']}") for one in json.loads(inputs)]
+    named = [
+        (name, number, f"{artifact.stage}/{artifact.fingerprint}", _microseconds(at))
+        for name in names.all_names(lake)
+        for number, artifact, at in names.history(lake, name)
+    ]
+    ran = [
+        (
+            *(about[key] for key in ("run", "flow", "state", "message")),
+            json.dumps(about["parameters"]),
+            about["code"],
+            about["host"],
+            _microseconds(about["started"]),
+            _microseconds(about["ended"]),
+            json.dumps(about["seconds"]),
+            about["artifacts"],
+        )
+        for about in runs.all_runs(lake)
+    ]
+    for name, rows in {"artifacts": artifacts, "lineage": lineage, "names": named, "runs": ran}.items():
+        _write_rows(lake.root / INDEX / f"{name}.parquet", INDEX_TABLES[name], rows)
+
+
+def _write_rows(path: Path, declared: Table, rows: list[tuple]) -> None:
+    columns = list(zip(*rows, strict=True)) if rows else [[] for _ in declared.schema]
+    arrays = [pa.array(values, field.type) for values, field in zip(columns, declared.schema, strict=True)]
+
+    def write(temporary: Path) -> None:
+        with TableWriter(temporary, declared) as writer:
+            writer.write(pa.RecordBatch.from_arrays(arrays, schema=declared.schema))
+
+    write_atomically(path, write)

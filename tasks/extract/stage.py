@@ -1,0 +1,134 @@
+"""The extract stage: the files of a snapshot become documents, and every record that can't is a row of the losses.
+
+For each file the byte ranges of the two tables cover it without gap or overlap. A record that kills its worker, by a
+crash or beyond its CPU time, is a loss as well, and the rest of its shard is kept.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from storage.artifact import MAIN_TABLE, Artifact
+from storage.commit import ShardOutput
+from storage.schemas.documents import DOCUMENTS, LOSSES
+from tasks.executor import RecordDied, Watch
+from tasks.extract.archive import cut_points, read_archive
+from tasks.extract.config import ExtractConfig
+from tasks.extract.documents import DocumentRow, LossRow, extract_record, loss_row
+from tasks.extract.formats import Format, format_of
+from tasks.extract.tables import read_table
+from tasks.ingest import locate
+from tasks.run import current_run
+from tasks.stage import Inputs, Shard, Stage
+
+SHARD_BYTES = 4 << 20
+"""Bytes of an archive in one shard, as it lies on the disk (about 500 pages). Cuts are part of the result: a change of
+this number is a new version of the stage."""
+BATCH_ROWS = 256
+BATCH_BYTES = 16 << 20
+
+
+def doc_id(source: str, file_sha256: str, space: str, offset: int) -> str:
+    """128-bit hash of where a document stands, 32 hexadecimal characters."""
+    return hashlib.sha256(f"{source}\0{file_sha256}\0{space}\0{offset}".encode()).hexdigest()[:32]
+
+
+def _plan(inputs: Inputs, config: ExtractConfig) -> list[Shard]:
+    shards: list[Shard] = []
+    for snapshot in inputs["snapshot"]:
+        for row, path in locate(current_run().lake, snapshot):
+            archive = row["bytes"] > 0 and format_of(path) is Format.ARCHIVE
+            for start, stop in cut_points(path, SHARD_BYTES) if archive else [(0, row["bytes"])]:
+                content = row | {"archive": archive, "start": start, "stop": stop}
+                label = row["path"] if stop - start == row["bytes"] else f"{row['path']} from byte {start:,}"
+                shards.append(Shard(len(shards), content, max(stop - start, 1), {"path": str(path)}, label))
+    return shards
+
+
+def _read(shard: Shard, config: ExtractConfig, watch: Watch) -> Iterator[DocumentRow | LossRow]:
+    path, content = shard.where["path"], shard.content
+    if not content["archive"]:
+        if content["bytes"] and format_of(path) is Format.TEXT:
+            yield _whole_file(path, config, watch)
+        else:
+            yield from read_table(path, config)
+        return
+    for item in read_archive(path, content["start"], content["stop"]):
+        try:
+            yield watch.guard(item.offset, extract_record, item, config)
+        except RecordDied as died:
+            yield loss_row(item, died.death.reason, died.death.detail)  # type: ignore[arg-type]
+
+
+def _whole_file(path: str, config: ExtractConfig, watch: Watch) -> DocumentRow | LossRow:
+    try:
+        return watch.guard(0, _only_row, path, config)
+    except RecordDied as died:
+        return LossRow("file", 0, Path(path).stat().st_size, None, None, died.death.reason, died.death.detail)
+
+
+def _only_row(path: str, config: ExtractConfig) -> DocumentRow | LossRow:
+    (row,) = read_table(path, config)
+    return row
+
+
+def _work(shard: Shard, config: ExtractConfig, output: ShardOutput, watch: Watch) -> None:
+    """Read records, extract the main text of pages; every record becomes a document or a row of the losses, with its
+    place.
+    """
+    about = {"source": shard.content["source"], "file": shard.content["path"], "file_sha256": shard.content["sha256"]}
+    documents: list[dict[str, Any]] = []
+    losses: list[dict[str, Any]] = []
+    waiting = count = 0
+    for count, row in enumerate(_read(shard, config, watch), start=1):
+        watch.progress(count)
+        if isinstance(row, LossRow):
+            losses.append(about | row._asdict())
+            if row.reason == "timeout":
+                output.notes.setdefault("timeouts", []).append([row.space, row.offset])
+        else:
+            place = {"doc_id": doc_id(about["source"], about["file_sha256"], row.space, row.offset)}
+            own = row._asdict()
+            own["license"] = row.license or shard.content["license"]
+            documents.append(about | place | own)
+            waiting += row.text_bytes
+        if len(documents) >= BATCH_ROWS or waiting >= BATCH_BYTES:
+            output.write(pa.RecordBatch.from_pylist(documents, schema=DOCUMENTS.schema))
+            documents, waiting = [], 0
+        if len(losses) >= BATCH_ROWS:
+            output.write(pa.RecordBatch.from_pylist(losses, schema=LOSSES.schema), "losses")
+            losses = []
+    output.write(pa.RecordBatch.from_pylist(documents, schema=DOCUMENTS.schema))
+    output.write(pa.RecordBatch.from_pylist(losses, schema=LOSSES.schema), "losses")
+
+
+def ledger(artifact: Artifact) -> list[dict[str, Any]]:
+    """Records by what became of them: rows of (source, outcome, records), most first."""
+    read, lost = ([str(path) for path in artifact.paths(name)] for name in (MAIN_TABLE, "losses"))
+    if not read:
+        return []
+    with duckdb.connect() as connection:
+        rows = connection.execute(
+            """select source, 'document' as outcome, count(*) as records from read_parquet($read) group by all
+            union all select source, reason, count(*) from read_parquet($lost) group by all
+            order by source, records desc, outcome""",
+            {"read": read, "lost": lost},
+        ).fetchall()
+    return [{"source": source, "outcome": outcome, "records": records} for source, outcome, records in rows]
+
+
+extract = Stage(
+    "extract",
+    1,
+    "documents",
+    ExtractConfig,
+    {MAIN_TABLE: DOCUMENTS, "losses": LOSSES},
+    _plan,
+    _work,
+    unit="records",
+    summary=ledger,
+)
