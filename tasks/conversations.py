@@ -78,12 +78,13 @@ class ConversationLoss(StrEnum):
 class ConversationsConfig(StageConfig):
     """How rows are read and which are held out."""
 
-    held_out_share: float = Field(0.05, ge=0, lt=1, description="Share of the questions kept from fine-tuning.")
+    held_out_share: float = Field(default=0.05, ge=0, lt=1, description="Share of the questions kept from fine-tuning.")
     max_bytes: int = Field(
-        1 << 20, gt=0, description="UTF-8 bytes of a conversation's contents; longer ones are losses."
+        default=1 << 20, gt=0, description="UTF-8 bytes of a conversation's contents; longer ones are losses."
     )
     fields: dict[ConversationField, str] = Field(
-        {}, description="Columns, from our name to theirs, with dots into objects. Others are found by common names."
+        default={},
+        description="Columns, from our name to theirs, with dots into objects. Others are found by common names.",
     )
 
 

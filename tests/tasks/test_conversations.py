@@ -154,7 +154,8 @@ def test_every_row_is_a_conversation_or_a_loss_and_the_bytes_are_covered(tmp_pat
     }
     for file, end in ends.items() | {("b.jsonl.gz", ends["a.jsonl"]), ("c.parquet", 2)}:
         ranges = sql.execute(
-            'select "offset", length from conversations where file = $1 union all select "offset", length from losses where file = $1 order by 1',
+            'select "offset", length from conversations where file = $1 union all '
+            'select "offset", length from losses where file = $1 order by 1',
             [file],
         ).fetchall()
         assert [0, *(start + length for start, length in ranges)] == [*(start for start, _ in ranges), end]
@@ -232,7 +233,8 @@ def test_real_sets_are_read(test_data, tmp_path):
     for name, expected in names.items():
         if expected:
             got = sql.execute(
-                "select (select count(*) from conversations where file = $1), (select count(*) from losses where file = $1)",
+                "select (select count(*) from conversations where file = $1), "
+                "(select count(*) from losses where file = $1)",
                 [name],
             ).fetchone()
             assert got == expected
