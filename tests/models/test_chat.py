@@ -78,7 +78,7 @@ def test_a_message_cannot_end_itself_or_speak_as_another(tokenizer, chat):
     ids = encoded.ids.tolist()
     assert ids.count(tokenizer.message_start) == ids.count(tokenizer.message_end) == len(chat)
     assert tokenizer.end_of_text not in ids
-    assert [int(place) for place in np.flatnonzero(encoded.ids == tokenizer.message_start)][0] == 0
+    assert ids[0] == tokenizer.message_start
 
 
 def test_many_conversations_at_once_are_each_as_alone(tokenizer):
