@@ -64,6 +64,9 @@ def extract_page(html: str, url: str | None = None, config: ExtractConfig | None
         raise Refused(LossReason.TOO_LARGE, f"{len(html)} characters")
     try:
         tree = load_html(html)
+        if tree is None:
+            # Trafilatura takes a fragment, one element without `<html>` around it, for no page at all.
+            tree = load_html(f"<html><body>{html}</body></html>")
     except _PARSER_ERRORS as error:
         raise Refused(LossReason.NOT_PARSED, type(error).__name__) from error
     if tree is None:

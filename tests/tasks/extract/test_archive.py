@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import itertools
 import os
 import tempfile
 from pathlib import Path
@@ -254,7 +255,7 @@ def test_cut_points_cover_the_file_and_cut_no_stream(cut_files: dict[str, Path],
     pieces = cut_points(path, target)
     assert pieces[0][0] == 0
     assert pieces[-1][1] == os.path.getsize(path)
-    assert all(before[1] == after[0] for before, after in zip(pieces, pieces[1:], strict=False))
+    assert all(before[1] == after[0] for before, after in itertools.pairwise(pieces))
     assert name not in ("stream", "empty") or len(pieces) == 1
     assert [item for start, stop in pieces for item in read_archive(path, start, stop)] == list(read_archive(path))
 
