@@ -1,8 +1,8 @@
 """The decoder: a transformer in plain PyTorch, to be read in one sitting.
 
 Pre-norm blocks of attention (rotary positions, grouped queries, RMSNorm on queries and keys) and a SwiGLU, after Llama
-(Touvron et al. 2023) and Qwen3 (Yang et al. 2025). Its arithmetic is theirs to the order of operations, so that an export
-gives the same logits in `transformers`: as Qwen3ForCausalLM with QK-norm, as LlamaForCausalLM without.
+(Touvron et al. 2023) and Qwen3 (Yang et al. 2025). Its arithmetic is theirs, so that an export gives the same logits in
+`transformers`: as Qwen3ForCausalLM with QK-norm, as LlamaForCausalLM without.
 """
 
 import math
@@ -23,19 +23,22 @@ class DecoderConfig(BaseModel):
     layers: int = Field(ge=1, description="Blocks one after the other.")
     width: int = Field(ge=1, description="Size of the residual stream.")
     heads: int = Field(ge=1, description="Query heads of each attention.")
-    key_value_heads: int = Field(ge=1, description="Key and value heads; each serves heads / key_value_heads queries.")
-    head_width: int = Field(ge=2, multiple_of=2, description="Size of each head; even, since rotary positions turn pairs.")
+    key_value_heads: int = Field(ge=1, description="Key and value heads; each serves several query heads.")
+    head_width: int = Field(ge=2, multiple_of=2, description="Size of each head; even: rotary positions turn pairs.")
     mlp_width: int = Field(ge=1, description="Size between the two halves of the MLP.")
-    rope_theta: float = Field(10_000.0, gt=0, description="Base of the rotary wavelengths (Su et al. 2021).")
-    norm_epsilon: float = Field(1e-6, gt=0, description="Added under the root of each RMSNorm.")
-    qk_norm: bool = Field(True, description="RMSNorm on queries and keys: the logits of attention stay bounded.")
-    tied_embeddings: bool = Field(True, description="The output layer is the token embedding, transposed.")
+    rope_theta: float = Field(default=10_000.0, gt=0, description="Base of the rotary wavelengths (Su et al. 2021).")
+    norm_epsilon: float = Field(default=1e-6, gt=0, description="Added under the root of each RMSNorm.")
+    qk_norm: bool = Field(
+        default=True, description="RMSNorm on queries and keys: the logits of attention stay bounded."
+    )
+    tied_embeddings: bool = Field(default=True, description="The output layer is the token embedding, transposed.")
 
     @model_validator(mode="after")
     def _heads_fit(self) -> Self:
         if self.heads % self.key_value_heads:
             raise ValueError(
-                f"{self.heads} heads can't share {self.key_value_heads} key-value heads evenly: make one a multiple of the other."
+                f"{self.heads} heads can't share {self.key_value_heads} key-value heads evenly: make one a multiple of the "
+                "other."
             )
         return self
 
@@ -101,7 +104,7 @@ class KeyValueCache:
 
 
 def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Turn each pair (i, i + head_width/2) of [B, H, T, head_width] by its position's angle; tables [T, head_width/2]."""
+    """Turn each pair (i, i + head_width/2) of [B, H, T, head_width] by its position's angle; tables [T, pairs]."""
     first, second = x.chunk(2, dim=-1)
     return torch.cat((first * cosine - second * sine, second * cosine + first * sine), dim=-1)
 
@@ -237,7 +240,8 @@ class Decoder(nn.Module):
         length, seen = tokens.shape[1], cache[0].length if cache else 0
         if positions is None and seen + length > self.config.context_length:
             raise ValueError(
-                f"{seen + length} tokens do not fit the context of {self.config.context_length}: cut them, or slide a window."
+                f"{seen + length} tokens do not fit the context of {self.config.context_length}: cut them, or slide a "
+                "window."
             )
         if positions is None:
             cosine, sine = self.cosine[seen : seen + length], self.sine[seen : seen + length]

@@ -1,0 +1,27 @@
+"""The learning rate over a run: warm-up, stable, decay (WSD; Hu et al. 2024, MiniCPM, section 4)."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ScheduleConfig(BaseModel):
+    """Shares of a run. What is stable in the middle can be prolonged: only the decay has to be done again."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    warmup_share: float = Field(
+        default=0.02, ge=0, le=1, description="Share of all steps in which the rate rises from 0."
+    )
+    decay_share: float = Field(
+        default=0.4, ge=0, le=1, description="Share of all steps, at the end, in which it falls."
+    )
+    final: float = Field(default=0.0, ge=0, le=1, description="What is left of the rate at the end.")
+
+
+def learning_rate_scale(step: int, steps: int, schedule: ScheduleConfig) -> float:
+    """What the peak rate is multiplied by in step 0, 1, … steps - 1: linear up, 1, linear down to `final`.
+
+    No step has the rate 0, which would waste it: the first has 1/warm-up, the last is one decay step above `final`.
+    """
+    warmup, decay = round(steps * schedule.warmup_share), round(steps * schedule.decay_share)
+    rising = min(1.0, (step + 1) / warmup) if warmup else 1.0
+    left = min(1.0, (steps - step) / (decay + 1)) if decay else 1.0
+    return min(rising, schedule.final + (1.0 - schedule.final) * left)
