@@ -45,7 +45,7 @@ class NotATokenizer(ValueError):
 
 
 class Tokenizer:
-    """Text to token ids and back. Made by `train_bpe` or `Tokenizer.load`."""
+    """Text to token ids and back. Made by `train_tokenizer` or `Tokenizer.load`."""
 
     def __init__(self, backend: tokenizers.Tokenizer) -> None:
         """Wrap a byte-level BPE of the library `tokenizers`. Raises NotATokenizer if it has no `<|endoftext|>`."""
@@ -185,7 +185,7 @@ class Tokenizer:
         return found
 
 
-def train_bpe(texts: Iterable[str], vocabulary_size: int, min_frequency: int = 2) -> Tokenizer:
+def train_tokenizer(texts: Iterable[str], vocabulary_size: int, min_frequency: int = 2) -> Tokenizer:
     """Learn a byte-level BPE (Sennrich et al. 2016, on bytes as in GPT-2) with at most `vocabulary_size` tokens.
 
     Fewer come out if the texts hold no more pairs that stand in them `min_frequency` times. Control tokens have the ids

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from models.tokenizer import CONTROL_TOKENS, SMALLEST_VOCABULARY, train_bpe
+from models.tokenizer import CONTROL_TOKENS, SMALLEST_VOCABULARY
+from models.tokenizer import train_tokenizer as learn
 from storage.artifact import MAIN_TABLE, Artifact
 from storage.commit import ShardOutput
 from storage.files import write_json, write_text
@@ -75,7 +76,7 @@ def _plan(inputs: Inputs, config: TokenizerConfig) -> list[Shard]:
 def _work(shard: Shard, config: TokenizerConfig, output: ShardOutput, watch: Watch) -> None:
     """Learn a byte-level BPE (Qwen2's pre-tokenizer) from the training part, and write it as tokenizer.json."""
     reading = Reading(shard.where["paths"], config.max_bytes, watch)
-    tokenizer = train_bpe(reading, config.vocabulary_size, config.min_frequency)
+    tokenizer = learn(reading, config.vocabulary_size, config.min_frequency)
     if not reading.documents:
         raise ValueError(
             "The corpus has no document in its training part, so there is nothing to learn a tokenizer from. "
