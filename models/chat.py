@@ -7,7 +7,7 @@
 
 Contents are stripped of white space at both ends. With that, a token never crosses from a role's line into a content:
 the line ends in a line end, the content begins with none, and byte-level BPE patterns end a pre-token there. So the
-contents are encoded by themselves, and the ids equal those of the whole text (a test holds both against `transformers`).
+contents are encoded by themselves; the ids equal those of the whole text (a test holds both against `transformers`).
 Unlike there, `<|im_end|>` written in a content is text: a message can't end itself, or speak as another.
 """
 
