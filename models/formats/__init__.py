@@ -1,0 +1,1 @@
+"""How weights map to formats that others read."""
