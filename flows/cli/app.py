@@ -133,6 +133,8 @@ def _build_sample(lake: Path, workers: int | None) -> Path:
 
 def expected_errors() -> tuple[type[BaseException], ...]:
     """Errors whose message is a sentence for whoever typed the command; any other is a bug, with its traceback."""
+    import duckdb
+
     from flows.recipe import RecipeError
     from flows.session import NothingYet
     from storage.lake import NotFound
@@ -142,7 +144,7 @@ def expected_errors() -> tuple[type[BaseException], ...]:
     from tasks.ingest import SourceError
     from tasks.stage import StageFailed
 
-    return (RecipeError, NothingYet, NotFound, SecondHost, NoSuchView, Refused, SourceError, StageFailed)
+    return (duckdb.Error, RecipeError, NothingYet, NotFound, SecondHost, NoSuchView, Refused, SourceError, StageFailed)
 
 
 def main() -> None:

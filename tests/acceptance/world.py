@@ -54,7 +54,7 @@ def page(draw: random.Random, title: str, language: str, paragraphs: int) -> str
 
 
 def write_warc(path: Path, first: int, pages: int) -> int:
-    """A WARC file with pages, their requests, a redirect, a picture and a revisit; returns the number of its records."""
+    """A WARC file of pages, their requests, a redirect, a picture and an error; returns the number of records."""
     draw = random.Random(first)
     path.parent.mkdir(parents=True, exist_ok=True)
     records = 0
