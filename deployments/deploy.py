@@ -1,0 +1,107 @@
+"""The deployments: which flows a person can start from Prefect's UI, and which of them have a schedule.
+
+`python -m deployments.deploy` registers them with the server that the environment names (`PREFECT_API_URL`);
+`gristmill up` does so at every start.
+"""
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A flow by its entry point (`module.function`), the name it gets in the UI, and its schedule if it has one.
+
+    A schedule is registered switched off: a person switches it on in the UI, once the recipe's sources are theirs.
+    """
+
+    entry_point: str
+    name: str
+    tags: tuple[str, ...] = ()
+    cron: str | None = None
+
+
+DEPLOYMENTS = (
+    Deployment("flows.data_to_model.data_to_model", "data-to-model", ("everything",)),
+    Deployment("flows.refresh.refresh", "refresh", ("data",), cron="0 3 * * *"),
+    Deployment("flows.pretrain.pretrain", "pretrain", ("model",)),
+    Deployment("flows.finetune.finetune", "finetune", ("model",)),
+    Deployment("flows.evaluate.evaluate", "evaluate", ("model",)),
+)
+
+
+def register(deployments: Sequence[Deployment], pool: str) -> list[str]:
+    """Register deployments with the server; returns their full names (`flow/deployment`).
+
+    What a person changed in the UI stays: the schedules, whether they are on, and the default parameters.
+    Raises ImportError or prefect.exceptions.MissingFlowError for an entry point that is no flow.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import DeploymentUpdate
+    from prefect.exceptions import ObjectNotFound
+
+    names = []
+    with get_client(sync_client=True) as client:
+        for declared in deployments:
+            wanted = build(declared)
+            try:
+                existing = client.read_deployment_by_name(wanted.full_name)
+            except ObjectNotFound:
+                wanted.apply(work_pool_name=pool)
+            else:
+                client.update_deployment(
+                    existing.id,
+                    DeploymentUpdate(
+                        description=wanted.description,
+                        tags=wanted.tags,
+                        entrypoint=wanted.entrypoint,
+                        parameter_openapi_schema=wanted._parameter_openapi_schema,
+                        work_pool_name=pool,
+                    ),
+                )
+            names.append(wanted.full_name)
+    return names
+
+
+def build(declared: Deployment) -> Any:
+    """Prefect's own object for a deployment (`prefect.deployments.runner.RunnerDeployment`), nothing registered yet."""
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
+    from prefect.client.schemas.schedules import CronSchedule
+    from prefect.deployments.runner import RunnerDeployment
+    from prefect.flows import load_flow_from_entrypoint
+
+    made = RunnerDeployment.from_flow(
+        load_flow_from_entrypoint(declared.entry_point, use_placeholder_flow=False),
+        name=declared.name,
+        tags=list(declared.tags),
+    )
+    # By module: a file's path would be right on one machine alone, and load the file a second time.
+    made.entrypoint, made._path = declared.entry_point, None
+    if declared.cron:
+        cron = CronSchedule(cron=declared.cron, timezone=local_timezone())
+        made.schedules = [DeploymentScheduleCreate(schedule=cron, active=False, slug="nightly")]
+    return made
+
+
+def local_timezone() -> str:
+    """This machine's time zone by its IANA name, for schedules; "UTC" where it has none."""
+    named = os.environ.get("TZ", "").removeprefix(":")
+    place = named or os.path.realpath("/etc/localtime")
+    name = place.split("zoneinfo/")[-1]
+    return name if not name.startswith("/") and (Path("/usr/share/zoneinfo") / name).exists() else "UTC"
+
+
+def main() -> None:
+    """Register all deployments with the pool of `--pool`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pool", default="gristmill", help="the work pool whose workers run them")
+    for name in register(DEPLOYMENTS, parser.parse_args().pool):
+        print(f"registered {name}")
+
+
+if __name__ == "__main__":
+    main()

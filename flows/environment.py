@@ -1,0 +1,86 @@
+"""Prefect's settings, put into the environment before the first `import prefect`, which reads them once.
+
+Without this a run of ours would go wherever the user's own Prefect profile points: to their Cloud workspace, say. So
+whatever says *where* Prefect works is set aside, and everything it keeps lies inside the lake. A server of one's own
+choice is named by `GRISTMILL_PREFECT_API_URL`.
+"""
+
+import json
+import os
+import socket
+import sys
+import urllib.parse
+from pathlib import Path
+
+from storage.lake import Lake
+
+PREFECT_FOLDER = ".prefect"
+"""Where Prefect's database, logs and locks lie, inside the lake."""
+REPORTS_FOLDER = "reports"
+"""Where HTML reports lie, inside the lake. `gristmill up` serves this folder."""
+REPORTS_URL = "GRISTMILL_REPORTS_URL"
+"""In the environment of a run that `gristmill up` started: the address of the reports folder."""
+OWN_SERVER = "GRISTMILL_PREFECT_API_URL"
+"""Names a Prefect server to use in place of the lake's own."""
+
+SETTINGS = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    # The new UI asks other hosts for fonts and notes.
+    "PREFECT_SERVER_UI_V2_ENABLED": "false",
+    "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
+    # A first start makes the database, and two busy cores need longer for it than Prefect's twenty seconds.
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    "PREFECT_WORKER_QUERY_SECONDS": "2",
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+    # Else a worker that finds `uv` starts our runs in an environment that uv makes for them.
+    "PREFECT_RUNNER_AUTO_INSTALL_DEPENDENCIES": "false",
+    "PREFECT_CLI_PROMPT": "false",
+}
+
+
+def prepare(lake: str | Path | None = None) -> Path:
+    """Set the environment for this process and its children; returns PREFECT_HOME, inside the lake (made if missing).
+
+    Runs use, in this order: the server of `GRISTMILL_PREFECT_API_URL`; the one that `gristmill up` runs for this lake
+    now; a temporary one, which Prefect starts by itself on the lake's database. In a run that a worker started, nothing
+    is changed: its worker has set everything. Raises RuntimeError if prefect was imported already under another home.
+    """
+    root = Lake(lake).root if lake else Lake.default().root
+    if "PREFECT__FLOW_RUN_ID" in os.environ:
+        return Path(os.environ.get("PREFECT_HOME", root / PREFECT_FOLDER))
+    home = root / PREFECT_FOLDER
+    if "prefect" in sys.modules and os.environ.get("PREFECT_HOME") != str(home):
+        raise RuntimeError(
+            f"prefect was imported before its settings for the lake {root} were made. "
+            "Call flows.environment.prepare first."
+        )
+    for name in list(os.environ):
+        if name.startswith("PREFECT_") and not name.startswith("PREFECT_LOGGING_"):
+            del os.environ[name]
+    home.mkdir(parents=True, exist_ok=True)
+    # An empty address, rather than none: a prefect.toml or .env in this folder must not supply one.
+    address = os.environ.get(OWN_SERVER) or running_server(root) or ""
+    os.environ |= SETTINGS | {"PREFECT_HOME": str(home), "PREFECT_API_URL": address, "GRISTMILL_LAKE": str(root)}
+    return home
+
+
+def running_server(lake: str | Path) -> str | None:
+    """The API's address of the server that `gristmill up` runs for this lake, if it answers."""
+    path = Path(lake) / PREFECT_FOLDER / "server.json"
+    if not path.exists():
+        return None
+    address = json.loads(path.read_text(encoding="utf-8"))["api"]
+    place = urllib.parse.urlsplit(address)
+    try:
+        socket.create_connection((place.hostname or "127.0.0.1", place.port or 80), timeout=1).close()
+    except OSError:  # left by one that was killed
+        return None
+    return address
+
+
+def report_address(path: str | Path) -> str | None:
+    """The http address of a report in the lake's reports folder; None where nobody serves it."""
+    served = os.environ.get(REPORTS_URL)
+    return f"{served}/{urllib.parse.quote(Path(path).name)}" if served else None
