@@ -30,7 +30,7 @@ QUALITY = table(
     column(
         "alphabetic_word_share",
         pa.float32(),
-        "Share of words and signs that hold a letter (Gopher, A.1.1; datatrove counts signs too).",
+        "Share of words, cut at white space, that hold a letter (Gopher, A.1.1; Dolma; datatrove counts signs too).",
     ),
     column(
         "n_stop_words",

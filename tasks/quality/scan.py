@@ -41,6 +41,7 @@ from tasks.quality.kernels import (
     ROW,
     SENTENCES,
     SHORT_LINES,
+    SPACED_WORDS,
     STOP_WORDS,
     SYMBOL,
     SYMBOLS,
@@ -95,7 +96,8 @@ def scan_text(
     """
     n_tokens, n_lines, n_paragraphs = np.int64(0), np.int64(0), np.int64(0)
     token, token_hash, token_length = NO_TOKEN, FNV_OFFSET, np.int32(0)
-    alphabetic, sign, follows_word = False, np.uint32(0), False
+    sign, follows_word = np.uint32(0), False
+    in_spaced_word, has_letter = False, False
     line_hash, line_length = FNV_OFFSET, np.int32(0)
     kept_hash, kept_length = FNV_OFFSET, np.int32(0)  # the line up to its last character that is no gap
     starts_with_bullet, ends_with, end_periods = False, np.uint32(0), np.int64(0)
@@ -146,7 +148,6 @@ def scan_text(
             n_tokens += 1
             row[WORDS] += 1
             row[WORD_CHARACTERS] += token_length
-            row[ALPHABETIC_WORDS] += alphabetic
             for index in range(len(stop_words)):
                 if stop_words[index] == value:
                     seen_stop_words |= np.uint64(1) << np.uint64(index)
@@ -154,13 +155,18 @@ def scan_text(
             token = NO_TOKEN
         if kind == GAP:
             follows_word = False
+            row[SPACED_WORDS] += in_spaced_word
+            row[ALPHABETIC_WORDS] += has_letter
+            in_spaced_word, has_letter = False, False
         elif not (kind == MARK and token == SIGNS):  # a mark on a sign (an emoji's variant) is part of that sign
             if token == NO_TOKEN:
                 token = WORD if kind == LETTER else LONE_LETTER if kind == ALONE else SIGNS
-                token_hash, token_length, alphabetic, sign = FNV_OFFSET, np.int32(0), False, code
+                token_hash, token_length, sign = FNV_OFFSET, np.int32(0), code
             token_hash = (token_hash ^ np.uint64(code)) * FNV_PRIME
             token_length += np.int32(1)
-            alphabetic = alphabetic or (about & ALPHABETIC) != 0
+
+        if kind != GAP:
+            in_spaced_word, has_letter = True, has_letter or (about & ALPHABETIC) != 0
 
         # Sentences: a terminal mark after a word, then a gap; marks and closing quotes may follow each other.
         if is_letter:

@@ -8,7 +8,8 @@ between two words of scripts with spaces belongs to neither and is not counted: 
 words and no sign. What is left are **gaps**: white space, control and format characters, unassigned code points; a
 mark that follows a gap is one too. *Words and signs* together are what datatrove's word tokenizers give (spaCy's and
 NLTK's split some contractions, numbers and hyphens in other ways); where a published ratio is per such token, it is so
-here.
+here. **Spaced words** are runs of anything but gaps, as Dolma and NeMo Curator count words: the share of words with a
+letter is of these.
 
 **Lines** end at a line feed alone. Gaps at a line's end are not part of it, and a line of gaps alone does not count.
 **Paragraphs** are runs of lines that count, joined by line feeds. **Sentences** end at a run of terminal marks

@@ -60,6 +60,17 @@ def words_and_signs(text: str) -> list[tuple[str, str]]:
     return kept
 
 
+def spaced_words(text: str) -> list[str]:
+    """Runs of anything but gaps."""
+    runs = itertools.groupby(pieces(text), key=lambda piece: piece[0] == "gap")
+    return ["".join(piece for _, piece in run) for gap, run in runs if not gap]
+
+
+def has_letter(word: str) -> bool:
+    """Whether a word holds a letter."""
+    return any(has("L", character) for character in word)
+
+
 def without_end(line: str) -> str:
     """The line up to its last character that is no gap; a mark is none."""
     while line and role(line[-1]) == "gap":
@@ -131,6 +142,7 @@ def measure(text: str) -> dict[str, int | float | bool | None]:
     lines = [line for line in raw if line]
     paragraphs = ["\n".join(group) for full, group in itertools.groupby(raw, key=bool) if full]
     n_lines = len(lines)
+    spaced = spaced_words(text)
     line_repeats, line_repeat_characters = repeats(lines)
     paragraph_repeats, paragraph_repeat_characters = repeats(paragraphs)
     first = [next(character for character in line if role(character) != "gap") for line in lines]
@@ -142,7 +154,7 @@ def measure(text: str) -> dict[str, int | float | bool | None]:
         "ellipsis_to_word_ratio": divide(text.count("...") + text.count("…"), len(every)),
         "bullet_line_share": divide(sum(character in "•-" for character in first), n_lines),
         "ellipsis_line_share": divide(sum(line.endswith(("...", "…")) for line in lines), n_lines),
-        "alphabetic_word_share": divide(sum(any(has("L", c) for c in piece) for piece in words), len(every)),
+        "alphabetic_word_share": divide(sum(map(has_letter, spaced)), len(spaced)),
         "n_stop_words": len(STOP_WORDS & set(words)),
         "duplicate_line_share": divide(line_repeats, n_lines),
         "duplicate_paragraph_share": divide(paragraph_repeats, len(paragraphs)),
