@@ -190,7 +190,7 @@ def histogram(
         if low - 1e-9 <= tick <= high + 1e-9:
             anchor = "start" if tick == low else "end" if scale_x(tick) > right - 8 else "middle"
             parts.append(text(scale_x(tick), bottom + 16, short(tick), size=11, fill=SOFT, anchor=anchor))
-    for rule, limit, comparison in limits:
+    for _, limit, comparison in limits:
         if low <= limit <= high:
             at = scale_x(limit)
             parts.append(line(at, top - 12, at, bottom, stroke=INK, width=1.5, dash="4 3"))
