@@ -1,4 +1,4 @@
-"""The tokenizer: parity with the library and with GPT-2, control tokens that text never makes, training that repeats."""
+"""The tokenizer: parity with the library and GPT-2, control tokens that text never makes, training that repeats."""
 
 import gzip
 import json
