@@ -5,11 +5,14 @@
 """
 
 import argparse
+import inspect
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pydantic.fields import FieldInfo
 
 
 @dataclass(frozen=True)
@@ -74,17 +77,27 @@ def build(declared: Deployment) -> Any:
     from prefect.deployments.runner import RunnerDeployment
     from prefect.flows import load_flow_from_entrypoint
 
-    made = RunnerDeployment.from_flow(
-        load_flow_from_entrypoint(declared.entry_point, use_placeholder_flow=False),
-        name=declared.name,
-        tags=list(declared.tags),
-    )
+    flow = load_flow_from_entrypoint(declared.entry_point, use_placeholder_flow=False)
+    made = RunnerDeployment.from_flow(flow, name=declared.name, tags=list(declared.tags))
+    describe(made._parameter_openapi_schema.properties, flow.fn)
     # By module: a file's path would be right on one machine alone, and load the file a second time.
     made.entrypoint, made._path = declared.entry_point, None
     if declared.cron:
         cron = CronSchedule(cron=declared.cron, timezone=local_timezone())
         made.schedules = [DeploymentScheduleCreate(schedule=cron, active=False, slug="nightly")]
     return made
+
+
+def describe(properties: dict[str, dict[str, Any]], function: Callable[..., Any]) -> None:
+    """Add to a form's fields the titles and descriptions of a function's parameters: `Annotated[…, Field(…)]`.
+
+    Prefect reads the limits there (`ge=1`), but puts the parameter's name and its line in the docstring over the rest.
+    """
+    for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
+        for note in getattr(parameter.annotation, "__metadata__", ()):
+            if isinstance(note, FieldInfo):
+                told = {"title": note.title, "description": note.description}
+                properties[name] |= {key: value for key, value in told.items() if value}
 
 
 def local_timezone() -> str:

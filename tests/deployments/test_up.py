@@ -1,0 +1,239 @@
+"""`gristmill up` as it runs: a real server and a real worker, driven through Prefect's API."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from flows.environment import running_server
+from storage.lake import Lake
+
+REPOSITORY = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of loopback that nobody uses now."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def wait_for(what: Callable[[], Any], seconds: float = 60) -> Any:
+    """What `what()` gives once it is true; fails after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not (given := what()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)
+    return given
+
+
+@dataclass
+class Served:
+    """A `gristmill up` that was started by a script with `&`, in which SIGINT is ignored."""
+
+    lake: Path
+    log: Path
+    ports: list[int] = field(default_factory=lambda: free_ports(2))
+    pid: int = 0
+
+    def start(self) -> None:
+        command = [sys.executable, "-u", "-m", "tests.deployments.serve", self.lake, *self.ports]
+        script = f"{' '.join(map(str, command))} > {self.log} 2>&1 & echo $!"
+        given = subprocess.run(["bash", "-c", script], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True)
+        self.pid = int(given.stdout)
+        wait_for(lambda: "Press Run" in self.log.read_text() or not psutil.pid_exists(self.pid), 120)
+        assert "Press Run" in self.log.read_text(), self.log.read_text()
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process that has this lake's Prefect home in its environment."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("PREFECT_HOME") == str(self.lake / ".prefect"):
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return [one for one in found if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+
+    def signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+        wait_for(lambda: not psutil.pid_exists(self.pid))
+
+    def api(self, method: str, path: str, **content: Any) -> Any:
+        """What the API answers."""
+        answer = httpx.request(method, f"http://127.0.0.1:{self.ports[0]}/api/{path}", timeout=30, **content)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def deployment(self, name: str) -> dict[str, Any]:
+        return self.api("GET", f"deployments/name/{name}/{name}")
+
+    def run(self, name: str, **parameters: Any) -> str:
+        """Press Run: the new run's id."""
+        content = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
+        return self.api("POST", f"deployments/{self.deployment(name)['id']}/create_flow_run", json=content)["id"]
+
+    def state(self, run: str) -> dict[str, Any]:
+        return self.api("GET", f"flow_runs/{run}")["state"]
+
+    def ended(self, run: str) -> dict[str, Any]:
+        """The last state of a run, once it has one."""
+        last = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+        return wait_for(lambda: state if (state := self.state(run))["type"] in last else None)
+
+    def finished_shards(self) -> dict[str, tuple[int, int]]:
+        """Inode and time of each shard of the slow stage that counts, committed or waiting for the commit."""
+        parts = [*self.lake.glob("slow/.staging/*/part-*.parquet"), *self.lake.glob("slow/*/part-*.parquet")]
+        return {path.name: ((about := path.stat()).st_ino, about.st_mtime_ns) for path in parts if path.exists()}
+
+    def of_runs(self) -> list[psutil.Process]:
+        """The processes of flow runs, shard workers included."""
+        return [one for one in self.processes() if "PREFECT__FLOW_RUN_ID" in one.environ()]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("served")
+    up = Served(folder / "lake", folder / "log.txt")
+    try:
+        up.start()
+        yield up
+    finally:
+        for process in up.processes():
+            process.kill()
+
+
+def test_it_prints_its_addresses_and_they_answer(served: Served):
+    said = served.log.read_text()
+    server, reports = (f"http://127.0.0.1:{port}" for port in served.ports)
+    assert server in said
+    assert reports in said
+    assert running_server(served.lake) == f"{server}/api"
+    assert "<html" in httpx.get(server, follow_redirects=True).text
+    (served.lake / "reports" / "one.html").write_text("<p>a report")
+    assert httpx.get(f"{reports}/one.html").text == "<p>a report"
+    assert httpx.get(f"{reports}/../artifacts.sqlite").status_code == 404
+    assert httpx.get(f"{reports}/one.html", headers={"Host": "elsewhere.example"}).status_code == 403
+
+
+def test_telemetry_is_off_and_other_sites_may_not_call(served: Served):
+    assert served.api("GET", "admin/settings")["server"]["analytics_enabled"] is False
+    asked = {"Origin": "https://elsewhere.example", "Access-Control-Request-Method": "POST"}
+    answer = httpx.options(f"http://127.0.0.1:{served.ports[0]}/api/deployments/filter", headers=asked)
+    assert "access-control-allow-origin" not in answer.headers
+
+
+def test_the_form_has_a_description_for_each_parameter(served: Served):
+    fields = served.deployment("slow")["parameter_openapi_schema"]["properties"]
+    assert fields["shards"]["title"] == "Shards"
+    assert fields["shards"]["description"] == "How many shards there are."
+    assert fields["seconds"]["description"] == "Seconds that each takes."
+    assert (fields["shards"]["type"], fields["shards"]["default"], fields["shards"]["minimum"]) == ("integer", 4, 1)
+
+
+def test_a_run_started_through_the_api_completes_and_shows_its_stage(served: Served):
+    run = served.run("slow", shards=3)
+    assert served.ended(run)["type"] == "COMPLETED"
+    (artifact,) = Lake(served.lake).artifacts("slow")
+    assert artifact.rows() == 3
+    tasks = served.api("POST", "task_runs/filter", json={"flow_runs": {"id": {"any_": [run]}}})
+    assert [(one["name"].rsplit("-", 1)[0], one["state"]["type"]) for one in tasks] == [("slow", "COMPLETED")]
+    shown = served.api("POST", "artifacts/filter", json={"flow_runs": {"id": {"any_": [run]}}})
+    assert {one["type"] for one in shown} >= {"progress", "table"}
+    wait_for(lambda: not served.of_runs())
+
+
+def test_a_failed_run_names_the_stage_the_file_and_the_next_step(served: Served):
+    state = served.ended(served.run("failing"))
+    assert state["type"] == "FAILED"
+    for part in ("slow failed", "crawl-2.warc", "cut off at byte 4711", "run again"):
+        assert part in state["message"]
+
+
+def test_a_cancelled_run_leaves_no_process_and_run_again_it_goes_on(served: Served):
+    before = served.finished_shards()
+    run = served.run("slow", shards=30, seconds=0.4)
+    wait_for(lambda: len(served.finished_shards()) >= len(before) + 3)
+    assert len(served.of_runs()) >= 3  # the run and its two workers
+    served.api("POST", f"flow_runs/{run}/set_state", json={"state": {"type": "CANCELLING"}})
+    assert served.ended(run)["type"] == "CANCELLED"
+    wait_for(lambda: not served.of_runs(), 10)
+    kept = {name: about for name, about in served.finished_shards().items() if about not in before.values()}
+    assert 3 <= len(kept) < 30
+
+    assert served.ended(served.run("slow", shards=30, seconds=0.4))["type"] == "COMPLETED"
+    after = served.finished_shards()
+    assert {name: after[name] for name in kept} == kept
+
+
+def test_a_schedule_is_off_until_it_is_switched_on_and_then_gives_scheduled_runs(served: Served):
+    deployment = served.deployment("counting")
+    (schedule,) = deployment["schedules"]
+    assert schedule["schedule"]["cron"] == "*/5 * * * *"
+    assert schedule["active"] is False
+
+    def scheduled() -> list[dict[str, Any]]:
+        wanted = {
+            "flow_runs": {"deployment_id": {"any_": [deployment["id"]]}, "state": {"type": {"any_": ["SCHEDULED"]}}}
+        }
+        return served.api("POST", "flow_runs/filter", json=wanted)
+
+    assert scheduled() == []
+    served.api("PATCH", f"deployments/{deployment['id']}/schedules/{schedule['id']}", json={"active": True})
+    runs = wait_for(scheduled, 90)
+    assert all(run["auto_scheduled"] for run in runs)
+
+
+def test_a_second_one_for_the_lake_and_a_busy_port_get_a_sentence(served: Served, tmp_path: Path):
+    def says(lake: Path, ports: list[int]) -> str:
+        command = [sys.executable, "-m", "tests.deployments.serve", str(lake), *map(str, ports)]
+        ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
+        assert ended.returncode == 1
+        return ended.stderr
+
+    assert f"running for the lake {served.lake} already at http://127.0.0.1:{served.ports[0]}" in says(
+        served.lake, free_ports(2)
+    )
+    assert f"Port {served.ports[0]} of 127.0.0.1 cannot be used" in says(tmp_path / "other", served.ports)
+
+
+def test_killed_it_leaves_no_process_and_the_next_start_marks_the_run(served: Served):
+    run = served.run("slow", shards=40, seconds=0.5)
+    wait_for(lambda: served.state(run)["type"] == "RUNNING" and len(served.of_runs()) >= 3)
+    served.signal(signal.SIGKILL)
+    wait_for(lambda: not served.processes(), 10)
+
+    served.start()
+    state = served.state(run)
+    assert state["type"] == "CRASHED"
+    assert "its process is gone" in state["message"]
+    assert "it goes on from the last finished shard" in state["message"]
+    # What a person switched on in the UI stays on when the deployments are registered again.
+    assert [one["active"] for one in served.deployment("counting")["schedules"]] == [True]
+
+
+def test_stopped_by_ctrl_c_in_a_run_it_marks_the_run_and_leaves_no_process(served: Served):
+    run = served.run("slow", shards=50, seconds=0.5)
+    wait_for(lambda: served.state(run)["type"] == "RUNNING" and len(served.of_runs()) >= 3)
+    served.signal(signal.SIGINT)
+    assert served.processes() == []
+    said = served.log.read_text()
+    assert "was stopped; run again" in said
+    assert said.endswith("Stopped: no process is left.\n")
+    assert running_server(served.lake) is None
