@@ -12,7 +12,7 @@ _passed: Counter[str] = Counter()
 
 
 def reached(point: str, stage: str = "") -> None:
-    """Kill this process if `GRISTMILL_KILL_AT` names this point, bare or as `<stage>.<point>` (and this many passes)."""
+    """Kill this process if `GRISTMILL_KILL_AT` names this point, bare or as `<stage>.<point>`."""
     wanted = os.environ.get("GRISTMILL_KILL_AT")
     if not wanted:
         return

@@ -20,9 +20,9 @@ from storage.files import canonical_json
 from storage.hashes import HashCache
 from storage.lake import Lake
 from storage.schemas.documents import FILES
+from storage.sources import SourceError
 from tasks.config import StageConfig
 from tasks.executor import Watch
-from tasks.extract.config import RowField
 from tasks.run import current_run
 from tasks.stage import Shard, Stage
 
@@ -36,7 +36,7 @@ class Source(StageConfig):
     path: str = Field(description="A file, a folder (everything below it), or a glob such as crawl/**/*.warc.gz.")
     holds: Format = Field("documents", description="documents, conversations or questions.")
     license: str | None = Field(None, description="Licence of the records, where they do not state their own.")
-    fields: dict[RowField, str] = Field(
+    fields: dict[str, str] = Field(
         {}, description="For JSONL and Parquet: our field → the column's name, where it is not the usual one."
     )
 
@@ -48,10 +48,6 @@ class SnapshotConfig(StageConfig):
     holds: Format
     license: str | None
     files: str
-
-
-class SourceError(ValueError):
-    """A source's path leads nowhere, or to nothing that can be read."""
 
 
 def find_files(source: Source) -> tuple[Path, list[Path]]:
@@ -145,21 +141,3 @@ def make_snapshot(rows: Sequence[Mapping[str, Any]]) -> Stage[SnapshotConfig]:
         return [Shard(0, {"files": config.files}, len(rows))]
 
     return Stage("ingest", 1, "snapshot", SnapshotConfig, {"part": FILES}, plan, write, here=True, unit="files")
-
-
-def locate(lake: Lake, snapshot: Artifact) -> list[tuple[dict[str, Any], Path]]:
-    """The files of a snapshot with where each lies on this machine now.
-
-    Raises SourceError, with the file, if one has changed or vanished since it was ingested.
-    """
-    hashes = HashCache(lake.root)
-    found = []
-    for row in snapshot.read().to_pylist():
-        path = hashes.locate(row["sha256"])
-        if path is None:
-            raise SourceError(
-                f"{row['path']} of source {row['source']!r} (SHA-256 {row['sha256'][:12]}…) is not where it was, "
-                "or has changed since. Put it back, or start a new lake for the source as it is now."
-            )
-        found.append((row, path))
-    return found

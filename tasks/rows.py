@@ -22,12 +22,12 @@ import pyarrow.parquet as pq
 from storage.artifact import MAIN_TABLE, Artifact
 from storage.commit import ShardOutput
 from storage.schemas.documents import LOSSES
+from storage.sources import locate
 from storage.table import Table
 from tasks.executor import Watch
 from tasks.extract.formats import Format, format_of
 from tasks.extract.reasons import LossReason
 from tasks.extract.warc.members import Broken, Data, Kind, decode, kind_of
-from tasks.ingest import locate
 from tasks.run import current_run
 from tasks.stage import Shard
 

@@ -139,9 +139,9 @@ def expected_errors() -> tuple[type[BaseException], ...]:
     from flows.session import NothingYet
     from storage.lake import NotFound
     from storage.registry import SecondHost
+    from storage.sources import SourceError
     from storage.sql import NoSuchView
     from storage.statements import Refused
-    from tasks.ingest import SourceError
     from tasks.stage import StageFailed
 
     return (duckdb.Error, RecipeError, NothingYet, NotFound, SecondHost, NoSuchView, Refused, SourceError, StageFailed)

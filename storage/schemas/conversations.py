@@ -52,12 +52,19 @@ FINETUNING = table(
     column(
         "outcome",
         pa.string(),
-        "whole, cut (its end is beyond the context), left out (no answer within the context), or not needed (beyond "
-        "the number of held-out conversations that are measured).",
+        "whole, cut (its end is beyond the context), left out (no answer within the context), copy (another one says "
+        "the same), or not needed (beyond the number of held-out conversations that are measured).",
         nullable=False,
     ),
     column("kept_tokens", pa.int32(), "Tokens that stand in a row.", nullable=False),
     column("kept_answer_tokens", pa.int32(), "Answer tokens that stand in a row.", nullable=False),
     column("row", pa.int64(), "Row of its split that it stands in; null if it stands in none."),
     column("position", pa.int32(), "Where in the row it starts, in tokens."),
+)
+
+HELD_OUT = table(
+    column("step", pa.int64(), "After how many steps; 0 is the model that fine-tuning began with.", nullable=False),
+    column("loss", pa.float64(), "Mean over the answers' tokens of the held-out conversations, nats.", nullable=False),
+    column("conversations", pa.int64(), "Held-out conversations that were measured.", nullable=False),
+    column("answer_tokens", pa.int64(), "Their answers' tokens.", nullable=False),
 )

@@ -15,13 +15,13 @@ import pyarrow as pa
 from storage.artifact import MAIN_TABLE, Artifact
 from storage.commit import ShardOutput
 from storage.schemas.documents import DOCUMENTS, LOSSES
+from storage.sources import locate
 from tasks.executor import RecordDied, Watch
 from tasks.extract.archive import cut_points, read_archive
 from tasks.extract.config import ExtractConfig
 from tasks.extract.documents import DocumentRow, LossRow, extract_record, loss_row
 from tasks.extract.formats import Format, format_of
 from tasks.extract.tables import read_table
-from tasks.ingest import locate
 from tasks.run import current_run
 from tasks.stage import Inputs, Shard, Stage
 

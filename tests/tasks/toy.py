@@ -11,8 +11,8 @@ import pyarrow as pa
 from storage.artifact import Artifact
 from storage.commit import ShardOutput
 from storage.schemas.documents import DOCUMENTS, LOSSES
+from storage.sources import locate
 from tasks.executor import RecordDied, Watch
-from tasks.ingest import locate
 from tasks.run import current_run
 from tasks.stage import Inputs, Shard, Stage, StageConfig
 

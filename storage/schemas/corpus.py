@@ -1,0 +1,34 @@
+"""What a corpus holds: the kept text in its order, and what the mixture came to."""
+
+import pyarrow as pa
+
+from storage.table import column, table
+
+CORPUS = table(
+    column("doc_id", pa.string(), "The document; rows are in the order of a seeded hash of it.", nullable=False),
+    column("source", pa.string(), "Name of the source in the recipe.", nullable=False),
+    column("language", pa.string(), "Most probable language, where it was identified."),
+    column("license", pa.string(), "Licence of the record, or of its source."),
+    column("url", pa.string(), "Where the page was captured."),
+    column("split", pa.string(), "train or validation; all of train comes first.", nullable=False),
+    column("copies", pa.int32(), "How many times the document counts in one pass; 1 in validation.", nullable=False),
+    column("text_bytes", pa.int64(), "UTF-8 bytes of the text, once.", nullable=False),
+    column("text", pa.large_string(), "The text.", nullable=False),
+    group_rows=1024,
+)
+
+MIXTURE = table(
+    column("source", pa.string(), "Name of the source in the recipe.", nullable=False),
+    column("kept_documents", pa.int64(), "Training documents that decide kept.", nullable=False),
+    column("kept_bytes", pa.int64(), "Their UTF-8 bytes of text.", nullable=False),
+    column(
+        "share_wanted", pa.float64(), "Share of the training bytes by weight or temperature, 0 to 1.", nullable=False
+    ),
+    column("documents", pa.int64(), "Training documents in the corpus, each once.", nullable=False),
+    column("bytes", pa.int64(), "Their bytes, copies counted.", nullable=False),
+    column("share", pa.float64(), "Share of the corpus's training bytes, copies counted.", nullable=False),
+    column("epochs", pa.float64(), "How often the kept bytes count: bytes / kept_bytes.", nullable=False),
+    column("exhausted", pa.bool_(), "Whether the source gave all that its cap on epochs allows.", nullable=False),
+    column("validation_documents", pa.int64(), "Validation documents in the corpus.", nullable=False),
+    column("validation_bytes", pa.int64(), "Their bytes.", nullable=False),
+)
