@@ -37,8 +37,8 @@ class DecoderConfig(BaseModel):
     def _heads_fit(self) -> Self:
         if self.heads % self.key_value_heads:
             raise ValueError(
-                f"{self.heads} heads can't share {self.key_value_heads} key-value heads evenly: make one a multiple of the "
-                "other."
+                f"{self.heads} heads can't share {self.key_value_heads} key-value heads evenly: "
+                "make one a multiple of the other."
             )
         return self
 
@@ -46,11 +46,11 @@ class DecoderConfig(BaseModel):
     def from_depth(cls, depth: int, vocabulary_size: int, context_length: int, **changes: Any) -> "DecoderConfig":
         """Everything from one dial, the number of layers; `changes` overrule single fields.
 
-        - Width 64·depth: at equal compute the loss is flat over a wide range of widths per layer (Kaplan et al. 2020,
-          figure 5), and 64 is where GPT-2 and GPT-3 begin (768/12); few wide layers also keep two CPU cores busy.
-        - Head width 64 from two layers on, as there; a query head for each, as many key-value heads as query heads up to
-          depth 7 (the cache is small), then one for four (Ainslie et al. 2023: next to no loss, a quarter of the cache).
-        - MLP width 8/3·width, rounded up to 32: the parameters of a classic 4·width MLP in three matrices (Shazeer 2020).
+        - Width 64·depth: at equal compute the loss is flat over a wide range of widths per layer (Kaplan et al.
+          2020, figure 5), and 64 is where GPT-2 and GPT-3 begin (768/12). Few wide layers also suit a CPU.
+        - Head width 64, as there, so `depth` heads. As many key-value heads up to depth 7, where the cache is small;
+          then one for four where that fits (Ainslie et al. 2023: next to no loss, a quarter of the cache).
+        - MLP width 8/3·width, rounded up to 32: as many parameters as a 4·width MLP, in three matrices (Shazeer 2020).
         - Embeddings are tied below 12 layers: there the embedding is a large share of all parameters.
         """
         if depth < 1:
@@ -68,6 +68,26 @@ class DecoderConfig(BaseModel):
             "tied_embeddings": depth < 12,
         }
         return cls.model_validate(derived | changes)
+
+
+class ModelConfig(BaseModel):
+    """What a recipe says of a model: its depth, and whatever should differ from what follows from it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    depth: int = Field(default=2, ge=1, description="Number of layers; every other size follows from it.")
+    width: int | None = Field(default=None, ge=1, description="Size of the residual stream.")
+    heads: int | None = Field(default=None, ge=1, description="Query heads.")
+    key_value_heads: int | None = Field(default=None, ge=1, description="Key and value heads.")
+    head_width: int | None = Field(default=None, ge=2, multiple_of=2, description="Size of each head.")
+    mlp_width: int | None = Field(default=None, ge=1, description="Size inside the MLP.")
+    rope_theta: float | None = Field(default=None, gt=0, description="Base of the rotary wavelengths.")
+    qk_norm: bool = Field(default=True, description="RMSNorm on queries and keys.")
+    tied_embeddings: bool | None = Field(default=None, description="The output layer is the token embedding.")
+
+    def shape(self, vocabulary_size: int, context_length: int) -> DecoderConfig:
+        """The whole shape. Raises ValidationError if the heads don't fit each other."""
+        changes = self.model_dump(exclude={"depth"}, exclude_none=True)
+        return DecoderConfig.from_depth(self.depth, vocabulary_size, context_length, **changes)
 
 
 class RMSNorm(nn.Module):

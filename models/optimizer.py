@@ -1,56 +1,122 @@
-"""AdamW (Loshchilov and Hutter 2019) over a decoder, and its state as named tensors."""
+"""Muon for matrices and AdamW for the rest, or AdamW for all, and their state as named tensors."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any, Literal, overload
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+"""Coefficients of the quintic that drives singular values towards 1 in few steps (Jordan et al. 2024)."""
+
 
 class OptimizerConfig(BaseModel):
-    """AdamW's numbers. The rate is the peak: `models.schedule` scales it."""
+    """The optimizer's numbers. The rate is the peak: `models.schedule` scales it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    learning_rate: float = Field(default=6e-3, gt=0, description="Peak learning rate.")
+    kind: Literal["muon", "adamw"] = Field(
+        default="muon", description="muon: Muon for matrices, AdamW for embeddings, output layer and norms."
+    )
+    learning_rate: float = Field(default=1e-2, gt=0, description="Peak learning rate, the same for both.")
     weight_decay: float = Field(default=0.1, ge=0, description="Decay of matrices; norms and embeddings have none.")
-    beta1: float = Field(default=0.9, ge=0, lt=1, description="Decay of the mean of gradients.")
-    beta2: float = Field(default=0.95, ge=0, lt=1, description="Decay of the mean of their squares.")
-    epsilon: float = Field(default=1e-8, gt=0, description="Added to the root of that mean.")
+    momentum: float = Field(default=0.95, ge=0, lt=1, description="Muon: decay of the mean of gradients.")
+    orthogonal_steps: int = Field(default=5, ge=1, description="Muon: Newton-Schulz steps of each update.")
+    beta1: float = Field(default=0.9, ge=0, lt=1, description="AdamW: decay of the mean of gradients.")
+    beta2: float = Field(default=0.95, ge=0, lt=1, description="AdamW: decay of the mean of their squares.")
+    epsilon: float = Field(default=1e-8, gt=0, description="AdamW: added to the root of that mean.")
 
 
-def build_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
-    """AdamW, in one fused kernel a step. Matrices decay; norms don't, nor embeddings, whose rare rows would fade."""
+def orthogonalise(matrices: Tensor, steps: int) -> Tensor:
+    """Float [N, r, c]: each matrix with its singular values near 1 (0.7 to 1.2 after 5 steps), its directions kept.
+
+    In the dtype that comes in: bfloat16, as elsewhere, is slower than float32 on a CPU.
+    """
+    a, b, c = NEWTON_SCHULZ
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    x = matrices.mT if tall else matrices
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    for _ in range(steps):
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.mT if tall else x
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose update of each matrix is made orthogonal (Jordan et al. 2024), with decoupled weight decay.
+
+    Updates are scaled by 0.2·√max(rows, columns), so that their mean square is AdamW's and one learning rate serves
+    both (Liu et al. 2025, Moonlight, section 2.2). Matrices of one shape are orthogonalised together.
+    """
+
+    def __init__(self, params: Any, learning_rate: float, weight_decay: float, momentum: float, steps: int) -> None:
+        """`params`: matrices alone."""
+        defaults = {"lr": learning_rate, "weight_decay": weight_decay, "momentum": momentum, "steps": steps}
+        super().__init__(params, defaults)
+
+    @overload
+    def step(self, closure: None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """One update of every matrix that has a gradient. `closure` is not called."""
+        for group in self.param_groups:
+            of_shape: dict[torch.Size, list[tuple[Tensor, Tensor]]] = defaultdict(list)
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    mean = self.state[parameter].setdefault("momentum", torch.zeros_like(parameter))
+                    mean.lerp_(parameter.grad, 1 - group["momentum"])
+                    ahead = parameter.grad.lerp(mean, group["momentum"])  # Nesterov's look ahead
+                    of_shape[parameter.shape].append((parameter, ahead))
+            for shape, pairs in of_shape.items():
+                updates = orthogonalise(torch.stack([ahead for _, ahead in pairs]), group["steps"])
+                for (parameter, _), update in zip(pairs, updates, strict=True):
+                    parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                    parameter.add_(update, alpha=-group["lr"] * 0.2 * max(shape) ** 0.5)
+        return None
+
+
+def build_optimizers(model: nn.Module, config: OptimizerConfig) -> list[torch.optim.Optimizer]:
+    """Every parameter in one optimizer. Norms do not decay, nor embeddings, whose rare rows would fade."""
     matrices, others = [], []
     for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            (matrices if parameter.dim() >= 2 and "embedding" not in name else others).append(parameter)
-    groups = [
-        {"params": matrices, "weight_decay": config.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    betas = (config.beta1, config.beta2)
-    return torch.optim.AdamW(
-        [group for group in groups if group["params"]], config.learning_rate, betas, config.epsilon, fused=True
-    )
+        inner = parameter.dim() == 2 and not name.startswith(("embedding", "head"))
+        (matrices if inner else others).append(parameter)
+    rate, betas = config.learning_rate, (config.beta1, config.beta2)
+    if config.kind == "muon":
+        return [
+            Muon(matrices, rate, config.weight_decay, config.momentum, config.orthogonal_steps),
+            torch.optim.AdamW(others, rate, betas, config.epsilon, weight_decay=0.0, fused=True),
+        ]
+    groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return [torch.optim.AdamW(groups, rate, betas, config.epsilon, fused=True)]
 
 
-def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The optimizer's state as copies: "<parameter's name>/<what>" to tensor. Empty before its first step."""
+def optimizer_tensors(model: nn.Module, optimizers: list[torch.optim.Optimizer]) -> dict[str, Tensor]:
+    """The optimizers' state as copies: "<parameter's name>/<what>" to tensor. Empty before the first step."""
     found = {}
     for name, parameter in model.named_parameters():
-        for key, value in optimizer.state.get(parameter, {}).items():
-            found[f"{name}/{key}"] = torch.as_tensor(value).detach().clone()
+        for optimizer in optimizers:
+            for key, value in optimizer.state.get(parameter, {}).items():
+                found[f"{name}/{key}"] = torch.as_tensor(value).detach().clone()
     return found
 
 
-def restore_optimizer(model: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+def restore_optimizers(model: nn.Module, optimizers: list[torch.optim.Optimizer], tensors: dict[str, Tensor]) -> None:
     """Put a state from `optimizer_tensors` back, on each parameter's device.
 
     Raises KeyError, with the name, if it belongs to another model.
     """
     parameters = dict(model.named_parameters())
+    owner = {one: optimizer for optimizer in optimizers for group in optimizer.param_groups for one in group["params"]}
     for key, value in tensors.items():
         name, _, what = key.rpartition("/")
         if name not in parameters:
             raise KeyError(f"The optimizer's state has {key!r}, and the model has no parameter {name!r}.")
         parameter = parameters[name]
         # a copy of its own: memory that a file was read into may be aligned otherwise, and sums then round otherwise
-        optimizer.state[parameter][what] = value.to(parameter.device, copy=True)
+        owner[parameter].state[parameter][what] = value.to(parameter.device, copy=True)

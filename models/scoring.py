@@ -1,7 +1,7 @@
 """How probable a decoder finds text: log-probabilities of tokens and of continuations, in nats, float32.
 
-Padding stands on the right, where causal attention does not see it, so a score does not depend on its neighbours in a batch
-(but for the last bits: matrix products are cut by shape).
+Padding stands on the right, where causal attention does not see it, so a score does not depend on its neighbours in a
+batch (but for the last bits: matrix products are cut by shape).
 """
 
 from collections.abc import Iterator, Sequence
@@ -45,13 +45,13 @@ def continuation_log_probability(
 ) -> np.ndarray:
     """log P(continuation | prompt) of each pair, summed over the continuation's tokens.
 
-    A pair that is longer than the context + 1 loses the start of its prompt. Pairs of about the same length are computed
-    together.
+    A pair that is longer than the context + 1 loses the start of its prompt. Pairs of about the same length are
+    computed together.
 
     Args: token ids; a prompt has at least one (`<|endoftext|>` stands for "nothing before").
 
-    Returns: float32 [pairs]; 0 for an empty continuation. Raises ValueError, with the pair's number, for an empty prompt
-    or a continuation that alone is longer than the context.
+    Returns: float32 [pairs]; 0 for an empty continuation. Raises ValueError, with the pair's number, for an empty
+    prompt or a continuation that alone is longer than the context.
     """
     device, context = decoder.embedding.weight.device, decoder.config.context_length
     pairs = []

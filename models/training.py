@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from models.decoder import Decoder
-from models.optimizer import OptimizerConfig, build_optimizer, optimizer_tensors, restore_optimizer
+from models.optimizer import OptimizerConfig, build_optimizers, optimizer_tensors, restore_optimizers
 from models.schedule import ScheduleConfig, learning_rate_scale
 
 IGNORED = -100
@@ -204,13 +204,13 @@ def train(
     """
     with fixed_arithmetic(config.threads):
         accelerator = Accelerator(cpu=config.device == "cpu", mixed_precision="no")
-        bare = build_optimizer(decoder.to(accelerator.device), config.optimizer)
-        model, optimizer = accelerator.prepare(decoder, bare)
+        bare = build_optimizers(decoder.to(accelerator.device), config.optimizer)
+        model, *optimizers = accelerator.prepare(decoder, *bare)
         history = _restore(decoder, bare, resume) if resume else History()
         model.train()
         for step in range(resume.step if resume else 0, steps):
             rate = config.optimizer.learning_rate * learning_rate_scale(step, steps, config.schedule)
-            for group in bare.param_groups:
+            for group in [group for optimizer in bare for group in optimizer.param_groups]:
                 group["lr"] = rate
             batch = batch_of_step(step)
             count = max(1, int((batch.targets != IGNORED).sum()))
@@ -222,8 +222,9 @@ def train(
             norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip))
             if not math.isfinite(loss) or not math.isfinite(norm):
                 raise NotFinite(step, loss / count, norm)
-            optimizer.step()
-            optimizer.zero_grad()
+            for optimizer in optimizers:
+                optimizer.step()
+                optimizer.zero_grad()
             history.loss.append(loss / count)
             history.learning_rate.append(rate)
             history.gradient_norm.append(norm)
@@ -256,9 +257,9 @@ def _to(batch: Batch, device: torch.device) -> Batch:
 _COLUMNS = ("loss", "learning_rate", "gradient_norm", "tokens")
 
 
-def _state(decoder: Decoder, optimizer: torch.optim.Optimizer, step: int, history: History) -> TrainingState:
+def _state(decoder: Decoder, optimizers: list[torch.optim.Optimizer], step: int, history: History) -> TrainingState:
     tensors = {f"model/{name}": value.detach().cpu().clone() for name, value in decoder.named_parameters()}
-    tensors |= {f"optimizer/{name}": value.cpu() for name, value in optimizer_tensors(decoder, optimizer).items()}
+    tensors |= {f"optimizer/{name}": value.cpu() for name, value in optimizer_tensors(decoder, optimizers).items()}
     tensors |= {f"history/{name}": torch.tensor(getattr(history, name), dtype=torch.float64) for name in _COLUMNS}
     tensors["history/validation"] = torch.tensor(history.validation, dtype=torch.float64).reshape(-1, 2)
     tensors["random/cpu"] = torch.get_rng_state()
@@ -266,11 +267,11 @@ def _state(decoder: Decoder, optimizer: torch.optim.Optimizer, step: int, histor
 
 
 @torch.no_grad()
-def _restore(decoder: Decoder, optimizer: torch.optim.Optimizer, state: TrainingState) -> History:
+def _restore(decoder: Decoder, optimizers: list[torch.optim.Optimizer], state: TrainingState) -> History:
     for name, parameter in decoder.named_parameters():
         parameter.copy_(state.tensors[f"model/{name}"])
     kept = {k.removeprefix("optimizer/"): v for k, v in state.tensors.items() if k.startswith("optimizer/")}
-    restore_optimizer(decoder, optimizer, kept)
+    restore_optimizers(decoder, optimizers, kept)
     torch.set_rng_state(state.tensors["random/cpu"])
     history = History(**{name: state.tensors[f"history/{name}"].tolist() for name in _COLUMNS})
     history.validation = [(int(step), loss) for step, loss in state.tensors["history/validation"].tolist()]

@@ -38,7 +38,7 @@ class NotACheckpoint(ValueError):
 
 
 def published_name(name: str) -> str:
-    """The name in `transformers` of one of our parameters: "blocks.0.mlp.up.weight" is "model.layers.0.mlp.up_proj.weight"."""
+    """What `transformers` calls one of our parameters: "norm.weight" is "model.norm.weight" there."""
     module, _, kind = name.rpartition(".")
     if module.startswith("blocks."):
         _, number, inner = module.split(".", 2)
@@ -49,8 +49,8 @@ def published_name(name: str) -> str:
 def published_config(config: DecoderConfig, end_of_text: int) -> dict[str, Any]:
     """The content of config.json. `end_of_text` is bos, eos and pad at once.
 
-    `rope_parameters` is where `transformers` 5 looks for the base of the rotary positions, `rope_theta` where older ones
-    and other programs do: without the second they silently take their own default.
+    `rope_parameters` is where `transformers` 5 looks for the base of the rotary positions, `rope_theta` where older
+    ones and other programs do: without the second they silently take their own default.
     """
     architecture, family = ("Qwen3ForCausalLM", "qwen3") if config.qk_norm else ("LlamaForCausalLM", "llama")
     return {
