@@ -70,7 +70,7 @@ def unit(dotted: str) -> str:
 
 
 def _within(imported: str, stages: set[str]) -> bool:
-    """Whether a name is a module that declares a stage, or stands in one. What lies beside it in its folder may be shared."""
+    """Whether a name is a stage's module, or stands in one; what lies beside it may be shared."""
     return any(imported == stage or imported.startswith(f"{stage}.") for stage in stages)
 
 
