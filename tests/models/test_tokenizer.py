@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tokenizers
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tokenizers import AddedToken, decoders, models, pre_tokenizers
 
@@ -32,6 +32,8 @@ TEXTS = [
     "Die Mühle am rauschenden Bach: klipp klapp!\nBei Tag und bei Nacht ist der Müller stets wach.\r\n\r\n",
     "def grind(grain):\n    return [flour for kernel in grain for flour in kernel.split()]  # 1234 sacks\n",
     "мельница мелет муку; 風車は風で回る; المطحنة تطحن الحبوب 🌾🌾",
+    # White space of all kinds becomes tokens of its own, so that a cut inside of it would show.
+    "a\n\n\nb\n  \n\n    c\r\n\r\nd\n\t\te. \n\nf!\n\n\u2028\n\u0085g\x1c\n\x1c \n\u0301h\n\n" * 5,
     f"a page about {END_OF_TEXT} and <|im_start|>user and <|im_end|> as text, {END_OF_TEXT}{END_OF_TEXT} " * 5,
 ]
 
@@ -92,6 +94,7 @@ def test_any_ids_are_decoded_as_the_library_decodes_them(tokenizer, ids):
 
 
 @given(text=texts)
+@example(text=TEXTS[4])
 def test_a_long_text_is_cut_where_no_token_can_cross(tokenizer, text):
     whole = tokenizer.encode([text, text])
     with pytest.MonkeyPatch.context() as patch:
