@@ -6,88 +6,15 @@ Pre-norm blocks of attention (rotary positions, grouped queries, RMSNorm on quer
 """
 
 import math
-from typing import Any, Self
+from typing import Self
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
+from models.configuration import DecoderConfig, ModelConfig
 
-class DecoderConfig(BaseModel):
-    """The shape of a decoder. `DecoderConfig.from_depth` derives all of it from one number."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    vocabulary_size: int = Field(ge=1, description="How many tokens there are.")
-    context_length: int = Field(ge=1, description="How many tokens the model sees at once.")
-    layers: int = Field(ge=1, description="Blocks one after the other.")
-    width: int = Field(ge=1, description="Size of the residual stream.")
-    heads: int = Field(ge=1, description="Query heads of each attention.")
-    key_value_heads: int = Field(ge=1, description="Key and value heads; each serves several query heads.")
-    head_width: int = Field(ge=2, multiple_of=2, description="Size of each head; even: rotary positions turn pairs.")
-    mlp_width: int = Field(ge=1, description="Size between the two halves of the MLP.")
-    rope_theta: float = Field(default=10_000.0, gt=0, description="Base of the rotary wavelengths (Su et al. 2021).")
-    norm_epsilon: float = Field(default=1e-6, gt=0, description="Added under the root of each RMSNorm.")
-    qk_norm: bool = Field(
-        default=True, description="RMSNorm on queries and keys: the logits of attention stay bounded."
-    )
-    tied_embeddings: bool = Field(default=True, description="The output layer is the token embedding, transposed.")
-
-    @model_validator(mode="after")
-    def _heads_fit(self) -> Self:
-        if self.heads % self.key_value_heads:
-            raise ValueError(
-                f"{self.heads} heads can't share {self.key_value_heads} key-value heads evenly: "
-                "make one a multiple of the other."
-            )
-        return self
-
-    @classmethod
-    def from_depth(cls, depth: int, vocabulary_size: int, context_length: int, **changes: Any) -> "DecoderConfig":
-        """Everything from one dial, the number of layers; `changes` overrule single fields.
-
-        - Width 64·depth: at equal compute the loss is flat over a wide range of widths per layer (Kaplan et al.
-          2020, figure 5), and 64 is where GPT-2 and GPT-3 begin (768/12). Few wide layers also suit a CPU.
-        - Head width 64, as there, so `depth` heads. As many key-value heads up to depth 7, where the cache is small;
-          then one for four where that fits (Ainslie et al. 2023: next to no loss, a quarter of the cache).
-        - MLP width 8/3·width, rounded up to 32: as many parameters as a 4·width MLP, in three matrices (Shazeer 2020).
-        - Embeddings are tied below 12 layers: there the embedding is a large share of all parameters.
-        """
-        if depth < 1:
-            raise ValueError(f"The depth is {depth}; it must be 1 or more.")
-        width, heads = 64 * depth, depth
-        derived = {
-            "vocabulary_size": vocabulary_size,
-            "context_length": context_length,
-            "layers": depth,
-            "width": width,
-            "heads": heads,
-            "key_value_heads": heads // 4 if depth >= 8 and heads % 4 == 0 else heads,
-            "head_width": 64,
-            "mlp_width": 32 * math.ceil(width * 8 / 3 / 32),
-            "tied_embeddings": depth < 12,
-        }
-        return cls.model_validate(derived | changes)
-
-
-class ModelConfig(BaseModel):
-    """What a recipe says of a model: its depth, and whatever should differ from what follows from it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    depth: int = Field(default=2, ge=1, description="Number of layers; every other size follows from it.")
-    width: int | None = Field(default=None, ge=1, description="Size of the residual stream.")
-    heads: int | None = Field(default=None, ge=1, description="Query heads.")
-    key_value_heads: int | None = Field(default=None, ge=1, description="Key and value heads.")
-    head_width: int | None = Field(default=None, ge=2, multiple_of=2, description="Size of each head.")
-    mlp_width: int | None = Field(default=None, ge=1, description="Size inside the MLP.")
-    rope_theta: float | None = Field(default=None, gt=0, description="Base of the rotary wavelengths.")
-    qk_norm: bool = Field(default=True, description="RMSNorm on queries and keys.")
-    tied_embeddings: bool | None = Field(default=None, description="The output layer is the token embedding.")
-
-    def shape(self, vocabulary_size: int, context_length: int) -> DecoderConfig:
-        """The whole shape. Raises ValidationError if the heads don't fit each other."""
-        changes = self.model_dump(exclude={"depth"}, exclude_none=True)
-        return DecoderConfig.from_depth(self.depth, vocabulary_size, context_length, **changes)
+__all__ = ["Decoder", "DecoderConfig", "KeyValueCache", "ModelConfig"]
 
 
 class RMSNorm(nn.Module):

@@ -2,30 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any, Literal, overload
+from typing import Any, overload
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
+
+from models.configuration import OptimizerConfig
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of the quintic that drives singular values towards 1 in few steps (Jordan et al. 2024)."""
-
-
-class OptimizerConfig(BaseModel):
-    """The optimizer's numbers. The rate is the peak: `models.schedule` scales it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    kind: Literal["muon", "adamw"] = Field(
-        default="muon", description="muon: Muon for matrices, AdamW for embeddings, output layer and norms."
-    )
-    learning_rate: float = Field(default=1e-2, gt=0, description="Peak learning rate, the same for both.")
-    weight_decay: float = Field(default=0.1, ge=0, description="Decay of matrices; norms and embeddings have none.")
-    momentum: float = Field(default=0.95, ge=0, lt=1, description="Muon: decay of the mean of gradients.")
-    orthogonal_steps: int = Field(default=5, ge=1, description="Muon: Newton-Schulz steps of each update.")
-    beta1: float = Field(default=0.9, ge=0, lt=1, description="AdamW: decay of the mean of gradients.")
-    beta2: float = Field(default=0.95, ge=0, lt=1, description="AdamW: decay of the mean of their squares.")
-    epsilon: float = Field(default=1e-8, gt=0, description="AdamW: added to the root of that mean.")
 
 
 def orthogonalise(matrices: Tensor, steps: int) -> Tensor:

@@ -1,19 +1,6 @@
 """The learning rate over a run: warm-up, stable, decay (WSD; Hu et al. 2024, MiniCPM, section 4)."""
 
-from pydantic import BaseModel, ConfigDict, Field
-
-
-class ScheduleConfig(BaseModel):
-    """Shares of a run. What is stable in the middle can be prolonged: only the decay has to be done again."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    warmup_share: float = Field(
-        default=0.02, ge=0, le=1, description="Share of all steps in which the rate rises from 0."
-    )
-    decay_share: float = Field(
-        default=0.4, ge=0, le=1, description="Share of all steps, at the end, in which it falls."
-    )
-    final: float = Field(default=0.0, ge=0, le=1, description="What is left of the rate at the end.")
+from models.configuration import ScheduleConfig
 
 
 def learning_rate_scale(step: int, steps: int, schedule: ScheduleConfig) -> float:

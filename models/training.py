@@ -8,56 +8,20 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Self
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
+from models.configuration import TrainingConfig
 from models.decoder import Decoder
-from models.optimizer import OptimizerConfig, build_optimizers, optimizer_tensors, restore_optimizers
-from models.schedule import ScheduleConfig, learning_rate_scale
+from models.optimizer import build_optimizers, optimizer_tensors, restore_optimizers
+from models.schedule import learning_rate_scale
 
 IGNORED = -100
 """Target of a place that has no loss (cross_entropy's own convention)."""
-
-
-class TrainingConfig(BaseModel):
-    """How a decoder is trained: everything that changes the weights it ends with."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    steps: int | None = Field(default=None, ge=1, description="How many optimizer steps; or give `tokens`.")
-    tokens: int | None = Field(default=None, ge=1, description="How many tokens are read in all; or give `steps`.")
-    tokens_per_step: int = Field(default=512, ge=1, description="Tokens of one optimizer step; rounded to whole rows.")
-    rows_at_once: int = Field(
-        default=64, ge=1, description="Rows in one forward pass; a larger step adds up gradients."
-    )
-    optimizer: OptimizerConfig = OptimizerConfig()
-    schedule: ScheduleConfig = ScheduleConfig()
-    clip: float = Field(default=1.0, gt=0, description="Largest norm of all gradients together.")
-    seed: int = Field(default=0, ge=0, description="Of the first weights and the order of rows.")
-    threads: int = Field(default=2, ge=1, description="CPU threads. Sums are cut by it, so it changes the last bits.")
-    device: str = Field(default="cpu", description="cpu, or what accelerate finds (cuda, mps, …).")
-
-    @model_validator(mode="after")
-    def _one_length(self) -> Self:
-        if (self.steps is None) == (self.tokens is None):
-            raise ValueError("Give either `steps` or `tokens`, one of them: the other follows from it.")
-        return self
-
-    def rows_per_step(self, row_tokens: int) -> int:
-        """Rows of `row_tokens` tokens in a step, at least one."""
-        return max(1, round(self.tokens_per_step / row_tokens))
-
-    def total_steps(self, row_tokens: int) -> int:
-        """Optimizer steps of the whole run."""
-        if self.steps is not None:
-            return self.steps
-        assert self.tokens is not None
-        return math.ceil(self.tokens / (self.rows_per_step(row_tokens) * row_tokens))
 
 
 @dataclass(frozen=True)
@@ -89,10 +53,10 @@ class TrainingState:
 
 
 class NotFinite(ArithmeticError):
-    """The loss or the gradient of a step is no number. `step` says which."""
+    """The loss or the gradient of a step is no number. `step` is its index, from 0; the message counts from 1."""
 
     def __init__(self, step: int, loss: float, norm: float) -> None:
-        super().__init__(f"Step {step} has the loss {loss} and the gradient norm {norm}: training cannot go on.")
+        super().__init__(f"Step {step + 1} has the loss {loss} and the gradient norm {norm}: training can't go on.")
         self.step = step
 
 

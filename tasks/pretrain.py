@@ -6,15 +6,14 @@ at documents before its own in the row: `<|endoftext|>` between them tells the m
 """
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import torch
 from pydantic import Field
 
-from models.decoder import Decoder, ModelConfig
+from models.configuration import ModelConfig, TrainingConfig
 from models.tokenizer import Tokenizer
-from models.training import IGNORED, Batch, NotFinite, TrainingConfig, mean_loss, new_decoder, rows_of_step
 from storage.artifact import MAIN_TABLE
 from storage.commit import ShardOutput
 from storage.schemas.training import TRAINING, TRAINING_ROWS
@@ -22,7 +21,10 @@ from storage.tokens import PackedRows
 from tasks.config import StageConfig
 from tasks.executor import Watch
 from tasks.stage import Inputs, Shard, Stage, StageFailed
-from tasks.training import describe_training, train_shard, training_batch, training_summary, write_model
+from tasks.training_report import describe_training, training_summary
+
+if TYPE_CHECKING:
+    from models.training import Batch
 
 PHASE = 0
 HELD_OUT_ROWS_AT_ONCE = 16
@@ -44,8 +46,12 @@ class PretrainConfig(StageConfig):
     )
 
 
-def to_batch(rows: PackedRows, numbers: np.ndarray, confine: bool) -> Batch:
+def to_batch(rows: PackedRows, numbers: np.ndarray, confine: bool) -> "Batch":
     """The rows with these numbers: context-length inputs, each with the token after it as its target."""
+    import torch
+
+    from models.training import IGNORED, Batch
+
     tokens, mask = (torch.from_numpy(array) for array in rows.batch(numbers))
     targets = tokens[:, 1:].masked_fill(~mask[:, 1:], IGNORED)
     documents = torch.from_numpy(rows.documents(numbers))[:, :-1] if confine else None
@@ -69,6 +75,11 @@ def _plan(inputs: Inputs, config: PretrainConfig) -> list[Shard]:
 
 def _work(shard: Shard, config: PretrainConfig, output: ShardOutput, watch: Watch) -> None:
     """Train a decoder on the packed rows; write its weights, its tokenizer and what happened in each step."""
+    # torch and what needs it are imported where work begins: a run that reuses its model does without them
+    from models.decoder import Decoder
+    from models.training import NotFinite, mean_loss, new_decoder, rows_of_step
+    from tasks.training import train_shard, training_batch, write_model
+
     packing, tokens, tokenizer = (shard.where[role] for role in ("packing", "tokens", "tokenizer"))
     vocabulary = Tokenizer.load(tokenizer.file("tokenizer.json"))
     rows, held = (PackedRows(packing, tokens, split) for split in ("train", "validation"))
@@ -108,15 +119,19 @@ def _work(shard: Shard, config: PretrainConfig, output: ShardOutput, watch: Watc
     write_model(decoder, vocabulary.end_of_text, tokenizer, output)
 
 
-def held_out_batches(held: PackedRows, config: PretrainConfig) -> list[Batch]:
+def held_out_batches(held: PackedRows, config: PretrainConfig) -> list["Batch"]:
     """The rows that the held-out loss is measured on, evenly spread over the validation part; none if that is empty."""
     numbers = np.unique(np.linspace(0, len(held) - 1, min(config.validation_rows, len(held))).round().astype(np.int64))
     starts = range(0, len(numbers), HELD_OUT_ROWS_AT_ONCE)
     return [to_batch(held, numbers[start : start + HELD_OUT_ROWS_AT_ONCE], config.confine) for start in starts]
 
 
-def _bytes_per_token(batches: list[Batch], vocabulary: Tokenizer) -> float | None:
+def _bytes_per_token(batches: list["Batch"], vocabulary: Tokenizer) -> float | None:
     """Bytes of text that a held-out target stands for, in the mean; None without any."""
+    import torch
+
+    from models.training import IGNORED
+
     lengths = torch.from_numpy(vocabulary.byte_lengths())
     targets = [batch.targets[batch.targets != IGNORED] for batch in batches]
     total = sum(int(lengths[one].sum()) for one in targets)
