@@ -21,9 +21,7 @@ MIXTURE = table(
     column("source", pa.string(), "Name of the source in the recipe.", nullable=False),
     column("kept_documents", pa.int64(), "Training documents that decide kept.", nullable=False),
     column("kept_bytes", pa.int64(), "Their UTF-8 bytes of text.", nullable=False),
-    column(
-        "share_wanted", pa.float64(), "Share of the training bytes by weight or temperature, 0 to 1.", nullable=False
-    ),
+    column("share_wanted", pa.float64(), "Share of the training bytes that it was to have, 0 to 1.", nullable=False),
     column("documents", pa.int64(), "Training documents in the corpus, each once.", nullable=False),
     column("bytes", pa.int64(), "Their bytes, copies counted.", nullable=False),
     column("share", pa.float64(), "Share of the corpus's training bytes, copies counted.", nullable=False),

@@ -5,7 +5,7 @@ sign (see `words`), stop words are counted once each and as written, bullets are
 white space and every occurrence of a stop word; NeMo Curator knows more bullets.
 
 One metric is not datatrove's: words that hold a letter are counted at white space, as Dolma and NeMo Curator do.
-Counted among words and signs, the paper's limit of 0.8 would drop most pages with links, tables or section numbers in them.
+Counted among words and signs, the paper's limit of 0.8 would drop most pages with links, tables or section numbers.
 """
 
 import numpy as np

@@ -1,0 +1,188 @@
+"""Compose: the kept text in its order, weighed by source; the second and last time that text is written.
+
+The mixture is decided without text (see `mixture`): which documents, how often, in which order, in which part. Parts
+are the shards: each first helps to deal the documents' files out to all parts (see `spread`), then gathers its own. How
+the documents are cut into snapshots and files, and how many workers there are, plays no part in the bytes.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from storage.artifact import MAIN_TABLE, Artifact
+from storage.commit import ShardOutput
+from storage.failpoints import reached
+from storage.schemas.corpus import CORPUS, MIXTURE
+from tasks.executor import Watch
+from tasks.mixture import ComposeConfig, Kept, MixtureError, mix
+from tasks.run import current_run
+from tasks.spread import DocumentFile, Places, gather, spread
+from tasks.stage import Inputs, Shard, Stage, StageFailed
+
+__all__ = ["ComposeConfig", "compose"]
+
+ROWS_AT_ONCE = 1024
+
+
+def _plan(inputs: Inputs, config: ComposeConfig) -> list[Shard]:
+    """One shard for each part of the corpus. Raises StageFailed where there is nothing to compose."""
+    (decisions,) = inputs["decisions"]
+    paths, files = [str(path) for path in decisions.paths()], document_files(decisions, inputs["documents"])
+    try:
+        kept, _ = read_kept(paths, files, config)
+        mixture = mix(kept, config)
+    except MixtureError as error:
+        raise StageFailed(f"compose failed: {error}") from error
+    for source in summary_rows([asdict(source) for source in mixture.sources]):
+        current_run().console.line(f"compose      {source}")
+    digests = [hashlib.sha256() for _ in range(int(mixture.part[-1]) + 1)]
+    cuts = np.searchsorted(mixture.part, np.arange(len(digests) + 1))
+    sizes = np.add.reduceat(kept.size[mixture.document], cuts[:-1])
+    for number, digest in enumerate(digests):
+        some = slice(cuts[number], cuts[number + 1])
+        digest.update(np.ascontiguousarray(kept.identifier[mixture.document[some]], ">u8").tobytes())
+        digest.update(np.ascontiguousarray(mixture.copies[some], "<i4").tobytes())
+    whole = hashlib.sha256(b"".join(digest.digest() for digest in digests)).hexdigest()
+    shards = []
+    for number, digest in enumerate(digests):
+        where: dict[str, Any] = {"decisions": paths, "files": files, "spread": whole[:16], "parts": len(digests)}
+        if number == 0:
+            where["mixture"] = [asdict(source) for source in mixture.sources]
+        content = {"documents": digest.hexdigest(), "part": number}
+        shards.append(Shard(number, content, int(sizes[number]), where, f"part {number + 1} of {len(digests)}"))
+    return shards
+
+
+def _work(shard: Shard, config: ComposeConfig, output: ShardOutput, watch: Watch) -> None:
+    """Mix the kept documents by source weights, in the order of a seeded hash, into parts of one split each."""
+    where = shard.where
+    folder = output.scratch.parent / f"spread-{where['spread']}"
+    files: Sequence[DocumentFile] = where["files"]
+    first = shard.index * len(files) // where["parts"]
+    paths = spread(folder, files, first, partial(_places, where["decisions"], files, config))
+    reached("compose.spread")
+    table = gather(paths, shard.index)
+    written = 0
+    for start in range(0, table.num_rows, ROWS_AT_ONCE):
+        batch = table.slice(start, ROWS_AT_ONCE).combine_chunks().to_batches()[0]
+        output.write(batch)
+        written += pc.sum(batch.column("text_bytes")).as_py()  # type: ignore[attr-defined]
+        watch.progress(written)
+    if "mixture" in where:
+        output.write(pa.RecordBatch.from_pylist(where["mixture"], schema=MIXTURE.schema), "mixture")
+
+
+def document_files(decisions: Artifact, documents: Sequence[Artifact]) -> list[DocumentFile]:
+    """The files of the documents, each with its part of the language annotation that the decisions looked at."""
+    languages: dict[str, dict[int, str]] = {}
+    for annotation in decisions.inputs("annotations"):
+        parts = annotation.parts()
+        if parts and "language" in pq.read_schema(annotation.folder / parts[0].name).names:
+            of = annotation.input("documents").fingerprint
+            languages[of] = {part.shard: str(annotation.folder / part.name) for part in parts}
+    return [
+        DocumentFile(str(one.folder / part.name), languages.get(one.fingerprint, {}).get(part.shard))
+        for one in documents
+        for part in one.parts(MAIN_TABLE)
+    ]
+
+
+def read_kept(decisions: Sequence[str], files: Sequence[DocumentFile], config: ComposeConfig) -> tuple[Kept, pa.Table]:
+    """The kept documents sorted by id, and beside each its (file, row). No text is read.
+
+    Raises: MixtureError where a kept document is in none of the files, or in two.
+    """
+    rows = pa.concat_tables(_read(path, ["doc_id", "split", "kept"]) for path in decisions)
+    decided = rows.filter(rows.column("kept"))
+    found = pa.concat_tables(_rows(number, file.documents) for number, file in enumerate(files))
+    place = pc.index_in(found.column("doc_id"), value_set=decided.column("doc_id"))  # type: ignore[attr-defined]
+    found = found.append_column("decided", place).filter(pc.is_valid(place))  # type: ignore[attr-defined]
+    n, distinct = found.num_rows, len(found.column("decided").unique())
+    if n != distinct or n != decided.num_rows:
+        raise MixtureError(
+            f"The decisions keep {decided.num_rows} documents, and the documents given hold {distinct} of them in {n} "
+            "rows: give exactly the documents that were decided on, each artifact once."
+        )
+    if found.column("text_bytes").null_count:
+        raise MixtureError("A kept document has no text_bytes: it was forgotten after decide ran. Run decide again.")
+    identifiers = bytes.fromhex("".join(found.column("doc_id").to_pylist()))
+    identifier = np.frombuffer(identifiers, ">u8").astype(np.uint64).reshape(n, 2)
+    order = np.lexsort((identifier[:, 1], identifier[:, 0]))
+    found = found.take(pa.array(order))
+    split = decided.column("split").take(found.column("decided"))
+    present = found.column("source").unique().to_pylist()
+    names = sorted({*present, *config.sources})
+    source = pc.index_in(found.column("source"), value_set=pa.array(names, pa.string()))  # type: ignore[attr-defined]
+    kept = Kept(
+        identifier[order],
+        source.to_numpy(),
+        pc.equal(split, "validation").to_numpy(),  # type: ignore[attr-defined]
+        found.column("text_bytes").to_numpy(),
+        tuple(names),
+    )
+    return kept, found.select(["file", "row"])
+
+
+def _read(path: str, columns: list[str]) -> pa.Table:
+    with pq.ParquetFile(path) as parquet:
+        return parquet.read(columns=columns)
+
+
+def _rows(number: int, path: str) -> pa.Table:
+    table = _read(path, ["doc_id", "source", "text_bytes"])
+    file, row = np.full(table.num_rows, number, np.int32), np.arange(table.num_rows)
+    return table.append_column("file", pa.array(file)).append_column("row", pa.array(row))
+
+
+def _places(decisions: Sequence[str], files: Sequence[DocumentFile], config: ComposeConfig) -> Places:
+    """Where each document of the corpus lies and where it goes."""
+    kept, where = read_kept(decisions, files, config)
+    mixture = mix(kept, config)
+    file = where.column("file").to_numpy()[mixture.document]
+    row = where.column("row").to_numpy()[mixture.document]
+    rank = np.arange(len(mixture.part)) - np.searchsorted(mixture.part, mixture.part)
+    order = np.lexsort((row, file))
+    validation = kept.validation[mixture.document]
+    columns = (file, row, mixture.part, rank.astype(np.int32), mixture.copies, validation)
+    return Places(*(column[order] for column in columns))
+
+
+def summary_rows(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The mixture as a person reads it: a sentence for each source."""
+    said = []
+    for row in rows:
+        if not row["kept_documents"]:
+            said.append(f"{row['source']}: no kept document")
+            continue
+        end = ", runs out" if row["exhausted"] else ""
+        said.append(
+            f"{row['source']}: {row['documents']:,} of {row['kept_documents']:,} documents, "
+            f"{row['bytes'] / 1e6:,.1f} MB, {row['share_wanted']:.1%} wanted, {row['share']:.1%} got, "
+            f"{row['epochs']:.2f} epochs{end}"
+        )
+    return said
+
+
+def summary(artifact: Artifact) -> list[dict[str, Any]]:
+    """What the mixture came to: the rows of MIXTURE, one for each source."""
+    return artifact.read(table="mixture").to_pylist()
+
+
+compose = Stage(
+    "compose",
+    1,
+    "corpus",
+    ComposeConfig,
+    {MAIN_TABLE: CORPUS, "mixture": MIXTURE},
+    _plan,
+    _work,
+    unit="bytes",
+    summary=summary,
+)

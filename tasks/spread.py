@@ -1,0 +1,214 @@
+"""The text of a corpus, dealt out from the documents' files to its parts: every file is read once, in bounded memory.
+
+A corpus's order is that of a hash, so each part needs rows of every file. Whoever makes a part first helps to spread
+all files into a scratch folder: one Arrow file for each, in which the rows lie by part. A file is claimed with a lock
+that the kernel lets go when its holder dies, and counts once it is renamed in; so any number of workers share the
+reading, and a run after a kill goes on with the files that are missing. Nothing here is part of the artifact.
+"""
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from storage.failpoints import reached
+from storage.files import write_atomically
+from storage.schemas.corpus import CORPUS
+
+BUFFER_BYTES = 32 << 20  # text that is held before it is sorted by part and written
+PLACED = pa.schema([*CORPUS.schema, pa.field("part", pa.int32()), pa.field("rank", pa.int32())])
+FROM_DOCUMENTS = ["doc_id", "source", "license", "url", "text_bytes", "text"]
+WAIT_SECONDS = 0.05
+
+
+class SpreadError(RuntimeError):
+    """A file of documents is not what the decisions were made on."""
+
+
+@dataclass(frozen=True)
+class DocumentFile:
+    """A part of a documents artifact, and the part of its language annotation, if there is one."""
+
+    documents: str
+    languages: str | None
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the chosen documents lie and where they go; sorted by (file, row)."""
+
+    file: np.ndarray  # int32, place in the list of files
+    row: np.ndarray  # int64, row in that file
+    part: np.ndarray  # int32
+    rank: np.ndarray  # int32, place in the part
+    copies: np.ndarray  # int32
+    validation: np.ndarray  # bool
+
+    def of_file(self, file: int) -> "Places":
+        """The documents of one file."""
+        some = slice(*np.searchsorted(self.file, [file, file + 1]))
+        return Places(*(getattr(self, name)[some] for name in self.__dataclass_fields__))
+
+
+def save_places(path: Path, places: Places) -> None:
+    """Write them as Arrow IPC, whole or not at all."""
+    names = list(Places.__dataclass_fields__)
+    table = pa.table([pa.array(getattr(places, name)) for name in names], names=names)
+
+    def write(temporary: Path) -> None:
+        with pa.ipc.new_file(str(temporary), table.schema) as writer:
+            writer.write_table(table)
+
+    write_atomically(path, write)
+
+
+def load_places(path: Path) -> Places:
+    """Read what `save_places` wrote, memory-mapped."""
+    table = pa.ipc.open_file(pa.memory_map(str(path))).read_all().combine_chunks()
+    return Places(*(table.column(name).to_numpy() for name in Places.__dataclass_fields__))
+
+
+@contextlib.contextmanager
+def claimed(path: Path, wait: bool) -> Iterator[bool]:
+    """Hold the lock of that name; gives False if another process holds it and `wait` is false."""
+    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+    finally:
+        os.close(lock)
+
+
+def spread(folder: Path, files: Sequence[DocumentFile], first: int, plan: Callable[[], Places]) -> list[Path]:
+    """Deal out every file that has chosen documents, with whoever else does so; returns when all are there.
+
+    Args: `folder` the scratch folder; `first` the file to begin with (others begin elsewhere); `plan` finds the places,
+    called by whoever comes first. Returns: the spread files.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with claimed(folder / "places.lock", wait=True):
+        if not (folder / "places.arrow").exists():
+            save_places(folder / "places.arrow", plan())
+    places = load_places(folder / "places.arrow")
+    needed = np.unique(places.file).tolist()
+    paths = [folder / f"{file:05d}.arrow" for file in needed]
+    turn = first % len(needed)
+    order = [*range(turn, len(needed)), *range(turn)]
+    while missing := [place for place in order if not paths[place].exists()]:
+        worked = False
+        for place in missing:
+            with claimed(paths[place].with_suffix(".lock"), wait=False) as mine:
+                if mine and not paths[place].exists():
+                    reached("compose.spreading")
+                    file = files[needed[place]]
+                    write_atomically(paths[place], _spreader(file, places.of_file(needed[place]), paths[place]))
+                    worked = True
+        if not worked:
+            time.sleep(WAIT_SECONDS)
+    return paths
+
+
+def _spreader(file: DocumentFile, places: Places, target: Path) -> Callable[[Path], None]:
+    """Writes the chosen rows of a file, a batch for each part they go to (and for each buffer)."""
+
+    def write(path: Path) -> None:
+        batch_parts: list[int] = []
+        options = pa.ipc.IpcWriteOptions(compression="lz4")
+        with pa.ipc.new_file(str(path), PLACED, options=options) as writer:
+            for table in _buffers(file, places):
+                part = table.column("part").to_numpy()
+                order = np.argsort(part, kind="stable")
+                parts, starts = np.unique(part[order], return_index=True)
+                for number, some in zip(parts.tolist(), np.split(order, starts[1:]), strict=True):
+                    writer.write_batch(table.take(pa.array(some)).combine_chunks().to_batches()[0])
+                    batch_parts.append(number)
+        # Beside the file, and before it counts: a reader finds its batches without looking at the others.
+        index = np.array(batch_parts, "<i4").tobytes()
+        write_atomically(_index(target), lambda temporary: temporary.write_bytes(index))
+
+    return write
+
+
+def _index(path: Path) -> Path:
+    """Beside a spread file: the part of each of its batches, int32."""
+    return path.with_suffix(".parts")
+
+
+def _buffers(file: DocumentFile, places: Places) -> Iterator[pa.Table]:
+    """The chosen rows of one file with their places, about BUFFER_BYTES of text at a time."""
+    languages = _languages(file)
+    waiting: list[pa.RecordBatch] = []
+    held = 0
+    for first_row, group in _groups(Path(file.documents), places.row):
+        some = slice(*np.searchsorted(places.row, [first_row, first_row + group.num_rows]))
+        rows = places.row[some]
+        chosen = group.take(pa.array(rows - first_row))
+        if chosen.column("text").null_count:
+            raise SpreadError(
+                f"{file.documents} has no text for a document that was kept: it was forgotten after decide ran. Run "
+                "again from decide."
+            )
+        columns = {name: chosen.column(name) for name in FROM_DOCUMENTS} | {
+            "language": languages.take(pa.array(rows)) if languages is not None else pa.nulls(len(rows), pa.string()),
+            "split": pa.array(["train", "validation"]).take(pa.array(places.validation[some].astype(np.int8))),
+            "copies": pa.array(places.copies[some]),
+            "part": pa.array(places.part[some]),
+            "rank": pa.array(places.rank[some]),
+        }
+        waiting.append(pa.RecordBatch.from_arrays([columns[name] for name in PLACED.names], schema=PLACED))
+        held += int(pc.sum(chosen.column("text_bytes")).as_py() or 0)  # type: ignore[attr-defined]
+        if held >= BUFFER_BYTES:
+            yield pa.Table.from_batches(waiting)
+            waiting, held = [], 0
+    if waiting:
+        yield pa.Table.from_batches(waiting)
+
+
+def _groups(path: Path, rows: np.ndarray) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """(number of its first row, row group) of those row groups that hold one of the `rows`; no other is read."""
+    with pq.ParquetFile(path) as parquet:
+        first = 0
+        for group in range(parquet.num_row_groups):
+            count = parquet.metadata.row_group(group).num_rows
+            start, stop = np.searchsorted(rows, [first, first + count])
+            if start < stop:
+                table = parquet.read_row_group(group, columns=FROM_DOCUMENTS, use_threads=False)
+                yield first, table.combine_chunks().to_batches()[0]
+            first += count
+
+
+def _languages(file: DocumentFile) -> pa.Array | None:
+    """The language of each row of a documents file; checked to be of the same documents."""
+    if file.languages is None:
+        return None
+    with pq.ParquetFile(file.languages) as annotation, pq.ParquetFile(file.documents) as documents:
+        table, ids = annotation.read(columns=["doc_id", "language"]), documents.read(columns=["doc_id"])
+    if not table.column("doc_id").combine_chunks().equals(ids.column("doc_id").combine_chunks()):
+        raise SpreadError(f"{file.languages} does not have the rows of {file.documents}: delete its artifact.")
+    return table.column("language").combine_chunks()
+
+
+def gather(paths: Sequence[Path], part: int) -> pa.Table:
+    """The rows of one part in their order, columns of CORPUS. All of its text is in memory."""
+    found: list[pa.RecordBatch] = []
+    for path in paths:
+        wanted = np.flatnonzero(np.fromfile(_index(path), "<i4") == part)
+        if len(wanted):
+            with pa.memory_map(str(path)) as source:
+                reader = pa.ipc.open_file(source)
+                found += [reader.get_batch(int(batch)) for batch in wanted]
+    table = pa.Table.from_batches(found, PLACED)
+    order = np.argsort(table.column("rank").to_numpy(), kind="stable")
+    return table.take(pa.array(order)).select(CORPUS.schema.names)

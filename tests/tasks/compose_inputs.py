@@ -1,0 +1,113 @@
+"""Documents, languages and decisions in a lake, made straight from rows: what compose is given in its tests."""
+
+import hashlib
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from storage.artifact import Artifact, Identity, Input
+from storage.commit import stage_artifact
+from storage.lake import Lake
+from storage.schemas.documents import DOCUMENTS
+from storage.schemas.scores import LANGUAGE
+from storage.table import Table
+from tasks.annotation import with_doc_id
+from tasks.decide.decisions import DECISIONS
+
+WORDS = ["mill", "stone", "grain", "water", "wheel", "flour", "sack", "river", "bread", "oven", "wind"]
+GROUP_ROWS = 16
+
+
+@dataclass(frozen=True)
+class Page:
+    """A document and what was decided on it."""
+
+    doc_id: str
+    source: str
+    text: str
+    language: str
+    kept: bool
+    split: str
+
+
+def write_pages(counts: dict[str, int], seed: int = 1, kept: float = 0.8, validation: float = 0.1) -> list[Page]:
+    """So many pages of each source, of unequal length, some dropped, some for validation."""
+    draw = random.Random(seed)
+    pages = []
+    for source, count in counts.items():
+        for number in range(count):
+            doc_id = hashlib.sha256(f"{seed} {source} {number}".encode()).hexdigest()[:32]
+            text = " ".join(draw.choices(WORDS, k=draw.randint(5, 300))) + f" № {number}"
+            split = "validation" if draw.random() < validation else "train"
+            pages.append(Page(doc_id, source, text, draw.choice(["en", "de"]), draw.random() < kept, split))
+    return pages
+
+
+def put(lake: Path, pages: Sequence[Page], cuts: Sequence[Sequence[int]], shuffle: int | None = 0) -> dict:
+    """The pages, shuffled unless `shuffle` is None, cut into snapshots, and these into files of so many rows each.
+
+    What the cuts leave over goes into the last file. Returns: the inputs of compose by role; those that the lake has
+    already are not made again.
+    """
+    order = list(pages)
+    if shuffle is not None:
+        random.Random(shuffle).shuffle(order)
+    documents, annotations, start = [], [], 0
+    for number, files in enumerate(cuts):
+        rows = []
+        for file, count in enumerate(files):
+            last = number == len(cuts) - 1 and file == len(files) - 1
+            rows.append(order[start:] if last else order[start : start + count])
+            start += count
+        named = {"cuts": [list(one) for one in cuts], "shuffle": shuffle, "number": number}
+        batches = [_documents(one) for one in rows]
+        table = Table(DOCUMENTS.schema, group_rows=GROUP_ROWS)
+        documents.append(_commit(lake, "extract", "documents", named, [], table, batches))
+        languages = [[{"doc_id": p.doc_id, "language": p.language} for p in one] for one in rows]
+        declared = with_doc_id(LANGUAGE)
+        filled = [_fill(one, declared) for one in languages]
+        inputs = [Input(role="documents", stage="extract", fingerprint=documents[-1].fingerprint)]
+        annotations.append(_commit(lake, "language", "annotation", named, inputs, declared, filled))
+    inputs = [Input(role="documents", stage=one.stage, fingerprint=one.fingerprint) for one in documents]
+    inputs += [Input(role="annotations", stage=one.stage, fingerprint=one.fingerprint) for one in annotations]
+    decided = [
+        {"doc_id": p.doc_id, "source": p.source, "kept": p.kept, "split": p.split, "failed": [], "cluster_size": 1}
+        for p in sorted(pages, key=lambda page: page.doc_id)
+    ]
+    decisions = _commit(lake, "decide", "decisions", {}, inputs, DECISIONS, [_fill(decided, DECISIONS)])
+    return {"decisions": decisions, "documents": documents}
+
+
+def _documents(pages: Sequence[Page]) -> pa.RecordBatch:
+    place = {"file": "f", "file_sha256": "0" * 64, "space": "row", "offset": 0, "length": 1, "license": "CC0-1.0"}
+    rows = [
+        place
+        | {"doc_id": p.doc_id, "source": p.source, "text": p.text, "text_bytes": len(p.text.encode())}
+        | {"url": f"https://example.org/{p.doc_id}"}
+        for p in pages
+    ]
+    return _fill(rows, DOCUMENTS)
+
+
+def _fill(rows: Sequence[dict], declared: Table) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist(
+        [dict.fromkeys(declared.schema.names) | row for row in rows], schema=declared.schema
+    )
+
+
+def _commit(
+    lake: Path, stage: str, kind: str, config: dict, inputs: list[Input], declared: Table, batches: Sequence
+) -> Artifact:
+    identity = Identity(stage=stage, version=1, config=config, inputs=tuple(inputs))
+    with stage_artifact(Lake(lake), identity, kind, print) as staging:
+        if isinstance(staging, Artifact):
+            return staging
+        records = []
+        for number, batch in enumerate(batches):
+            output = staging.output(number, str(number), {"part": declared})
+            output.write(batch)
+            records.append(output.finish())
+        return staging.commit(records, {})
