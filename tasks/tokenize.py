@@ -56,7 +56,7 @@ def _plan(inputs: Inputs, config: TokenizeConfig) -> list[Shard]:
     if config.token_type != fits:
         raise StageFailed(
             f"The tokenizer {tokenizer} has {_vocabulary_size(tokenizer):,} tokens, for which `token_type` is {fits}, "
-            f"not {config.token_type}. Write `token_type: {fits}` under `tokenize` in the recipe."
+            f"not {config.token_type}. Take the configuration from `fitting(tokenizer)`."
         )
     where = {"tokenizer": str(tokenizer.file("tokenizer.json"))}
     content = {"tokenizer": tokenizer.fingerprint}

@@ -33,7 +33,7 @@ TEXTS = [
     "def grind(grain):\n    return [flour for kernel in grain for flour in kernel.split()]  # 1234 sacks\n",
     "мельница мелет муку; 風車は風で回る; المطحنة تطحن الحبوب 🌾🌾",
     # White space of all kinds becomes tokens of its own, so that a cut inside of it would show.
-    "a\n\n\nb\n  \n\n    c\r\n\r\nd\n\t\te. \n\nf!\n\n\u2028\n\u0085g\x1c\n\x1c \n\u0301h\n\n" * 5,
+    "a\n\n\nb\n  \n\n    c\r\n\r\nd\n\t\te. \n\nf!\n\n\u2028\n\u0085g\x1c\n\x1c \n\u0301h\n\u2028\nk\n\n" * 5,
     f"a page about {END_OF_TEXT} and <|im_start|>user and <|im_end|> as text, {END_OF_TEXT}{END_OF_TEXT} " * 5,
 ]
 

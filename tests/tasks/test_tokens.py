@@ -238,7 +238,7 @@ def test_tokens_are_as_wide_as_the_vocabulary_asks(tmp_path, size, kind):
         ids = TokenShards(tokens).slice(0, last["start"], last["length"] - 1)
         assert encoder_of(tokenizer).decode(ids.tolist()) == rows[-1]["text"]
         wrong = TokenizeConfig.model_validate({"token_type": "uint32" if kind == "uint16" else "uint16"})
-        with pytest.raises(StageFailed, match=f"Write `token_type: {kind}` under `tokenize`"):
+        with pytest.raises(StageFailed, match=f"`token_type` is {kind}"):
             tokenize(wrong, corpus=corpus, tokenizer=tokenizer)
 
 
