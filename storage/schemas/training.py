@@ -21,3 +21,9 @@ TRAINING_ROWS = table(
     column("row", pa.int64(), "The row of the packing's train split that stood there.", nullable=False),
     group_rows=1 << 17,
 )
+
+EXPORT = table(
+    column("file", pa.string(), "A file of the exported folder.", nullable=False),
+    column("bytes", pa.int64(), "Its size.", nullable=False),
+    column("holds", pa.string(), "What is in it, in a few words.", nullable=False),
+)
