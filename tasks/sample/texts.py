@@ -1,6 +1,7 @@
 """Books, and the source code of the Python on this machine, as rows of documents."""
 
 import hashlib
+import os
 import platform
 import re
 import sysconfig
@@ -90,13 +91,16 @@ def code_rows() -> Iterator[dict[str, Any]]:
     Left out: tests, what is not the library's own, modules that hold paths of the machine, files that are not UTF-8.
     """
     root = Path(sysconfig.get_paths()["stdlib"])
-    paths = [path.relative_to(root).as_posix() for path in root.rglob("*.py")]
+    paths = []
+    for folder, below, files in os.walk(root):
+        below[:] = [name for name in below if name not in _NOT_LIBRARY and not name.startswith("config-")]
+        paths += [(Path(folder) / name).relative_to(root).as_posix() for name in files if name.endswith(".py")]
     taken: dict[str, str] = {}
     characters = 0
     for path in sorted(paths, key=lambda one: hashlib.sha256(one.encode()).digest()):
         if characters >= CODE_CHARACTERS:
             break
-        if _NOT_LIBRARY & set(path.split("/")) or path.startswith(("_sysconfigdata", "config-")):
+        if path.startswith("_sysconfigdata"):
             continue
         try:
             text = (root / path).read_bytes().decode("utf-8")

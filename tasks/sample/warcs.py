@@ -48,7 +48,10 @@ def url_of(carrier: Carrier, path: str) -> str:
 
 
 def write_warc(path: Path, carrier: Carrier, pages: Iterable[Page]) -> int:
-    """Write a WARC file, whole or not at all: a `warcinfo`, then the pages in their order. Returns how many records."""
+    """Write a WARC file, whole or not at all: a `warcinfo`, then the pages in their order. Returns how many records.
+
+    Raises: ValueError for a page whose path, type or status holds a line end.
+    """
     about = (
         "software: Gristmill, the sample's builder\r\n"
         "format: WARC File Format 1.1\r\n"
@@ -63,6 +66,8 @@ def write_warc(path: Path, carrier: Carrier, pages: Iterable[Page]) -> int:
 
 def _page_members(carrier: Carrier, page: Page) -> list[bytes]:
     url = url_of(carrier, page.path)
+    if any(end in f"{url}{page.content_type}{page.status}" for end in "\r\n"):
+        raise ValueError(f"The page {page.path!r} of {carrier.pin} has a line end in its path, type or status.")
     if page.status is None:
         return [_member(carrier, "resource", url, page.content_type, page.body, page.origin)]
     asked = f"GET /{carrier.name}/{carrier.version}/{page.path} HTTP/1.1\r\nHost: {HOST}\r\n\r\n"
