@@ -6,6 +6,7 @@ A value's number shows when the pointer rests on it. `data_uri` makes an image o
 import base64
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from tasks.report.flow_chart import FlowStep, flow_chart
 from tasks.report.svg import (
@@ -27,7 +28,7 @@ from tasks.report.svg import (
     ticks,
 )
 
-__all__ = ["FlowStep", "bar_chart", "data_uri", "flow_chart", "histogram", "line_chart"]
+__all__ = ["FlowStep", "Limit", "bar_chart", "data_uri", "flow_chart", "histogram", "line_chart"]
 
 Points = list[tuple[float, float]]
 MOST_POINTS = 600
@@ -152,58 +153,80 @@ def bar_chart(
     return drawing(parts, width=width, height=10 + 28 * len(rows), title=title, description=f"{told}.")
 
 
+@dataclass(frozen=True)
+class Limit:
+    """A threshold on a score: `<` and `<=` drop what is below, `>` and `>=` what is above."""
+
+    rule: str
+    value: float
+    comparison: str
+
+    def drops(self, value: float) -> bool:
+        """Whether a document with this score is dropped."""
+        below = value < self.value if self.comparison == "<" else value <= self.value
+        above = value > self.value if self.comparison == ">" else value >= self.value
+        return below if "<" in self.comparison else above
+
+
 def histogram(
     bins: Sequence[tuple[float, float, int]],
     *,
     title: str,
     x_label: str,
-    limits: Sequence[tuple[str, float, str]] = (),
+    limits: Sequence[Limit] = (),
+    log: bool = False,
+    whole: bool = False,
     width: int = 340,
-    height: int = 190,
+    height: int = 176,
 ) -> str:
-    """How many documents have which value, and the threshold on it: bars on its dropping side have the other colour.
+    """How many documents have which value, and the thresholds on it: bars on a dropping side have the other colour.
 
-    Args: `bins` (low, high, documents) side by side; `limits` (rule, threshold, comparison) where `<`, `<=` drop what
-    is below and `>`, `>=` what is above.
+    Args: `bins` (low, high, documents) side by side, the last holds all above it; `log`: their edges are log10 of the
+    value; `whole`: the value is a whole number and a bin holds `low` up to, not with, `high`.
     Returns: SVG.
     """
     if not bins:
         return _empty(title, width, height)
-    left, right, top, bottom = 12.0, width - 12.0, 46, height - 40
+    left, right, top, bottom = 12.0, width - 12.0, 48, height - 30
     low, high = bins[0][0], bins[-1][1]
     most = max(count for _, _, count in bins) or 1
     scale_x = _scale(low, high, left, right)
     parts = [text(left, 16, x_label, size=12, weight=600)]
+
+    def real(place: float) -> float:
+        return 10**place if log else place
+
     for start, stop, count in bins:
-        middle, tall = (start + stop) / 2, (bottom - top) * count / most
-        dropped = any(middle < limit if "<" in comparison else middle > limit for _, limit, comparison in limits)
-        hint = f"{full(round(start, 4))} to {full(round(stop, 4))}: {count:,} documents"
+        middle = start if whole and stop - start <= 1 else (start + stop) / 2
+        tall = max((bottom - top) * count / most, 1 if count else 0)
+        hint = f"{_edge(real(start))} to {_edge(real(stop))}: {count:,} documents"
         x, wide = scale_x(start), max(scale_x(stop) - scale_x(start) - 1, 0.8)
-        color = DROPPED if dropped else KEPT
-        parts.append(
-            rectangle(
-                x, bottom - max(tall, 1 if count else 0), wide, max(tall, 1 if count else 0), fill=color, hint=hint
-            )
-        )
+        color = DROPPED if any(limit.drops(real(middle)) for limit in limits) else KEPT
+        parts.append(rectangle(x, bottom - tall, wide, tall, fill=color, hint=hint))
     parts.append(line(left, bottom, right, bottom, stroke=SOFT))
     for tick in ticks(low, high, 4):
         if low - 1e-9 <= tick <= high + 1e-9:
-            anchor = "start" if tick == low else "end" if scale_x(tick) > right - 8 else "middle"
-            parts.append(text(scale_x(tick), bottom + 16, short(tick), size=11, fill=SOFT, anchor=anchor))
-    for _, limit, comparison in limits:
-        if low <= limit <= high:
-            at = scale_x(limit)
-            parts.append(line(at, top - 12, at, bottom, stroke=INK, width=1.5, dash="4 3"))
-            said, left_half = f"dropped {comparison} {short(limit)}", at < (left + right) / 2
-            parts.append(
-                text(at + (5 if left_half else -5), top - 5, said, size=11, anchor="start" if left_half else "end")
-            )
+            at = scale_x(tick)
+            anchor = "start" if at < left + 8 else "end" if at > right - 8 else "middle"
+            parts.append(text(at, bottom + 16, short(real(tick)), size=11, fill=SOFT, anchor=anchor))
+    for place, limit in enumerate(limits):
+        said, y = f"dropped {limit.comparison} {short(limit.value)}", top - 5 - 13 * place
+        value = limit.value + (1 if whole and limit.comparison in ("<=", ">") else 0)
+        at = scale_x(math.log10(max(value, 1e-9)) if log else value)
+        if left - 0.1 <= at <= right + 0.1:
+            parts.append(line(at, y - 7, at, bottom, stroke=INK, width=1.5, dash="4 3"))
+            leftish = at < (left + right) / 2
+            parts.append(text(at + (5 if leftish else -5), y, said, size=11, anchor="start" if leftish else "end"))
         else:
-            parts.append(text(right, top - 5, f"dropped {comparison} {short(limit)}", size=11, fill=SOFT, anchor="end"))
+            parts.append(text(right, y, f"{said} (beyond)", size=11, fill=SOFT, anchor="end"))
     total = sum(count for _, _, count in bins)
-    told = ", ".join(f"{rule} drops {comparison} {full(limit)}" for rule, limit, comparison in limits) or "no threshold"
-    described = f"{total:,} documents from {full(low)} to {full(high)}; {told}."
+    told = ", ".join(f"{limit.rule} drops {limit.comparison} {full(limit.value)}" for limit in limits) or "no threshold"
+    described = f"{total:,} documents from {_edge(real(low))} to {_edge(real(high))}; {told}."
     return drawing(parts, width=width, height=height, title=title, description=described)
+
+
+def _edge(value: float) -> str:
+    return full(float(f"{value:.4g}"))
 
 
 def _scale(low: float, high: float, start: float, stop: float) -> Callable[[float], float]:

@@ -1,0 +1,117 @@
+"""What the report and the closing table both say: the way of the documents, the headline numbers, what to try next."""
+
+from typing import Any
+
+from tasks.report.collect import Facts
+from tasks.report.flow_chart import FlowStep
+from tasks.report.svg import short
+
+# How the groups of rules are called where people read them, in the order in which decide applies them.
+GROUP_NAMES = {
+    "extract": "no text",
+    "not scored": "not scored",
+    "forget": "forgotten",
+    "language": "language",
+    "gopher": "Gopher quality",
+    "repetition": "repetition",
+    "c4": "C4",
+    "fineweb": "FineWeb",
+    "rules": "own rules",
+    "duplicates": "duplicates",
+}
+BASELINES = (
+    ("unigram", "unigram of tokens"),
+    ("byte_unigram", "unigram of bytes"),
+    ("xz_each", "xz -9, each document alone"),
+    ("xz_whole", "xz -9, all in one file"),
+)
+
+
+def flow_steps(facts: Facts) -> list[FlowStep]:
+    """The way of every record: read, then through each group of rules; empty where nothing was decided.
+
+    A document leaves at the first rule that drops it, so what enters a group is what all before it let through.
+    """
+    if facts.results.decisions is None:
+        return []
+    losses = tuple((row["reason"], row["records"]) for row in facts.get("losses").rows)
+    dropped: dict[str, list[tuple[str, int]]] = {}
+    documents = 0
+    for row in facts.get("decided").rows:
+        documents += row["documents"]
+        if row["what"] != "kept":
+            group, _, rule = row["what"].partition(".")
+            dropped.setdefault(_group(group, rule), []).append((rule, row["documents"]))
+    entered = documents + sum(count for _, count in losses)
+    steps = [FlowStep("records read", entered, losses)]
+    for group in [*(name for name in dropped if name not in GROUP_NAMES), *GROUP_NAMES]:
+        if group in dropped or _applied(facts, group):
+            steps.append(FlowStep(GROUP_NAMES.get(group, group), steps[-1].stayed, tuple(dropped.get(group, ()))))
+    return steps
+
+
+def _group(group: str, rule: str) -> str:
+    return "not scored" if rule == "lost" else group
+
+
+def _applied(facts: Facts, group: str) -> bool:
+    """Whether the recipe has rules of this group for all sources, even if they dropped nothing."""
+    decisions = facts.results.decisions
+    rules = decisions.manifest.identity.config.get(group) if decisions else None
+    return bool(rules) and (group != "duplicates" or rules.get("exact", False) or rules.get("near", False))
+
+
+def bits_row(facts: Facts) -> dict[str, Any]:
+    """Bits per byte over all validation text; empty where nothing was evaluated."""
+    return next((row for row in facts.get("bits").rows if row["source"] == "all"), {})
+
+
+def score_rows(facts: Facts) -> list[dict[str, Any]]:
+    """One row for each task: accuracy by log-probability per byte, so that length does not decide."""
+    rows = facts.get("scores").rows
+    preferred = {row["task"]: row for row in rows}
+    preferred |= {row["task"]: row for row in rows if row["metric"] == "accuracy_per_byte"}
+    return list(preferred.values())
+
+
+def headline(facts: Facts) -> list[tuple[str, str, str]]:
+    """The numbers that come first: (what, number, what to read beside it)."""
+    tiles = []
+    steps = flow_steps(facts)
+    if steps:
+        kept = steps[-1].stayed
+        tiles.append(("records read", short(steps[0].entered), f"{steps[0].stayed:,} are documents"))
+        tiles.append(("documents kept", short(kept), f"{kept / max(steps[0].stayed, 1):.0%} of the documents"))
+    tokens = facts.get("tokens").rows
+    if tokens:
+        total, size = sum(row["tokens"] for row in tokens), sum(row["bytes"] for row in tokens)
+        tiles.append(("tokens", short(total), f"{size / total:.2f} bytes a token"))
+    bits = bits_row(facts)
+    if bits:
+        beside = (
+            f"unigram {bits['unigram']:.2f}, xz {bits['xz_each']:.2f}" if bits["unigram"] and bits["xz_each"] else ""
+        )
+        best = bits["base"] if bits["base"] is not None else bits["tuned"]
+        tiles.append(("bits per byte", f"{best:.3f}", beside))
+    scores = [row for row in score_rows(facts) if row["chance"] is not None]
+    if scores:
+        row = scores[0]
+        value = row["tuned"] if row["tuned"] is not None else row["base"]
+        tiles.append((row["task"], f"{value:.1%}", f"chance {row['chance']:.1%}"))
+    return tiles
+
+
+def next_commands(facts: Facts) -> list[tuple[str, str]]:
+    """Three commands to try next, each with what it shows."""
+    found = [
+        ('gristmill sql "select dropped_by, count(*) from documents group by all"', "ask the lake anything"),
+        ("gristmill up", "the same flows in Prefect's UI: press Run, set a schedule"),
+    ]
+    model = facts.results.tuned or facts.results.base
+    if model:
+        found.append((f'gristmill complete {model.fingerprint[:12]} "Once upon a time"', "let the model speak"))
+    else:
+        dropped = [row["example"] for row in facts.get("rules").rows if row["example"]]
+        name = dropped[0] if dropped else "URL"
+        found.append((f"gristmill explain {name}", "what every stage said of one document"))
+    return found

@@ -1,0 +1,187 @@
+"""The report of a run: one HTML file that needs nothing else, for a browser, a printer or an archive."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from storage.artifact import Artifact
+from storage.files import write_text
+from tasks.console import duration
+from tasks.report import lineage
+from tasks.report.charts import bar_chart, line_chart
+from tasks.report.collect import Answer, Facts, Results, collect
+from tasks.report.flow import BASELINES, flow_steps, headline, next_commands, score_rows
+from tasks.report.flow_chart import flow_chart
+from tasks.report.scores import score_charts, thresholds
+from tasks.report.svg import full, short
+from tasks.run import Run, code_revision
+
+CURVE_POINTS = 300
+
+
+def write_report(run: Run, recipe_name: str, artifacts: Results) -> Path:
+    """Write the report of a run to `<lake>/reports/<run id>.html`, and give its path.
+
+    `artifacts`: what the run ended with (`tasks.report.collect.results_of`). A part that is missing has no section.
+    """
+    seconds: dict[str, float] = {}
+    for step in run.steps:
+        seconds[step.stage] = seconds.get(step.stage, 0.0) + step.seconds
+    used = list(dict.fromkeys(step.artifact for step in run.steps))
+    facts = collect(run.lake, run.id, artifacts, used, seconds)
+    changes = {step.stage: step.changed for step in run.steps if step.changed}
+    path = run.lake.root / "reports" / f"{run.id}.html"
+    with facts.connection:
+        write_text(path, render(facts, recipe_name, used, changes))
+    return path
+
+
+def render(facts: Facts, recipe_name: str, used: Sequence[Artifact], changes: dict[str, list[str]]) -> str:
+    """The report as HTML. `used`: the run's artifacts in order; `changes`: what differed from before, by stage."""
+    steps = flow_steps(facts)
+    charts = {
+        "flow": flow_chart(steps, title="Documents in, documents out", unit="records") if steps else None,
+        "times": _times_chart(facts),
+        "curve": _curve(facts),
+        "held_out": _held_out(facts),
+        "bits": _bits_chart(facts),
+        "scores": _scores_chart(facts),
+    }
+    histograms = score_charts(facts)
+    limits = thresholds(facts.results.decisions) if facts.results.decisions else {}
+    return (
+        _environment()
+        .get_template("template.html.jinja")
+        .render(
+            facts=facts,
+            results=facts.results,
+            recipe=recipe_name,
+            written=datetime.now(UTC),
+            code=code_revision(),
+            tiles=headline(facts),
+            charts={name: Markup(svg) if svg else None for name, svg in charts.items()},
+            histograms=histograms,
+            limits={limit.rule: limit for found in limits.values() for limit in found},
+            baselines=BASELINES,
+            scores=score_rows(facts),
+            changes=changes,
+            tree=lineage.tree(lineage.ends_of(list(used)), facts.run),
+            commands=next_commands(facts),
+            lake=str(facts.lake.root),
+            seconds=sum(time.seconds for time in facts.times),
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "count": lambda value: "–" if value is None else f"{value:,}",
+        "share": lambda value: "–" if value is None else f"{value:.1%}",
+        "decimals": lambda value, places=3: "–" if value is None else f"{value:.{places}f}",
+        "size": size,
+        "duration": duration,
+        "short": short,
+        "full": full,
+        "command": command,
+    }
+    return made
+
+
+def size(count: int | None) -> str:
+    """Bytes as a person reads them: 512 B, 3.4 kB, 12.0 MB."""
+    if count is None:
+        return "–"
+    for limit, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= limit:
+            return f"{count / limit:,.1f} {unit}"
+    return f"{count} B"
+
+
+def command(answer: Answer) -> str:
+    """The shell command that gives an answer again."""
+    at = f"--at {answer.at} " if answer.at else ""
+    quoted = answer.sql.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$").replace("`", "\\`")
+    return f'gristmill sql {at}"{quoted}"'
+
+
+def _times_chart(facts: Facts) -> str | None:
+    shown = [time for time in facts.times if time.seconds >= 0.05 or time.made]
+    if not shown:
+        return None
+    notes = [_made(time.made, time.reused) for time in shown]
+    rows = [(time.stage, round(time.seconds, 1)) for time in shown]
+    return bar_chart(rows, title="Seconds of each stage in this run", unit="s", notes=notes)
+
+
+def _made(made: int, reused: int) -> str:
+    parts = [f"{count} {word}" for count, word in ((made, "made"), (reused, "reused")) if count]
+    return "" if (made, reused) == (1, 0) else ", ".join(parts)
+
+
+def _means(points: list[tuple[float, float]], most: int = CURVE_POINTS) -> list[tuple[float, float]]:
+    """Means of neighbours, at most `most`: one step's loss says more of its rows than of the model."""
+    width = -(-len(points) // most)
+    cuts = [points[start : start + width] for start in range(0, len(points), width or 1)]
+    return [(sum(x for x, _ in cut) / len(cut), sum(y for _, y in cut) / len(cut)) for cut in cuts]
+
+
+def _curve(facts: Facts) -> str | None:
+    rows = facts.get("curve of base").rows
+    if not rows:
+        return None
+    series = {"training": _means([(float(row["step"]), row["loss"]) for row in rows])}
+    held = [(float(row["step"]), row["validation_loss"]) for row in rows if row["validation_loss"] is not None]
+    if held:
+        series["held out"] = held
+    return line_chart(series, title="Loss in pretraining", x_label="step", y_label="nats a token")
+
+
+def _held_out(facts: Facts) -> str | None:
+    rows = facts.get("curve of tuned").rows
+    if not rows:
+        return None
+    series = {"training": _means([(float(row["step"]), row["loss"]) for row in rows], 60)}
+    held = [(float(row["step"]), row["loss"]) for row in facts.get("held out").rows]
+    if held:
+        series["held out"] = held
+    return line_chart(
+        series, title="Loss in fine-tuning", x_label="step", y_label="nats a token of the answers", height=260
+    )
+
+
+def _bits_chart(facts: Facts) -> str | None:
+    rows = [row for row in facts.get("bits").rows if row["source"] == "all"]
+    if not rows:
+        return None
+    names = [("base", "base model"), ("tuned", "fine-tuned model"), *BASELINES]
+    bars = [(label, round(rows[0][name], 4), name) for name, label in names if rows[0].get(name) is not None]
+    colors = [0 if name == "base" else 2 if name == "tuned" else 5 for _, _, name in bars]
+    return bar_chart(
+        [(label, value) for label, value, _ in bars], title="Bits per byte, all validation text", unit="", colors=colors
+    )
+
+
+def _scores_chart(facts: Facts) -> str | None:
+    rows, errors, marks, colors = [], [], [], []
+    for row in score_rows(facts):
+        for number, which in enumerate(("base", "tuned")):
+            if row[which] is not None:
+                rows.append((f"{row['task']}, {'base' if which == 'base' else 'fine-tuned'}", round(row[which], 4)))
+                errors.append(row[f"{which}_error"])
+                marks.append(row["chance"])
+                colors.append(2 * number)
+    if not rows:
+        return None
+    return bar_chart(rows, title="Share of right answers", unit="", errors=errors, marks=marks, colors=colors)

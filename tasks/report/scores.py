@@ -1,0 +1,88 @@
+"""How scores lie, and where the recipe's thresholds cut: one histogram for each score that drops documents."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from storage.artifact import Artifact
+from tasks.decide.thresholds import GROUPS
+from tasks.report import queries
+from tasks.report.charts import Limit, histogram
+from tasks.report.collect import Answer, Facts, columns_of
+
+MOST_HISTOGRAMS = 9
+BINS = 26
+LOG_FROM = 1000.0
+INTEGERS = frozenset({"INTEGER", "BIGINT", "SMALLINT"})
+
+
+@dataclass(frozen=True)
+class ScoreChart:
+    """One score's histogram, and the query that gave it."""
+
+    column: str
+    svg: str
+    answer: Answer
+
+
+def thresholds(decisions: Artifact) -> dict[str, list[Limit]]:
+    """The recipe's numeric thresholds by the column they are compared with (those for all sources)."""
+    config: Mapping = decisions.manifest.identity.config
+    found: dict[str, list[Limit]] = {}
+    for group, rules in GROUPS.items():
+        values = config.get(group)
+        if not isinstance(values, Mapping):
+            continue
+        for name, mark in rules.comparisons().items():
+            value = values.get(name)
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                found.setdefault(mark.column, []).append(Limit(f"{group}.{name}", float(value), mark.comparison))
+    return found
+
+
+def score_charts(facts: Facts) -> list[ScoreChart]:
+    """Histograms of the scores whose rules fail most documents, most first; at most nine."""
+    if facts.results.decisions is None:
+        return []
+    types, limits = columns_of(facts.connection, "documents"), thresholds(facts.results.decisions)
+    failed = {row["rule"]: row["failed"] for row in facts.get("rules").rows}
+    columns = [column for column in limits if column in types]
+    columns.sort(key=lambda column: -sum(failed.get(limit.rule, 0) for limit in limits[column]))
+    columns = columns[:MOST_HISTOGRAMS]
+    if not columns:
+        return []
+    ranges = facts.ask("score ranges", queries.ranges(columns)).row
+    charts = [_chart(facts, column, types[column], limits[column], ranges) for column in columns]
+    return [chart for chart in charts if chart]
+
+
+def _chart(
+    facts: Facts, column: str, kind: str, limits: list[Limit], ranges: Mapping[str, float | None]
+) -> ScoreChart | None:
+    least, high, most = (ranges[f"{column} {which}"] for which in ("least", "high", "most"))
+    if least is None or high is None or most is None:
+        return None
+    # The threshold is in the picture unless it lies far beyond every document.
+    near = [limit.value for limit in limits if limit.value <= most * 1.1]
+    low, high = min([least, *near]), max([high, *near])
+    whole, log = kind in INTEGERS, high > LOG_FROM
+    start, step, bins = _bins(low, high, whole, log)
+    answer = facts.ask(f"histogram of {column}", queries.histogram(column, start, step, bins, log))
+    count = {row["bin"]: row["documents"] for row in answer.rows}
+    cut = [(start + step * number, start + step * (number + 1), count.get(number, 0)) for number in range(bins)]
+    svg = histogram(
+        cut, title=f"Documents by {column}", x_label=column, limits=limits, log=log, whole=whole and not log
+    )
+    return ScoreChart(column, svg, answer)
+
+
+def _bins(low: float, high: float, whole: bool, log: bool) -> tuple[float, float, int]:
+    """Where the first bin starts, how wide each is and how many there are; of log10 where `log`."""
+    if log:
+        first, last = math.log10(max(low, 1)), math.log10(high)
+        return round(first, 4), round((last - first) / BINS + 1e-4, 4), BINS
+    if whole:
+        step = max(1, -(-int(high - low + 1) // BINS))
+        return float(int(low)), float(step), max(1, -(-int(high - low + 1) // step))
+    width = (high - low) or 1.0
+    return round(low, 6), round(width / BINS + 1e-6, 6), BINS
