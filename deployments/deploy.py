@@ -7,9 +7,9 @@
 import argparse
 import inspect
 import os
+import zoneinfo
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pydantic.fields import FieldInfo
@@ -62,7 +62,7 @@ def register(deployments: Sequence[Deployment], pool: str) -> list[str]:
                         description=wanted.description,
                         tags=wanted.tags,
                         entrypoint=wanted.entrypoint,
-                        parameter_openapi_schema=wanted._parameter_openapi_schema,
+                        parameter_openapi_schema=wanted._parameter_openapi_schema.model_dump(exclude_unset=True),
                         work_pool_name=pool,
                     ),
                 )
@@ -102,10 +102,12 @@ def describe(properties: dict[str, dict[str, Any]], function: Callable[..., Any]
 
 def local_timezone() -> str:
     """This machine's time zone by its IANA name, for schedules; "UTC" where it has none."""
-    named = os.environ.get("TZ", "").removeprefix(":")
-    place = named or os.path.realpath("/etc/localtime")
+    place = os.environ.get("TZ", "").removeprefix(":") or os.path.realpath("/etc/localtime")
     name = place.split("zoneinfo/")[-1]
-    return name if not name.startswith("/") and (Path("/usr/share/zoneinfo") / name).exists() else "UTC"
+    try:
+        return zoneinfo.ZoneInfo(name).key
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError):  # no such zone; a path
+        return "UTC"
 
 
 def main() -> None:

@@ -60,9 +60,10 @@ def prepare(lake: str | Path | None = None) -> Path:
         if name.startswith("PREFECT_") and not name.startswith("PREFECT_LOGGING_"):
             del os.environ[name]
     home.mkdir(parents=True, exist_ok=True)
-    # An empty address, rather than none: a prefect.toml or .env in this folder must not supply one.
-    address = os.environ.get(OWN_SERVER) or running_server(root) or ""
-    os.environ |= SETTINGS | {"PREFECT_HOME": str(home), "PREFECT_API_URL": address, "GRISTMILL_LAKE": str(root)}
+    os.environ |= SETTINGS | {"PREFECT_HOME": str(home), "GRISTMILL_LAKE": str(root)}
+    # Without a server there is no address at all: an empty one would be taken for a server's by the sender of events.
+    if address := os.environ.get(OWN_SERVER) or running_server(root):
+        os.environ["PREFECT_API_URL"] = address
     return home
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def free_ports(count: int) -> list[int]:
             one.close()
 
 
-def wait_for(what: Callable[[], Any], seconds: float = 60) -> Any:
+def wait_for(what: Callable[[], Any], seconds: float = 120) -> Any:
     """What `what()` gives once it is true; fails after so many seconds."""
     deadline = time.monotonic() + seconds
     while not (given := what()):
@@ -53,11 +54,14 @@ class Served:
     pid: int = 0
 
     def start(self) -> None:
+        self.log.unlink(missing_ok=True)
         command = [sys.executable, "-u", "-m", "tests.deployments.serve", self.lake, *self.ports]
         script = f"{' '.join(map(str, command))} > {self.log} 2>&1 & echo $!"
         given = subprocess.run(["bash", "-c", script], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True)
         self.pid = int(given.stdout)
-        wait_for(lambda: "Press Run" in self.log.read_text() or not psutil.pid_exists(self.pid), 120)
+        wait_for(
+            lambda: (self.log.exists() and "Press Run" in self.log.read_text()) or not psutil.pid_exists(self.pid), 120
+        )
         assert "Press Run" in self.log.read_text(), self.log.read_text()
 
     def processes(self) -> list[psutil.Process]:
@@ -76,13 +80,23 @@ class Served:
         wait_for(lambda: not psutil.pid_exists(self.pid))
 
     def api(self, method: str, path: str, **content: Any) -> Any:
-        """What the API answers."""
-        answer = httpx.request(method, f"http://127.0.0.1:{self.ports[0]}/api/{path}", timeout=30, **content)
+        """What the API answers. 503 is SQLite's "busy" to one of two writers, which Prefect's own clients try again."""
+
+        def answered() -> tuple[httpx.Response] | None:
+            answer = httpx.request(method, f"http://127.0.0.1:{self.ports[0]}/api/{path}", timeout=30, **content)
+            return None if answer.status_code == 503 else (answer,)
+
+        (answer,) = wait_for(answered, 30)
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
     def deployment(self, name: str) -> dict[str, Any]:
         return self.api("GET", f"deployments/name/{name}/{name}")
+
+    def switch_on(self, deployment: dict[str, Any]) -> None:
+        """Turn the switch of a deployment's schedule."""
+        (schedule,) = deployment["schedules"]
+        self.api("PATCH", f"deployments/{deployment['id']}/schedules/{schedule['id']}", json={"active": True})
 
     def run(self, name: str, **parameters: Any) -> str:
         """Press Run: the new run's id."""
@@ -195,7 +209,7 @@ def test_a_schedule_is_off_until_it_is_switched_on_and_then_gives_scheduled_runs
         return served.api("POST", "flow_runs/filter", json=wanted)
 
     assert scheduled() == []
-    served.api("PATCH", f"deployments/{deployment['id']}/schedules/{schedule['id']}", json={"active": True})
+    served.switch_on(deployment)
     runs = wait_for(scheduled, 90)
     assert all(run["auto_scheduled"] for run in runs)
 
@@ -214,12 +228,27 @@ def test_a_second_one_for_the_lake_and_a_busy_port_get_a_sentence(served: Served
 
 
 def test_killed_it_leaves_no_process_and_the_next_start_marks_the_run(served: Served):
+    served.switch_on(served.deployment("counting"))
     run = served.run("slow", shards=40, seconds=0.5)
     wait_for(lambda: served.state(run)["type"] == "RUNNING" and len(served.of_runs()) >= 3)
+    # Scheduled runs that nobody takes: the pool is paused. Then the machine is off for a while.
+    served.api("PATCH", "work_pools/gristmill", json={"is_paused": True})
+    ago = [(datetime.now(UTC) - timedelta(minutes=minutes)).isoformat() for minutes in (31, 1)]
+    deployment = served.deployment("counting")["id"]
+    served.api("POST", f"deployments/{deployment}/schedule", json={"start_time": ago[0], "end_time": ago[1]})
     served.signal(signal.SIGKILL)
     wait_for(lambda: not served.processes(), 10)
 
     served.start()
+    wanted = {"flow_runs": {"deployment_id": {"any_": [deployment]}, "expected_start_time": {"before_": ago[1]}}}
+    missed = [one["state"] for one in served.api("POST", "flow_runs/filter", json=wanted)]
+    assert [one["type"] for one in missed].count("SCHEDULED") == 1
+    assert {one["type"] for one in missed} == {"SCHEDULED", "CANCELLED"}
+    assert "makes up for it" in next(one["message"] for one in missed if one["type"] == "CANCELLED")
+    assert served.api("GET", "work_pools/gristmill")["is_paused"]
+    served.api("PATCH", "work_pools/gristmill", json={"is_paused": False})
+    wait_for(lambda: list((served.lake / "counted").glob("*")))
+
     state = served.state(run)
     assert state["type"] == "CRASHED"
     assert "its process is gone" in state["message"]
