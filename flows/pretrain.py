@@ -10,7 +10,7 @@ from storage.artifact import Artifact
 from tasks import pretrain as stages
 from tasks.pack import pack
 from tasks.run import current_run
-from tasks.tokenize import tokenize
+from tasks.tokenize import fitting, tokenize
 from tasks.train_tokenizer import train_tokenizer
 
 
@@ -30,7 +30,7 @@ def pretrain(
 def train_base(recipe: Recipe, corpus: Artifact) -> Artifact:
     """The model that a recipe trains on a corpus; its name is `<recipe>/base`."""
     tokenizer = find_tokenizer(recipe, corpus)
-    tokens = tokenize(recipe.tokenize, corpus=corpus, tokenizer=tokenizer)
+    tokens = tokenize(fitting(tokenizer), corpus=corpus, tokenizer=tokenizer)
     packing = pack(recipe.packing, tokens=tokens)
     model = stages.pretrain(recipe.training, packing=packing, tokens=tokens, tokenizer=tokenizer)
     return give_name(f"{recipe.name}/base", model)

@@ -25,7 +25,6 @@ from tasks.pretrain import PretrainConfig
 from tasks.quality.stage import QualityConfig
 from tasks.questions import QuestionsConfig
 from tasks.sign import SignConfig
-from tasks.tokenize import TokenizeConfig
 from tasks.train_tokenizer import TokenizerConfig
 
 PRESETS = Path(__file__).resolve().parent.parent / "deployments" / "recipes"
@@ -54,7 +53,6 @@ class Recipe(StageConfig):
     decide: DecideConfig = DecideConfig()
     mixture: ComposeConfig = ComposeConfig()
     tokenizer: NamedTokenizer = NamedTokenizer(name="tokenizer")
-    tokenize: TokenizeConfig = TokenizeConfig()
     packing: PackConfig = PackConfig()
     training: PretrainConfig = PretrainConfig()
     conversations: ConversationsConfig = ConversationsConfig()

