@@ -3,6 +3,7 @@
 Everything follows from a seed; the base takes a few seconds.
 """
 
+import functools
 import hashlib
 import json
 import random
@@ -18,6 +19,7 @@ from storage.commit import stage_artifact
 from storage.lake import Lake
 from storage.table import column, table
 from tasks.conversations import ConversationsConfig, read_conversations
+from tasks.finetune import FinetuneConfig, finetune
 from tasks.ingest import Source, ingest
 from tasks.pack import PackConfig, pack
 from tasks.pretrain import PretrainConfig, pretrain
@@ -42,6 +44,7 @@ DEEDS = {
     "farmer": "sows the field",
     "carter": "drives the cart",
 }
+TUNING = FinetuneConfig(steps=40, tokens_per_step=512, held_out=20, validations=2, threads=1, checkpoint_every=10)
 PLACES = ["by the river", "at the mill", "in the village", "on the hill"]
 
 
@@ -143,3 +146,23 @@ def read_quiz(lake: Path, folder: Path) -> Artifact:
     with running(lake, "quiz", workers=1, quiet=True):
         (snapshot,) = ingest(Source(name="quiz", path=str(folder), holds="questions"))
         return read_questions(QuestionsConfig(), snapshot=snapshot)
+
+
+@functools.cache
+def shared_world(folder: Path) -> World:
+    """The world with a base, built once for a session's folder. Nobody may change its lake but by adding artifacts."""
+    return build_world(folder / "shared-world" / "lake")
+
+
+@functools.cache
+def shared_chats(folder: Path) -> Artifact:
+    """Its conversations."""
+    return read_chats(shared_world(folder).lake, folder / "shared-world" / "chats")
+
+
+@functools.cache
+def shared_tuned(folder: Path) -> Artifact:
+    """A model that has learned from them."""
+    world, chats = shared_world(folder), shared_chats(folder)
+    with running(world.lake, "finetune", workers=0, quiet=True):
+        return finetune(TUNING, model=world.base, conversations=chats)
