@@ -187,7 +187,7 @@ def bits_per_byte(base: str, tuned: str) -> str:
     """Bits per byte of validation text by source: both models beside what costs little."""
     either = f"fingerprint in ({quoted(base)}, {quoted(tuned)})"
     return _sql(f"""
-        select coalesce(source, 'all') as source, any_value(bytes) as bytes,
+        select source, any_value(bytes) as bytes,
             max(value) filter (metric = 'bits_per_byte' and fingerprint = {quoted(base)}) as base,
             max(standard_error) filter (metric = 'bits_per_byte' and fingerprint = {quoted(base)}) as base_error,
             max(value) filter (metric = 'bits_per_byte' and fingerprint = {quoted(tuned)}) as tuned,
@@ -195,7 +195,7 @@ def bits_per_byte(base: str, tuned: str) -> str:
             max(value) filter (metric = 'byte_unigram') as byte_unigram,
             max(value) filter (metric = 'xz_each') as xz_each, max(value) filter (metric = 'xz_whole') as xz_whole
         from evaluations where task = 'validation' and {either}
-        group by all order by source <> 'all', source""")
+        group by source order by source <> 'all', source""")
 
 
 def scores(base: str, tuned: str) -> str:
