@@ -88,13 +88,16 @@ def train_shard(
     begun, first = time.monotonic(), resume.step if resume else 0
     every = max(1, steps // CLOCK_MARKS)
     clock: list[tuple[int, float]] = []
+    read = 0.0
 
     def save(state: TrainingState) -> None:
         checkpoints.save(state)
         reached(f"{name}.checkpoint")
 
     def after_step(done: int, history: History) -> None:
-        watch.progress(int(sum(history.tokens[first:])))
+        nonlocal read
+        read += history.tokens[-1]
+        watch.progress(int(read))
         if done % every == 0 or done == steps:
             clock.append((done, round(time.monotonic() - begun, 3)))
         reached(f"{name}.step")
@@ -115,7 +118,7 @@ def train_shard(
     output.notes |= {
         "resumed_from_step": first,
         "seconds": round(seconds, 3),
-        "tokens_per_second": round(sum(history.tokens[first:]) / max(seconds, 1e-9), 1),
+        "tokens_per_second": round(read / max(seconds, 1e-9), 1),
         "clock": clock,
         "device": str(decoder.embedding.weight.device),
         "threads": config.threads,

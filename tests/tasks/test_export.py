@@ -11,14 +11,14 @@ from storage.artifact import Artifact
 from tasks.export import ExportConfig, export
 from tasks.run import running
 from tasks.stage import StageFailed
-from tests.tasks.small_model import World, build_world
+from tests.tasks.small_model import World, shared_world
 
 TEXTS = ["The miller grinds the grain.", "Mühle  12\n\n  風車", "", "  leading and trailing  ", "e\u0301 is é"]
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory) -> World:
-    return build_world(tmp_path_factory.mktemp("export") / "lake", steps=12)
+    return shared_world(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="module")
