@@ -134,6 +134,15 @@ decide:
 tokenizer:
   name: mill-tokenizer
   training: {vocabulary_size: 512}
+packing: {context_length: 64}
+training:
+  model: {depth: 1, width: 32, heads: 2, key_value_heads: 1, head_width: 16}
+  training: {steps: 24, tokens_per_step: 256}
+  validations: 2
+  validation_rows: 8
+  checkpoint_every: 6
+finetuning: {steps: 20, tokens_per_step: 256, held_out: 16, validations: 2, checkpoint_every: 5}
+evaluation: {validation_bytes: 20000, items: 20, sample_tokens: 8, prompts: [The miller], messages: ["How many?"]}
 """
 
 

@@ -1,0 +1,91 @@
+"""Killed at any instant, a run leaves whole artifacts and nothing else; run again, it ends with the same bytes."""
+
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.way import contents, finish, finished, start
+from tests.acceptance.world import write_world
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory) -> tuple[Path, dict[str, str]]:
+    """A recipe, and every byte of a run of it that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("calm")
+    recipe = write_world(folder / "world", warcs=4)
+    finish(folder / "lake", recipe)
+    return recipe, contents(folder / "lake")
+
+
+def goes_on(lake: Path, recipe: Path, expected: dict[str, str], part: str = "tuned") -> int:
+    """Check what the kill left, run to the end, compare; gives how many finished files the second run found."""
+    assert contents(lake).items() <= expected.items()
+    before = finished(lake)
+    finish(lake, recipe, part=part)
+    made = contents(lake)
+    assert made.items() <= expected.items()
+    after = finished(lake)
+    assert {place: after[place] for place in before} == before
+    assert not list(lake.glob("*/.staging/*.work"))
+    assert not list(lake.glob("*/.staging/*/part-*"))
+    if part == "tuned":
+        assert made == expected
+    return len(before)
+
+
+# Points in stages that run in the command's own process kill it; points of shards kill its workers.
+POINTS = [
+    "extract.commit.prepared",
+    "extract.commit.renamed",
+    "decide.decided",
+    "decide.shard.finished",
+    "decide.commit.registered",
+    "tokenize.commit.prepared",
+    "pretrain.step:9",
+    "pretrain.checkpoint:2",
+    "pretrain.commit.prepared",
+]
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_at_a_named_point_the_next_run_goes_on(tmp_path, calm, point):
+    recipe, expected = calm
+    part = "model" if point.startswith("pretrain") else "tokens" if point.startswith("tokenize") else "corpus"
+    process = start(tmp_path / "lake", recipe, part=part, GRISTMILL_KILL_AT=point)
+    output, _ = process.communicate(timeout=280)
+    assert process.returncode == -signal.SIGKILL, output
+    found = goes_on(tmp_path / "lake", recipe, expected, part)
+    assert found > 0
+
+
+@pytest.mark.parametrize("point", ["extract.shard.written", "extract.shard.finished:2", "tokenize.shard.renaming"])
+def test_workers_killed_at_a_named_point_leave_whole_shards(tmp_path, calm, point):
+    recipe, expected = calm
+    part = "tokens" if point.startswith("tokenize") else "corpus"
+    process = start(tmp_path / "lake", recipe, part=part, GRISTMILL_KILL_AT=point)
+    process.communicate(timeout=280)
+    goes_on(tmp_path / "lake", recipe, expected, part)
+
+
+@pytest.mark.slow
+def test_killed_at_twenty_random_instants_the_next_run_goes_on(tmp_path, calm):
+    """One lake, killed again and again until it is done: each run goes on where the last one was."""
+    recipe, expected = calm
+    draw = random.Random(7)
+    kills = 0
+    lake = tmp_path / "lake"
+    while kills < 20:
+        process = start(lake, recipe)
+        time.sleep(draw.uniform(1.5, 9.0))
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=60)
+        if process.returncode == 0:  # it was done before the kill: begin anew
+            assert contents(lake) == expected
+            lake = tmp_path / f"lake-{kills}"
+            continue
+        kills += 1
+        assert contents(lake).items() <= expected.items()
+    goes_on(lake, recipe, expected)

@@ -1,0 +1,80 @@
+"""The whole way in one process without a server: what the kill and worker tests start and compare.
+
+`python -m tests.acceptance.way LAKE RECIPE WORKERS [PART]` goes the way, or a part of it: corpus, tokens or model.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from flows.finetune import tune
+from flows.pretrain import find_tokenizer, train_base
+from flows.recipe import check_recipe, load_recipe
+from flows.refresh import grow_corpus
+from storage.lake import Lake
+from tasks.pack import pack
+from tasks.run import running
+from tasks.tokenize import fitting, tokenize
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def go(lake: Path, recipe: Path, workers: int, part: str = "tuned") -> None:
+    """Run the stages up to `part`: corpus, tokens, model or tuned."""
+    plan = check_recipe(load_recipe(str(recipe)))
+    with running(lake, "way", workers=workers, quiet=True):
+        corpus = grow_corpus(plan)
+        if part == "corpus":
+            return
+        if part == "tokens":
+            tokenizer = find_tokenizer(plan, corpus)
+            pack(plan.packing, tokens=tokenize(fitting(tokenizer), corpus=corpus, tokenizer=tokenizer))
+            return
+        base = train_base(plan, corpus)
+        if part == "tuned":
+            tune(plan, base)
+
+
+def start(lake: Path, recipe: Path, workers: int = 2, part: str = "tuned", **environment: str) -> subprocess.Popen[str]:
+    """The same in a process of its own, which a test may kill."""
+    command = [sys.executable, "-m", "tests.acceptance.way", str(lake), str(recipe), str(workers), part]
+    around = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | environment
+    return subprocess.Popen(command, cwd=ROOT, env=around, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def finish(lake: Path, recipe: Path, workers: int = 2, part: str = "tuned") -> None:
+    """Run to the end; fails with the output if that fails."""
+    process = start(lake, recipe, workers, part)
+    output, _ = process.communicate(timeout=280)
+    assert process.returncode == 0, output
+
+
+def contents(lake: Path) -> dict[str, str]:
+    """SHA-256 of every file of every committed artifact but its provenance, by its path in the lake."""
+    return {
+        str(path.relative_to(lake)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for artifact in Lake(lake).artifacts()
+        for path in sorted(artifact.folder.rglob("*"))
+        if path.is_file() and path.name != "provenance.json"
+    }
+
+
+def finished(lake: Path) -> dict[tuple[str, str, str], tuple[int, int]]:
+    """Inode and time of each part of every shard that counts, committed or waiting for it, by its final place."""
+    found = {}
+    for manifest in lake.glob("*/*/manifest.json"):
+        for path in manifest.parent.rglob("*"):
+            if path.is_file() and path.name not in ("manifest.json", "provenance.json"):
+                found[manifest.parts[-3], manifest.parts[-2], path.relative_to(manifest.parent).as_posix()] = path
+    for record in lake.glob("*/.staging/*.work/shard-*.json"):
+        folder = record.parent.with_suffix("")
+        number = record.stem.removeprefix("shard-")
+        for path in folder.glob(f"*-{number}.*"):
+            found[record.parts[-4], folder.name, path.name] = path
+    return {place: (path.stat().st_ino, path.stat().st_mtime_ns) for place, path in found.items()}
+
+
+if __name__ == "__main__":
+    go(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:])
