@@ -42,7 +42,7 @@ def prepare_sample(folder: str | None = None, workers: int | None = None, consol
     if is_built(whole, CARRIERS):
         return whole
     fetched = fetch(CARRIERS, cache_folder() / "carriers", said)
-    check_that_it_serves(fetched.files, fetched.missing.values())
+    check_that_it_serves(fetched.files, fetched.missing)
     place = sample_folder(folder, version(fetched.files))
     return build(fetched.files, place, shared_executor(workers), said, fetched.missing)
 

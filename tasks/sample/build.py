@@ -34,7 +34,7 @@ from tasks.sample.carriers import Carrier
 from tasks.sample.fetch import clear_leavings
 from tasks.sample.warcs import Page, write_warc
 
-BUILDER_VERSION = 2
+BUILDER_VERSION = 3
 """Raised with every change of what is built, so that samples of an earlier version are built anew."""
 
 MANIFEST = "sample.json"
@@ -147,11 +147,13 @@ def _questions(archive: Path, folder: Path) -> Counts:
 _LANGUAGES = list(hgweb.LANGUAGES)
 
 PARTS: dict[str, Part] = {
-    "reference": _manual(packages.PASSAGEMATH, "passagemath-reference", r"doc/(en)/(reference/.+)\.rst$", 8.0),
+    "packages": _manual(packages.PASSAGEMATH, "passagemath-packages", r"doc/(en)/(reference/spkg/.+)\.rst$", 5.0),
+    "reference": _manual(packages.PASSAGEMATH, "passagemath-reference", r"doc/(en)/(reference/(?!spkg/).+)\.rst$", 3.0),
     "tutorials": _manual(packages.PASSAGEMATH, "passagemath-tutorials", r"doc/(en)/((?!reference/).+)\.rst$", 4.0),
     "translations": _manual(packages.PASSAGEMATH, "passagemath-translations", r"doc/(?!en/)([a-z]{2})/(.+)\.rst$", 3.0),
-    "mercurial": _mercurial(_LANGUAGES[:5]),
-    "mercurial, more": _mercurial(_LANGUAGES[5:]),
+    "mercurial": _mercurial(_LANGUAGES[:3]),
+    "mercurial, more": _mercurial(_LANGUAGES[3:6]),
+    "mercurial, the rest": _mercurial(_LANGUAGES[6:]),
     "fastapi": Part(packages.FASTAPI, 4.0, _markdown),
     "sqlalchemy": _shipped(packages.SQLALCHEMY, r"doc/(?!build/)", 0.5),
     "alembic, older": _shipped(packages.ALEMBIC_OLD, r"docs/(?!build/)", 0.1),

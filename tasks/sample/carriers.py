@@ -4,7 +4,7 @@ Licences are those that the packages state for the part that is taken. A questio
 carries both licences, its own and its carrier's, joined with AND (see `joint_license`).
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -175,16 +175,18 @@ class SampleUnavailable(RuntimeError):
     """Too little of the sample can be had: what is missing, why, and what to do."""
 
 
-def check_that_it_serves(carriers: Collection[Carrier], reasons: Collection[str] = ()) -> None:
+def check_that_it_serves(carriers: Collection[Carrier], missing: Mapping[Carrier, str]) -> None:
     """Check that a recipe still finds pages, books, conversations and questions, each from one carrier at least.
 
-    Raises: SampleUnavailable, with the reasons why carriers are missing, if it does not.
+    `missing` says why each carrier that is not there could not be had.
+    Raises: SampleUnavailable, with the first of those reasons that matters, if it does not.
     """
     wanted: tuple[Holds, ...] = ("pages", "books", "conversations", "questions")
     lacking = [holds for holds in wanted if not any(holds in carrier.holds for carrier in carriers)]
     if lacking:
-        why = " ".join(reasons) or "None of their packages is there."
+        reasons = [why for carrier, why in missing.items() if not set(lacking).isdisjoint(carrier.holds)]
+        more = f" So are {len(reasons) - 1} more." if len(reasons) > 1 else ""
         raise SampleUnavailable(
-            f"The sample cannot be built: it would have no {' and no '.join(lacking)}. {why} "
+            f"The sample cannot be built: it would have no {' and no '.join(lacking)}. {''.join(reasons[:1])}{more} "
             "See that pip can reach its index from here, then run again: what is fetched stays."
         )
