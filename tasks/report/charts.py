@@ -177,7 +177,7 @@ def histogram(
     log: bool = False,
     whole: bool = False,
     width: int = 340,
-    height: int = 176,
+    height: int = 166,
 ) -> str:
     """How many documents have which value, and the thresholds on it: bars on a dropping side have the other colour.
 
@@ -187,17 +187,19 @@ def histogram(
     """
     if not bins:
         return _empty(title, width, height)
-    left, right, top, bottom = 12.0, width - 12.0, 48, height - 30
+    left, right, top, bottom = 12.0, width - 12.0, 48, height - 22
     low, high = bins[0][0], bins[-1][1]
     most = max(count for _, _, count in bins) or 1
     scale_x = _scale(low, high, left, right)
     parts = [text(left, 16, x_label, size=12, weight=600)]
 
+    single = whole and bins[0][1] - bins[0][0] <= 1  # a bar for each number: its label stands below its middle
+
     def real(place: float) -> float:
         return 10**place if log else place
 
     for start, stop, count in bins:
-        middle = start if whole and stop - start <= 1 else (start + stop) / 2
+        middle = start if single else (start + stop) / 2
         tall = max((bottom - top) * count / most, 1 if count else 0)
         hint = f"{_edge(real(start))} to {_edge(real(stop))}: {count:,} documents"
         x, wide = scale_x(start), max(scale_x(stop) - scale_x(start) - 1, 0.8)
@@ -206,7 +208,9 @@ def histogram(
     parts.append(line(left, bottom, right, bottom, stroke=SOFT))
     for tick in ticks(low, high, 4):
         if low - 1e-9 <= tick <= high + 1e-9:
-            at = scale_x(tick)
+            at = scale_x(tick) + ((scale_x(bins[0][1]) - left) / 2 if single else 0)
+            if single and tick >= high:
+                continue  # the axis ends beyond the last whole number
             anchor = "start" if at < left + 8 else "end" if at > right - 8 else "middle"
             parts.append(text(at, bottom + 16, short(real(tick)), size=11, fill=SOFT, anchor=anchor))
     for place, limit in enumerate(limits):

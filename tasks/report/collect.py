@@ -104,6 +104,7 @@ def _last(artifacts: Sequence[Artifact]) -> Artifact | None:
 class Answer:
     """What the lake says to a query. `at`: whose documents the view `documents` shows (`gristmill sql --at`)."""
 
+    name: str
     sql: str
     rows: tuple[dict[str, Any], ...]
     at: str | None = None
@@ -144,12 +145,12 @@ class Facts:
         """Ask the lake and keep the answer under a name."""
         table = self.connection.execute(sql).to_arrow_table()
         at = self.at if " documents" in sql else None
-        self.answers[name] = Answer(sql, tuple(table.to_pylist()), at)
+        self.answers[name] = Answer(name, sql, tuple(table.to_pylist()), at)
         return self.answers[name]
 
     def get(self, name: str) -> Answer:
         """An answer, or one without rows where nothing was asked."""
-        return self.answers.get(name, Answer("", ()))
+        return self.answers.get(name, Answer(name, "", ()))
 
 
 def stage_times(run: str, artifacts: Sequence[Artifact], seconds: dict[str, float]) -> list[StageTime]:

@@ -82,6 +82,10 @@ def headline(facts: Facts) -> list[tuple[str, str, str]]:
         kept = steps[-1].stayed
         tiles.append(("records read", short(steps[0].entered), f"{steps[0].stayed:,} are documents"))
         tiles.append(("documents kept", short(kept), f"{kept / max(steps[0].stayed, 1):.0%} of the documents"))
+    mixture = facts.get("mixture").rows
+    if mixture:
+        text = sum(row["bytes"] + row["validation_bytes"] for row in mixture)
+        tiles.append(("bytes of text", short(text), f"in the corpus, from {_sources(len(mixture))}"))
     tokens = facts.get("tokens").rows
     if tokens:
         total, size = sum(row["tokens"] for row in tokens), sum(row["bytes"] for row in tokens)
@@ -99,6 +103,10 @@ def headline(facts: Facts) -> list[tuple[str, str, str]]:
         value = row["tuned"] if row["tuned"] is not None else row["base"]
         tiles.append((row["task"], f"{value:.1%}", f"chance {row['chance']:.1%}"))
     return tiles
+
+
+def _sources(count: int) -> str:
+    return f"{count} source{'' if count == 1 else 's'}"
 
 
 def next_commands(facts: Facts) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from storage.artifact import Artifact, flatten
 
-SEVERAL = 4
+SEVERAL = 3
 
 
 @dataclass

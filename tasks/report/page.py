@@ -145,7 +145,7 @@ def _curve(facts: Facts) -> str | None:
     held = [(float(row["step"]), row["validation_loss"]) for row in rows if row["validation_loss"] is not None]
     if held:
         series["held out"] = held
-    return line_chart(series, title="Loss in pretraining", x_label="step", y_label="nats a token")
+    return line_chart(series, title="Loss in pretraining", x_label="step", y_label="nats a token", width=490)
 
 
 def _held_out(facts: Facts) -> str | None:
@@ -157,7 +157,7 @@ def _held_out(facts: Facts) -> str | None:
     if held:
         series["held out"] = held
     return line_chart(
-        series, title="Loss in fine-tuning", x_label="step", y_label="nats a token of the answers", height=260
+        series, title="Loss in fine-tuning", x_label="step", y_label="nats a token of the answers", width=490
     )
 
 
@@ -178,10 +178,12 @@ def _scores_chart(facts: Facts) -> str | None:
     for row in score_rows(facts):
         for number, which in enumerate(("base", "tuned")):
             if row[which] is not None:
-                rows.append((f"{row['task']}, {'base' if which == 'base' else 'fine-tuned'}", round(row[which], 4)))
-                errors.append(row[f"{which}_error"])
-                marks.append(row["chance"])
+                rows.append(
+                    (f"{row['task']}, {'base' if which == 'base' else 'fine-tuned'}", round(100 * row[which], 1))
+                )
+                errors.append(None if row[f"{which}_error"] is None else 100 * row[f"{which}_error"])
+                marks.append(None if row["chance"] is None else 100 * row["chance"])
                 colors.append(2 * number)
     if not rows:
         return None
-    return bar_chart(rows, title="Share of right answers", unit="", errors=errors, marks=marks, colors=colors)
+    return bar_chart(rows, title="Share of right answers", unit="%", errors=errors, marks=marks, colors=colors)

@@ -41,18 +41,21 @@ def thresholds(decisions: Artifact) -> dict[str, list[Limit]]:
 
 
 def score_charts(facts: Facts) -> list[ScoreChart]:
-    """Histograms of the scores whose rules fail most documents, most first; at most nine."""
+    """Histograms of the scores whose rules drop most documents, most first; at most nine.
+
+    A score that is the same for all documents has none.
+    """
     if facts.results.decisions is None:
         return []
     types, limits = columns_of(facts.connection, "documents"), thresholds(facts.results.decisions)
-    failed = {row["rule"]: row["failed"] for row in facts.get("rules").rows}
+    cost = {row["rule"]: (row["dropped"], row["failed"]) for row in facts.get("rules").rows}
     columns = [column for column in limits if column in types]
-    columns.sort(key=lambda column: -sum(failed.get(limit.rule, 0) for limit in limits[column]))
-    columns = columns[:MOST_HISTOGRAMS]
     if not columns:
         return []
     ranges = facts.ask("score ranges", queries.ranges(columns)).row
-    charts = [_chart(facts, column, types[column], limits[column], ranges) for column in columns]
+    columns = [column for column in columns if ranges[f"{column} least"] != ranges[f"{column} most"]]
+    columns.sort(key=lambda column: max(cost.get(limit.rule, (0, 0)) for limit in limits[column]), reverse=True)
+    charts = [_chart(facts, column, types[column], limits[column], ranges) for column in columns[:MOST_HISTOGRAMS]]
     return [chart for chart in charts if chart]
 
 

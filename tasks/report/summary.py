@@ -39,6 +39,8 @@ def print_summary(lake: Path, report: Path) -> None:
         for table in (documents(facts, frame), tokens(facts, frame), models(facts, frame), times(facts, frame)):
             if table is not None:
                 console.print(table)
+        if not any(time.made for time in facts.times):
+            console.print("Every artifact was there already: nothing had to be made.")
         console.print(Text(f"Report: {report}", style="bold"), soft_wrap=True)
         console.print("Try next:")
         for command, shows in next_commands(facts):
@@ -98,15 +100,18 @@ def models(facts: Facts, frame: box.Box) -> Table | None:
 
 
 def times(facts: Facts, frame: box.Box) -> Table | None:
-    """Where the time went: seconds of each stage in this run."""
-    if not facts.times:
+    """Where the time went: seconds of each stage in this run; None where everything was reused."""
+    made = [time for time in facts.times if time.made or time.seconds >= 0.05]
+    if not made:
         return None
     total = sum(time.seconds for time in facts.times)
     table = _table("Where the time went", frame, "stage", "seconds", "share", "artifacts")
-    for time in sorted(facts.times, key=lambda time: -time.seconds):
+    for time in sorted(made, key=lambda time: -time.seconds):
         state = ", ".join(f"{n} {word}" for n, word in ((time.made, "made"), (time.reused, "reused")) if n)
         share = f"{time.seconds / total:.0%}" if total else ""
         table.add_row(time.stage, f"{time.seconds:,.1f}", share, state)
+    if len(made) < len(facts.times):
+        table.add_row(f"{len(facts.times) - len(made)} more", "", "", "reused")
     table.add_row("all stages", f"{total:,.1f}", duration(total), "", style="bold")
     return table
 

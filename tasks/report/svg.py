@@ -71,7 +71,7 @@ def drawing(parts: Sequence[str], *, width: float, height: float, title: str, de
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
     """Round numbers from `low` to `high`, both inside the first and last: steps of 1, 2 or 5 times a power of ten."""
-    if not high > low:
+    if not high - low > abs(low) * 1e-9:  # nearer than floats can tell apart on an axis
         high = low + (abs(low) or 1.0)
     rough = (high - low) / max(about, 1)
     power = 10.0 ** math.floor(math.log10(rough))
@@ -82,13 +82,10 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
 
 def short(value: float) -> str:
     """A number in few characters: 950, 12.5k, 3.2M, 0.035."""
-    for limit, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if abs(value) >= limit:
-            scale = 1e3 if unit == "k" else limit
-            return f"{value / scale:.3g}{unit}" if abs(value) / scale < 1000 else f"{value / scale:,.0f}{unit}"
-    if value == int(value):
-        return f"{int(value):,}"
-    return f"{value:.3g}"
+    for unit, scale, least in (("T", 1e12, 1e12), ("G", 1e9, 1e9), ("M", 1e6, 1e6), ("k", 1e3, 1e4)):
+        if abs(value) >= least * 0.9995:  # what rounds up to the unit
+            return f"{value / scale:.3g}{unit}" if abs(value) / scale < 999.5 else f"{value / scale:,.0f}{unit}"
+    return f"{int(value):,}" if value == int(value) else f"{value:.3g}"
 
 
 def full(value: float) -> str:
@@ -97,8 +94,8 @@ def full(value: float) -> str:
 
 
 def text_width(content: str, size: float = 12) -> float:
-    """Roughly how wide a line of text is, in pixels: a system sans-serif has 0.56 em a character, an ideograph 1."""
-    return size * sum(1.0 if ord(character) > 0x2E80 else 0.56 for character in content)
+    """Roughly how wide a line of text is, in pixels: system fonts have up to 0.62 em a character, 1 an ideograph."""
+    return size * sum(1.0 if ord(character) > 0x2E80 else 0.62 for character in content)
 
 
 def cut(content: str, characters: int) -> str:
