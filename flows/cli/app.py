@@ -136,6 +136,7 @@ def expected_errors() -> tuple[type[BaseException], ...]:
     import duckdb
 
     from flows.recipe import RecipeError
+    from flows.serve.processes import ServeFailed
     from flows.session import NothingYet
     from storage.lake import NotFound
     from storage.registry import SecondHost
@@ -146,7 +147,20 @@ def expected_errors() -> tuple[type[BaseException], ...]:
     from tasks.sample.carriers import SampleUnavailable
     from tasks.stage import StageFailed
 
-    return (duckdb.Error, RecipeError, NothingYet, NotFound, SecondHost, NoSuchView, Refused, SourceError, SampleError, SampleUnavailable, StageFailed)
+    return (
+        duckdb.Error,
+        RecipeError,
+        NothingYet,
+        NotFound,
+        SecondHost,
+        NoSuchView,
+        Refused,
+        ServeFailed,
+        SourceError,
+        SampleError,
+        SampleUnavailable,
+        StageFailed,
+    )
 
 
 def main() -> None:

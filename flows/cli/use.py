@@ -70,10 +70,14 @@ def export(
 @app.command()
 def up(
     lake: Lake = DEFAULT_LAKE,
-    port: Annotated[int | None, typer.Option(help="Port of the UI (default: 4200, or the next that is free).")] = None,
+    port: Annotated[int, typer.Option(help="Port of the UI and of Prefect's API.")] = 4200,
+    reports_port: Annotated[
+        int | None, typer.Option(help="Port of the reports (default: the one after the UI's).")
+    ] = None,
+    runs: Annotated[int, typer.Option(min=1, help="How many runs go on side by side.")] = 2,
 ) -> None:
     """Start the UI, a worker and the deployments, and stay until Ctrl-C. Runs and schedules start from the UI."""
     prepare_environment(lake)
-    from flows.serve import serve
+    from flows.serve.up import up as serve
 
-    raise typer.Exit(serve(lake, port))
+    serve(lake, port, reports_port, runs)
