@@ -141,13 +141,28 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+class _WatchHere(Watch):
+    """A watch in the calling process, which says itself how far it is, about once a second."""
+
+    def __init__(self, cells: memoryview, before: int, shards: int, on_progress: Progress | None) -> None:
+        super().__init__(cells, cpu_seconds=None)
+        self._before, self._shards, self._on_progress = before, shards, on_progress
+        self._said = time.monotonic()
+
+    def progress(self, done: int) -> None:
+        super().progress(done)
+        if self._on_progress is not None and time.monotonic() - self._said >= TICK_SECONDS:
+            self._said = time.monotonic()
+            self._on_progress(self._before + done, self._shards)
+
+
 def _run_here(work: Work, shards: Sequence[Any], done: Done, label: str, on_progress: Progress | None) -> None:
     """The same without processes: one shard after the other, nothing limited."""
     records = 0
     for finished, shard in enumerate(shards, start=1):
         cells = memoryview(bytearray(8 * CELL_FIELDS)).cast("q")
         try:
-            result = work(shard, Watch(cells, cpu_seconds=None))
+            result = work(shard, _WatchHere(cells, records, finished - 1, on_progress))
         except Exception as error:  # raised on, with the shard's name
             raise _failure(label, shard, cells, error, traceback.format_exc()) from error
         done(shard, result)

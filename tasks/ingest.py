@@ -122,6 +122,7 @@ def ingest(source: Source) -> list[Artifact]:
         for snapshot in known:
             run.reuse(snapshot)
         return known
+    run.console.line(f"ingest          {source.name}: {len(fresh):,} new files of {len(paths):,}")
     rows = sorted(fresh.values(), key=lambda row: (row["path"], row["sha256"]))
     digest = hashlib.sha256(canonical_json(rows).encode()).hexdigest()
     config = SnapshotConfig(source=source.name, holds=source.holds, license=source.license, files=digest)
@@ -140,4 +141,6 @@ def make_snapshot(rows: Sequence[Mapping[str, Any]]) -> Stage[SnapshotConfig]:
     def plan(inputs: Any, config: SnapshotConfig) -> list[Shard]:
         return [Shard(0, {"files": config.files}, len(rows))]
 
-    return Stage("ingest", 1, "snapshot", SnapshotConfig, {"part": FILES}, plan, write, here=True, unit="files")
+    return Stage(
+        "ingest", 1, "snapshot", SnapshotConfig, {"part": FILES}, plan, write, here=True, unit="files", explains=False
+    )

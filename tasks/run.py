@@ -45,7 +45,7 @@ class Run:
         self.steps.append(step)
         state = "reused" if step.reused else f"made in {step.seconds:.1f} s"
         self.console.line(
-            f"{step.stage:<12} {step.artifact.fingerprint[:12]}  {step.artifact.manifest.rows:>9,} rows  {state}"
+            f"{step.stage:<15} {step.artifact.fingerprint[:12]}  {step.artifact.manifest.rows:>9,} rows  {state}"
         )
 
     def reuse(self, artifact: Artifact) -> None:

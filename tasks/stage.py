@@ -65,8 +65,9 @@ class Stage(Generic[C]):
 
     `plan(inputs, config)` cuts the work into shards; `work(shard, config, output, watch)` does one, in a worker process
     (or in this process where `here` is true: for what uses the whole machine by itself). `tables` are what it writes,
-    or a function of the configuration that gives them (where it sets the width of a list). `kind` is what the SQL views
-    go by: "snapshot", "documents", "annotation", "decisions", "corpus", "tokens", "model", "evaluation", …
+    or a function of the configuration that gives them (where it sets the width of a list). `explains`: whether
+    a missing artifact is compared with the nearest one that exists. `kind` is what the SQL views go by: "snapshot", "documents",
+    "annotation", "decisions", "corpus", "tokens", "model", "evaluation", …
     """
 
     name: str
@@ -78,6 +79,7 @@ class Stage(Generic[C]):
     work: Callable[[Shard, C, ShardOutput, Watch], None]
     here: bool = False
     unit: str = "rows"
+    explains: bool = True
     fn: Callable[..., Any] | None = None
     summary: Callable[[Artifact], list[dict[str, Any]]] | None = None
     describe: Callable[[Artifact], str] | None = None
@@ -119,12 +121,12 @@ class Stage(Generic[C]):
         found = run.lake.find(identity)
         changed: list[str] = []
         if found is None:
-            nearest = run.lake.differences(identity)
+            nearest = run.lake.differences(identity) if self.explains else None
             if nearest is not None:
                 changed = [str(one) for one in nearest[1]]
                 shown = "; ".join(changed[:4]) + (f"; and {len(changed) - 4} more" if len(changed) > 4 else "")
                 run.console.line(
-                    f"{self.name:<12} {identity.fingerprint[:12]}  "
+                    f"{self.name:<15} {identity.fingerprint[:12]}  "
                     f"differs from {nearest[0].fingerprint[:12]} in {shown}"
                 )
             artifact = _in_prefect(self, settings, given, run)
@@ -159,7 +161,7 @@ class Stage(Generic[C]):
         records = staging.finished({shard.index: shard.key for shard in shards})
         if records:
             run.console.line(
-                f"{self.name:<12} going on: {len(records)} of {len(shards)} shards were finished by an earlier run"
+                f"{self.name:<15} going on: {len(records)} of {len(shards)} shards were finished by an earlier run"
             )
         todo = sorted((s for s in shards if s.index not in records), key=lambda shard: (-shard.size, shard.index))
         progress = Progress(run.console, self.name, len(shards), sum(s.size for s in todo), self.unit, observe)
@@ -170,7 +172,8 @@ class Stage(Generic[C]):
             behind[0] += shard.size
 
         def moved(units: int, _shards_done: int) -> None:
-            progress.update(units, len(records), max(behind[0], units if self.unit == "rows" else 0))
+            counted = units if self.here or self.unit == "rows" else 0
+            progress.update(units, len(records), max(behind[0], counted))
 
         executor = ShardExecutor(workers=0) if self.here else shared_executor(run.workers)
         executor.cpu_seconds = run.cpu_seconds
