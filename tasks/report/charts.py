@@ -83,7 +83,7 @@ def line_chart(
         if tick <= x_high * (1 + 1e-9):
             parts.append(text(scale_x(tick), bottom + 18, short(tick), size=11, fill=SOFT, anchor="middle"))
     parts.append(text((left + right) / 2, height - 8, x_label, size=11, fill=SOFT, anchor="middle"))
-    label_places = _spread([(scale_y(points[-1][1]) + 4, name) for name, points in drawn.items()], 16)
+    label_places = _spread([(scale_y(points[-1][1]) + 4, name) for name, points in drawn.items()], 16, bottom)
     for number, (name, points) in enumerate(drawn.items()):
         color, shown = SERIES[number % len(SERIES)], thin(points)
         way = " ".join(f"{scale_x(x):.1f},{scale_y(y):.1f}" for x, y in shown)
@@ -244,14 +244,15 @@ def _spot(x: float, y: float, color: str, hint: str, seen: bool) -> str:
     return f'<circle cx="{x:.1f}" cy="{y:.1f}" fill="{color}" {look}><title>{safe(hint)}</title></circle>'
 
 
-def _spread(places: list[tuple[float, str]], apart: float) -> dict[str, float]:
-    """Places of labels moved down until no two are nearer than `apart`."""
+def _spread(places: list[tuple[float, str]], apart: float, lowest: float) -> dict[str, float]:
+    """Places of labels moved until no two are nearer than `apart` and none is below `lowest`."""
     found: dict[str, float] = {}
     last = -math.inf
     for place, name in sorted(places):
         last = max(place, last + apart)
         found[name] = last
-    return found
+    below = max(last - lowest, 0)
+    return {name: place - below for name, place in found.items()}
 
 
 def _pair(rows: Sequence, others: Sequence, missing: object) -> list[tuple]:

@@ -6,7 +6,6 @@ from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from storage.artifact import Artifact
 from storage.files import write_text
@@ -63,7 +62,7 @@ def render(facts: Facts, recipe_name: str, used: Sequence[Artifact], changes: di
             written=datetime.now(UTC),
             code=code_revision(),
             tiles=headline(facts),
-            charts={name: Markup(svg) if svg else None for name, svg in charts.items()},
+            charts=charts,
             histograms=histograms,
             limits={limit.rule: limit for found in limits.values() for limit in found},
             baselines=BASELINES,
