@@ -13,6 +13,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from importlib import import_module
 
 LINK = re.compile(rb'href="/(help/[^"?#]+|static/[^"?#]+\.(?:css|js|png))"')
 NOWHERE = "help/no-such-topic"
@@ -64,10 +65,10 @@ def crawl(application: Callable) -> Iterator[dict[str, str]]:
 def main(folder: str, style: str) -> None:
     """Write every answer to standard output, in order of paths."""
     sys.path.insert(0, folder)
-    from mercurial import commands, hg  # type: ignore[import-not-found]
-    from mercurial import ui as settings  # type: ignore[import-not-found]
-    from mercurial.hgweb import hgweb_mod  # type: ignore[import-not-found]
-
+    settings = import_module("mercurial.ui")
+    hg = import_module("mercurial.hg")
+    hgweb_mod = import_module("mercurial.hgweb.hgweb_mod")
+    commands = import_module("mercurial.commands")
     assert commands.table, "the commands, whose help is asked for, register themselves at import"
     with tempfile.TemporaryDirectory() as name:  # hgweb shows a repository; this one stays empty
         ui = settings.ui.load()
