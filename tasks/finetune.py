@@ -56,7 +56,7 @@ class FinetuneConfig(StageConfig):
 
     steps: int = Field(default=400, ge=1, description="Optimizer steps.")
     tokens_per_step: int = Field(default=1024, ge=1, description="Tokens of a step; rounded to whole rows.")
-    learning_rate: float = Field(default=1e-3, gt=0, description="Peak learning rate; below that of pretraining.")
+    learning_rate: float = Field(default=3e-3, gt=0, description="Peak learning rate; half that of pretraining.")
     weight_decay: float = Field(default=0.1, ge=0, description="Decay of matrices.")
     warmup_share: float = Field(default=0.05, ge=0, le=1, description="Share of the steps in which the rate rises.")
     decay_share: float = Field(default=0.5, ge=0, le=1, description="Share of the steps in which it falls to 0.")

@@ -37,7 +37,7 @@ class PretrainConfig(StageConfig):
     training: TrainingConfig = TrainingConfig(steps=4000)
     confine: bool = Field(
         default=False,
-        description="A token sees its own document alone. Costs about a sixth of the speed on a CPU (a dense mask).",
+        description="A token sees its own document alone: a dense mask, some 2 % slower at a context of 256 on a CPU.",
     )
     validations: int = Field(default=10, ge=0, description="How often the held-out loss is measured, evenly spread.")
     validation_rows: int = Field(default=64, ge=1, description="Rows of the validation part that it is measured on.")

@@ -98,7 +98,10 @@ def running(
     finally:
         _current.reset(token)
         made = [step.artifact for step in run.steps]
-        runs.end(run.lake, run.id, state, message, made, {step.stage: step.seconds for step in run.steps})
+        seconds: dict[str, float] = {}
+        for step in run.steps:
+            seconds[step.stage] = seconds.get(step.stage, 0.0) + step.seconds
+        runs.end(run.lake, run.id, state, message, made, seconds)
 
 
 @functools.cache

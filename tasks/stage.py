@@ -65,9 +65,9 @@ class Stage(Generic[C]):
 
     `plan(inputs, config)` cuts the work into shards; `work(shard, config, output, watch)` does one, in a worker process
     (or in this process where `here` is true: for what uses the whole machine by itself). `tables` are what it writes,
-    or a function of the configuration that gives them (where it sets the width of a list). `explains`: whether
-    a missing artifact is compared with the nearest one that exists. `kind` is what the SQL views go by: "snapshot", "documents",
-    "annotation", "decisions", "corpus", "tokens", "model", "evaluation", …
+    or a function of the configuration that gives them (where it sets the width of a list). `explains`: whether a
+    missing artifact is compared with the nearest one that exists. `kind` is what the SQL views go by: "snapshot",
+    "documents", "annotation", "decisions", "corpus", "tokens", "model", "evaluation", …
     """
 
     name: str
