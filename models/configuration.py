@@ -36,18 +36,19 @@ class DecoderConfig(BaseModel):
 
     @classmethod
     def from_depth(cls, depth: int, vocabulary_size: int, context_length: int, **changes: Any) -> "DecoderConfig":
-        """Everything from one dial, the number of layers; `changes` overrule single fields.
+        """Everything from one dial, the number of layers; `changes` overrule single fields, the rest follows them.
 
         - Width 64·depth: at equal compute the loss is flat over a wide range of widths per layer (Kaplan et al.
           2020, figure 5), and 64 is where GPT-2 and GPT-3 begin (768/12). Few wide layers also suit a CPU.
-        - Head width 64, as there, so `depth` heads. As many key-value heads up to depth 7, where the cache is small;
+        - Head width 64, as there, so `depth` heads; as many key-value heads up to depth 7, where the cache is small;
           then one for four where that fits (Ainslie et al. 2023: next to no loss, a quarter of the cache).
         - MLP width 8/3·width, rounded up to 32: as many parameters as a 4·width MLP, in three matrices (Shazeer 2020).
         - Embeddings are tied below 12 layers: there the embedding is a large share of all parameters.
         """
         if depth < 1:
             raise ValueError(f"The depth is {depth}; it must be 1 or more.")
-        width, heads = 64 * depth, depth
+        width, head_width = changes.get("width", 64 * depth), changes.get("head_width", 64)
+        heads = changes.get("heads", max(1, width // head_width))
         derived = {
             "vocabulary_size": vocabulary_size,
             "context_length": context_length,
@@ -55,7 +56,7 @@ class DecoderConfig(BaseModel):
             "width": width,
             "heads": heads,
             "key_value_heads": heads // 4 if depth >= 8 and heads % 4 == 0 else heads,
-            "head_width": 64,
+            "head_width": head_width,
             "mlp_width": 32 * math.ceil(width * 8 / 3 / 32),
             "tied_embeddings": depth < 12,
         }

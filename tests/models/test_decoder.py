@@ -138,3 +138,8 @@ def test_top_k_and_top_p_keep_the_most_probable():
 def test_numbers_out_of_range_are_refused_at_once(decoder, wrong):
     with pytest.raises(ValueError, match="temperature"):
         generate(decoder, [1], longest=1, **wrong)
+
+
+def test_what_is_not_said_follows_from_what_is():
+    config = DecoderConfig.from_depth(3, 100, 8, width=96, head_width=32)
+    assert (config.heads, config.key_value_heads, config.mlp_width) == (3, 3, 256)
