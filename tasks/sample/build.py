@@ -34,7 +34,7 @@ from tasks.sample.carriers import Carrier
 from tasks.sample.fetch import clear_leavings
 from tasks.sample.warcs import Page, write_warc
 
-BUILDER_VERSION = 3
+BUILDER_VERSION = 4
 """Raised with every change of what is built, so that samples of an earlier version are built anew."""
 
 MANIFEST = "sample.json"

@@ -65,11 +65,8 @@ def crawl(application: Callable) -> Iterator[dict[str, str]]:
 def main(folder: str, style: str) -> None:
     """Write every answer to standard output, in order of paths."""
     sys.path.insert(0, folder)
-    settings = import_module("mercurial.ui")
-    hg = import_module("mercurial.hg")
-    hgweb_mod = import_module("mercurial.hgweb.hgweb_mod")
-    commands = import_module("mercurial.commands")
-    assert commands.table, "the commands, whose help is asked for, register themselves at import"
+    import_module("mercurial.initialization").init()  # commands and help topics register themselves there
+    hg, settings, hgweb_mod = [import_module(f"mercurial.{one}") for one in ("hg", "ui", "hgweb.hgweb_mod")]
     with tempfile.TemporaryDirectory() as name:  # hgweb shows a repository; this one stays empty
         ui = settings.ui.load()
         for key, value in {b"style": style.encode(), b"name": b"manual", b"cache": b"no"}.items():
