@@ -20,6 +20,7 @@ from tasks.stage import Inputs, Shard, Stage, StageConfig
 TOYS = (
     Deployment("tests.deployments.toys.slow", "slow"),
     Deployment("tests.deployments.toys.failing", "failing"),
+    Deployment("flows.refresh.refresh", "refresh", cron="0 3 * * *"),
     Deployment("tests.deployments.toys.counting", "counting", ("scheduled",), cron="*/5 * * * *"),
 )
 

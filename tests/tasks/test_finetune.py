@@ -24,8 +24,9 @@ from storage.artifact import Artifact, Identity
 from storage.commit import stage_artifact
 from storage.lake import Lake
 from storage.sql import connect
+from tasks.chat_rows import HELD, TRAIN, fill_rows, lay_out
 from tasks.conversations import ConversationsConfig, read_conversations
-from tasks.finetune import HELD, TRAIN, fill_rows, finetune, lay_out
+from tasks.finetune import finetune
 from tasks.ingest import Source, ingest
 from tasks.run import running
 from tasks.stage import StageFailed

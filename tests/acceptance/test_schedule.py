@@ -1,0 +1,83 @@
+"""New files in a source become a new corpus version on a schedule: the real flows on a real server and worker."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from storage import names
+from storage.artifact import Artifact
+from storage.lake import Lake
+from tests.acceptance.world import write_warc, write_world
+from tests.deployments.test_up import REPOSITORY, Served, wait_for
+
+pytestmark = pytest.mark.slow
+
+
+class Real(Served):
+    """`gristmill up`, the command itself, with the deployments that ship."""
+
+    def start(self) -> None:
+        options = ["--lake", self.lake, "--port", self.ports[0], "--reports-port", self.ports[1]]
+        command = [sys.executable, "-u", "-m", "flows.cli.app", "up", *options]
+        script = f"{' '.join(map(str, command))} > {self.log} 2>&1 & echo $!"
+        given = subprocess.run(["bash", "-c", script], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True)
+        self.pid = int(given.stdout)
+        wait_for(lambda: "Press Run" in self.log.read_text() or not psutil.pid_exists(self.pid), 180)
+        assert "Press Run" in self.log.read_text(), self.log.read_text()
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Real]:
+    real = Real(tmp_path / "lake", tmp_path / "log.txt")
+    try:
+        real.start()
+        yield real
+    finally:
+        for process in real.processes():
+            process.kill()
+
+
+def corpora(lake: Path) -> list[Artifact]:
+    """Every version of the corpus, oldest first."""
+    return [artifact for _, artifact, _ in names.history(Lake(lake), "mill/corpus")]
+
+
+def _never_read(path: Path) -> int:
+    """Set the time of the last reading far back, where any reading moves it (also under relatime); gives that time."""
+    os.utime(path, ns=(1_000_000_000, path.stat().st_mtime_ns))
+    return path.stat().st_atime_ns
+
+
+@pytest.mark.timeout(600)
+def test_a_new_file_becomes_a_new_corpus_version_on_a_schedule_and_no_old_file_is_read(up: Real, tmp_path: Path):
+    recipe = write_world(tmp_path / "world", warcs=2)
+    first = up.run("refresh", recipe=str(recipe))
+    assert up.ended(first)["type"] == "COMPLETED", up.state(first)
+    assert len(corpora(up.lake)) == 1
+
+    deployment = up.deployment("refresh")
+    up.api("PATCH", f"deployments/{deployment['id']}", json={"parameters": {"recipe": str(recipe)}})
+    (schedule,) = deployment["schedules"]
+    every_minute = {"schedule": {"cron": "* * * * *", "timezone": "UTC"}, "active": True}
+    up.api("PATCH", f"deployments/{deployment['id']}/schedules/{schedule['id']}", json=every_minute)
+
+    old = sorted((tmp_path / "world" / "pages").iterdir())
+    opened = {path: _never_read(path) for path in old}
+    write_warc(tmp_path / "world" / "pages" / "new.warc.gz", 900, 9)
+    wait_for(lambda: len(corpora(up.lake)) > 1, 240)
+
+    assert {path: path.stat().st_atime_ns for path in old} == opened
+    lake = Lake(up.lake)
+    snapshots = lake.artifacts("ingest")
+    assert [one.rows() for one in snapshots] == [2, 1]
+    assert snapshots[1].read(["path"]).column("path").to_pylist() == ["new.warc.gz"]
+    assert [one.rows() for one in lake.artifacts("extract")][1] == 9
+    assert len(lake.artifacts("extract")) == 2
+    assert corpora(up.lake)[-1].inputs("documents") == lake.artifacts("extract")
+    runs = up.api("POST", "flow_runs/filter", json={"flow_runs": {"deployment_id": {"any_": [deployment["id"]]}}})
+    assert any(run["auto_scheduled"] and run["state_type"] in ("RUNNING", "COMPLETED") for run in runs)
