@@ -1,1 +1,1 @@
-"""What is learned: the decoder, its optimizer and training loop, the tokenizer, classifiers. Imports nothing of ours."""
+"""What is learned: decoder, optimizer and training loop, tokenizer, classifiers. Imports nothing of ours."""

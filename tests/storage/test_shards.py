@@ -1,6 +1,7 @@
 """The one writer: equal rows give equal bytes."""
 
 import hashlib
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ def test_equal_rows_give_equal_bytes_however_they_arrive(tmp_path_factory, layou
     folder = tmp_path_factory.mktemp("rows")
     whole = pa.RecordBatch.from_pylist([{"n": n, "text": text} for n, text in rows], schema=declared.schema)
     bounds = sorted({0, *(min(cut, len(rows)) for cut in cuts), len(rows)})
-    pieces = [whole.slice(a, b - a) for a, b in zip(bounds, bounds[1:], strict=False)]
+    pieces = [whole.slice(a, b - a) for a, b in itertools.pairwise(bounds)]
     assert _written(folder, [whole], declared) == _written(folder, pieces, declared)
 
 

@@ -242,14 +242,14 @@ def test_files_outside_the_lake_are_not_read(filled, tmp_path, query):
     secret.write_text("a,b\n1,2\n")
     connection = connect(filled)
     restrict(connection, filled.root)
-    with pytest.raises(duckdb.Error, match="(?i)permission|disabled|not allowed"):
+    with pytest.raises(duckdb.Error, match=r"(?i)permission|disabled|not allowed"):
         run_query(connection, query.format(secret=secret))
 
 
 def test_a_query_that_takes_too_long_is_stopped(filled):
     connection = connect(filled)
     restrict(connection, filled.root)
-    with pytest.raises(Refused, match="more than 0.5 s"):
+    with pytest.raises(Refused, match=r"more than 0\.5 s"):
         run_query(connection, "select sum(a.range * b.range) from range(10000000) a, range(10000000) b", seconds=0.5)
 
 

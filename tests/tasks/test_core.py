@@ -103,7 +103,8 @@ def test_every_record_is_a_document_or_a_loss_and_the_bytes_are_covered(tmp_path
     }
     for name, size in ((path.name, path.stat().st_size) for path in (tmp_path / "source").iterdir()):
         ranges = sql.execute(
-            'select "offset", length from lines where file = $1 union all select "offset", length from losses where file = $1 order by 1',
+            """select "offset", length from lines where file = $1
+            union all select "offset", length from losses where file = $1 order by 1""",
             [name],
         ).fetchall()
         assert ranges[0][0] == 0
