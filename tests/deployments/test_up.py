@@ -15,7 +15,7 @@ import pytest
 from flows.environment import running_server
 from storage.lake import Lake
 from storage.names import latest
-from tests.acceptance.world import RECIPE, write_conversations, write_questions, write_warc
+from tests.acceptance.world import write_warc, write_world
 from tests.deployments.served import REPOSITORY, Served, free_ports, wait_for
 
 pytestmark = pytest.mark.slow
@@ -115,22 +115,19 @@ def test_a_schedule_is_off_until_it_is_switched_on_and_then_gives_scheduled_runs
 
 
 def test_a_new_warc_is_taken_by_the_scheduled_refresh_and_no_old_file_is_read(served: Served, tmp_path: Path):
-    write_warc(tmp_path / "pages" / "0.warc.gz", first=0, pages=30)
-    write_conversations(tmp_path / "talks" / "talks.jsonl")
-    write_questions(tmp_path / "quiz" / "quiz.jsonl", "sums")
-    (tmp_path / "mill.yaml").write_text(RECIPE)
-    assert served.ended(served.run("refresh", recipe=str(tmp_path / "mill.yaml")))["type"] == "COMPLETED"
+    recipe = str(write_world(tmp_path, warcs=1))
+    assert served.ended(served.run("refresh", recipe=recipe))["type"] == "COMPLETED"
     lake = Lake(served.lake)
     first = latest(lake, "mill/corpus")
     assert first is not None
 
-    old, new = tmp_path / "pages" / "0.warc.gz", tmp_path / "pages" / "1.warc.gz"
+    old, new = tmp_path / "pages" / "crawl-0.warc.gz", tmp_path / "pages" / "crawl-1.warc.gz"
     os.utime(old, ns=(1, old.stat().st_mtime_ns))  # a time of access that any read would move
     write_warc(tmp_path / "elsewhere.warc.gz", first=500, pages=12)
     os.rename(tmp_path / "elsewhere.warc.gz", new)
     deployment = served.deployment("refresh")
     path = f"deployments/{deployment['id']}/schedules/{deployment['schedules'][0]['id']}"
-    content = {"parameters": {"recipe": str(tmp_path / "mill.yaml")}, "schedule": {"interval": 20}}
+    content = {"parameters": {"recipe": recipe}, "schedule": {"interval": 20}}
     served.api("PATCH", path, json=content | {"active": True})
     second = wait_for(lambda: found if (found := latest(lake, "mill/corpus")) != first else None)
     served.api("PATCH", path, json={"active": False})
