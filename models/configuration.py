@@ -118,7 +118,7 @@ class TrainingConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     steps: int | None = Field(default=None, ge=1, description="How many optimizer steps; or give `tokens`.")
     tokens: int | None = Field(default=None, ge=1, description="How many tokens are read in all; or give `steps`.")
-    tokens_per_step: int = Field(default=512, ge=1, description="Tokens of one optimizer step; rounded to whole rows.")
+    tokens_per_step: int = Field(default=1024, ge=1, description="Tokens of one optimizer step; rounded to whole rows.")
     rows_at_once: int = Field(
         default=64, ge=1, description="Rows in one forward pass; a larger step adds up gradients."
     )
