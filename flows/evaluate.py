@@ -7,7 +7,7 @@ from flows.recipe import Recipe
 from flows.session import give_name, named, session
 from storage.artifact import Artifact
 from tasks import evaluate as stages
-from tasks.ingest import ingest
+from tasks.ingest import Source, ingest
 from tasks.questions import read_questions
 
 
@@ -28,8 +28,13 @@ def evaluate(
 
 def score(recipe: Recipe, model: Artifact, corpus: Artifact, name: str = "scores") -> Artifact:
     """What a model scores on its corpus's validation part and on the recipe's questions; named `<recipe>/<name>`."""
-    sources = recipe.holding("questions")
-    questions = [read_questions(recipe.questions, snapshot=one) for source in sources for one in ingest(source)]
+    questions = [one for source in recipe.holding("questions") for one in ask(source, recipe)]
     return give_name(
         f"{recipe.name}/{name}", stages.evaluate(recipe.evaluation, model=model, corpus=corpus, questions=questions)
     )
+
+
+def ask(source: Source, recipe: Recipe) -> list[Artifact]:
+    """The questions of each snapshot of a source."""
+    config = recipe.questions.model_copy(update={"fields": {**recipe.questions.fields, **source.fields}})
+    return [read_questions(config, snapshot=snapshot) for snapshot in ingest(source)]

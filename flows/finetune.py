@@ -8,7 +8,7 @@ from flows.session import give_name, named, session
 from storage.artifact import Artifact
 from tasks import finetune as stages
 from tasks.conversations import read_conversations
-from tasks.ingest import ingest
+from tasks.ingest import Source, ingest
 
 
 @flow(log_prints=False, persist_result=False)
@@ -26,10 +26,13 @@ def finetune(
 
 def tune(recipe: Recipe, base: Artifact) -> Artifact:
     """The fine-tuned model of a recipe; its name is `<recipe>/tuned`."""
-    sources = recipe.holding("conversations")
-    conversations = [
-        read_conversations(recipe.conversations, snapshot=one) for source in sources for one in ingest(source)
-    ]
+    conversations = [one for source in recipe.holding("conversations") for one in converse(source, recipe)]
     return give_name(
         f"{recipe.name}/tuned", stages.finetune(recipe.finetuning, model=base, conversations=conversations)
     )
+
+
+def converse(source: Source, recipe: Recipe) -> list[Artifact]:
+    """The conversations of each snapshot of a source."""
+    config = recipe.conversations.model_copy(update={"fields": {**recipe.conversations.fields, **source.fields}})
+    return [read_conversations(config, snapshot=snapshot) for snapshot in ingest(source)]

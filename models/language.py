@@ -19,7 +19,7 @@ class ModelRef(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str
     sha256: str
-    path: str | None = Field(None, exclude=True)
+    path: str | None = Field(default=None, exclude=True)
 
 
 LID_176 = ModelRef(name="lid.176.ftz", sha256="8f3472cfe8738a7b6099e8e999c3cbfae0dcd15696aac7d7738a8039db603e83")
@@ -54,13 +54,17 @@ def locate(model: ModelRef) -> Path:
     )
 
 
-@functools.cache
 def load(model: ModelRef) -> Any:
     """The loaded fastText model, once a process."""
+    return _load(str(locate(model)))
+
+
+@functools.cache
+def _load(path: str) -> Any:
     import fasttext
 
-    fasttext.FastText.eprint = lambda *ignored: None  # it warns at every load
-    return fasttext.load_model(str(locate(model)))
+    setattr(fasttext.FastText, "eprint", lambda *ignored: None)  # noqa: B010 (it warns at every load)
+    return fasttext.load_model(path)
 
 
 def predict(model: ModelRef, texts: list[str]) -> tuple[list[list[str]], list[list[float]]]:

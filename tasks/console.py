@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 from typing import TextIO
 
 PLAIN_SECONDS = 10.0
@@ -30,7 +31,15 @@ class Console:
 class Progress:
     """How far a stage is: shards done, units a second, time left. Calls `observe` now and then with the share done."""
 
-    def __init__(self, console: Console, label: str, shards: int, size: int, unit: str, observe=None) -> None:
+    def __init__(
+        self,
+        console: Console,
+        label: str,
+        shards: int,
+        size: int,
+        unit: str,
+        observe: Callable[[float], None] | None = None,
+    ) -> None:
         self.console, self.label, self.shards, self.size, self.unit = console, label, shards, max(size, 1), unit
         self.started = self.said = time.monotonic()
         self.observe = observe

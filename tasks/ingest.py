@@ -34,10 +34,10 @@ class Source(StageConfig):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Name of the source; part of every doc_id.")
     path: str = Field(description="A file, a folder (everything below it), or a glob such as crawl/**/*.warc.gz.")
-    holds: Format = Field("documents", description="documents, conversations or questions.")
-    license: str | None = Field(None, description="Licence of the records, where they do not state their own.")
+    holds: Format = Field(default="documents", description="documents, conversations or questions.")
+    license: str | None = Field(default=None, description="Licence of the records, where they do not state their own.")
     fields: dict[str, str] = Field(
-        {}, description="For JSONL and Parquet: our field → the column's name, where it is not the usual one."
+        default={}, description="For JSONL and Parquet: our field → the column's name, where it is not the usual one."
     )
 
 

@@ -15,8 +15,8 @@ _LINE_ENDS = re.compile(r"\s+")
 class LanguageConfig(StageConfig):
     """Which model looks at how much of a text. Which languages stay is in the recipe's `decide` section."""
 
-    model: ModelRef = Field(LID_176, description="A fastText language identification model.")
-    characters: int = Field(1000, ge=1, description="How many characters are looked at, from the start.")
+    model: ModelRef = Field(default=LID_176, description="A fastText language identification model.")
+    characters: int = Field(default=1000, ge=1, description="How many characters are looked at, from the start.")
 
 
 @stage("language", version=1, reads=["text"], writes=LANGUAGE)

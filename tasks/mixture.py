@@ -46,7 +46,7 @@ class ComposeConfig(StageConfig):
     `{sources: {books: {weight: 0.25, max_epochs: 2}, code: {weight: 0.1}}, budget_bytes: 16000000}`.
     """
 
-    sources: dict[str, SourceMixture] = Field({}, description="What differs for a source, by its name.")
+    sources: dict[str, SourceMixture] = Field(default={}, description="What differs for a source, by its name.")
     temperature: Annotated[float, Field(gt=0, description="Evens out sources without a weight: 1 is by size.")] = 1.0
     budget_bytes: Annotated[int | None, Field(gt=0, description="Training bytes at most, copies counted.")] = None
     budget_tokens: Annotated[int | None, Field(gt=0, description="The same in tokens, through bytes_per_token.")] = None

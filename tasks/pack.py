@@ -35,8 +35,10 @@ SPANS_AT_ONCE = 1 << 16
 class PackConfig(StageConfig):
     """How long a row is, and the seed of the documents' order."""
 
-    context_length: int = Field(256, ge=1, description="Tokens that the model sees at once; a row holds one more.")
-    seed: int = Field(0, ge=0, lt=1 << 63, description="Of the order in which documents are laid end to end.")
+    context_length: int = Field(
+        default=256, ge=1, description="Tokens that the model sees at once; a row holds one more."
+    )
+    seed: int = Field(default=0, ge=0, lt=1 << 63, description="Of the order in which documents are laid end to end.")
 
 
 @dataclass(frozen=True)

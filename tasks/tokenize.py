@@ -31,7 +31,7 @@ class TokenizeConfig(StageConfig):
     """How wide a token is. The tokenizer decides that: `fitting(tokenizer)` gives the configuration for it."""
 
     token_type: Literal["uint16", "uint32"] = Field(
-        "uint16", description="uint16 where the vocabulary has at most 65,536 tokens, else uint32."
+        default="uint16", description="uint16 where the vocabulary has at most 65,536 tokens, else uint32."
     )
 
 

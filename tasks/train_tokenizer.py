@@ -31,11 +31,13 @@ class TokenizerConfig(StageConfig):
     """How large the vocabulary is, and how much text it is learned from."""
 
     vocabulary_size: int = Field(
-        4096, ge=SMALLEST_VOCABULARY, description="Tokens, control tokens and bytes among them."
+        default=4096, ge=SMALLEST_VOCABULARY, description="Tokens, control tokens and bytes among them."
     )
-    min_frequency: int = Field(2, ge=1, description="How often a pair must stand in the text to become a token.")
+    min_frequency: int = Field(
+        default=2, ge=1, description="How often a pair must stand in the text to become a token."
+    )
     max_bytes: int = Field(
-        256 << 20,
+        default=256 << 20,
         ge=1,
         description="No further document is read once this much text was (UTF-8 bytes, from the start of the corpus).",
     )

@@ -1,5 +1,6 @@
 """The command `gristmill`: one subcommand a capability, errors as sentences, Ctrl-C that leaves nothing half done."""
 
+import importlib
 import os
 import sys
 from pathlib import Path

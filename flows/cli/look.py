@@ -1,6 +1,7 @@
 """Commands that look into a lake: sql, artifacts, show, explain, report."""
 
 import enum
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -60,9 +61,9 @@ def sql(
 
 def prompt(answer: Any) -> None:
     """Read queries line by line (up to a semicolon) and answer each; ends with Ctrl-D, `exit` or `quit`."""
-    import readline  # noqa: F401 (arrow keys and history at the prompt)
-
     import duckdb
+
+    importlib.import_module("readline")  # arrow keys and history at the prompt
 
     print("One SELECT at a time, ended by ';'. `show tables;` lists the views. Ctrl-D ends.", file=sys.stderr)
     waiting = ""
