@@ -39,8 +39,9 @@ DEFAULT_LAKE = Path("lake")
 
 
 def prepare_environment(lake: Path) -> None:
-    """Prefect's settings, before its first import; its own log lines only from warnings on."""
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+    """Prefect's settings, before its first import. It logs the traceback of every error that is raised on: here the
+    command line says what there is to say."""
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     prepare(lake)
 
 
@@ -166,8 +167,8 @@ def expected_errors() -> tuple[type[BaseException], ...]:
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 an error that is explained, 2 wrong usage, 130 stopped by Ctrl-C."""
-    import flows.cli.look
-    import flows.cli.use  # noqa: F401 (adds the commands that use a model, and `up`)
+    for module in ("flows.cli.look", "flows.cli.use"):  # each adds its commands to the app
+        importlib.import_module(module)
 
     try:
         app()
@@ -185,7 +186,3 @@ def main() -> None:
             raise
         print(f"gristmill: {error}", file=sys.stderr)
         raise SystemExit(1) from None
-
-
-if __name__ == "__main__":
-    main()

@@ -23,7 +23,7 @@ class Real(Served):
 
     def start(self) -> None:
         options = ["--lake", self.lake, "--port", self.ports[0], "--reports-port", self.ports[1]]
-        command = [sys.executable, "-u", "-m", "flows.cli.app", "up", *options]
+        command = [sys.executable, "-u", "-m", "flows.cli", "up", *options]
         script = f"{' '.join(map(str, command))} > {self.log} 2>&1 & echo $!"
         given = subprocess.run(["bash", "-c", script], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True)
         self.pid = int(given.stdout)
