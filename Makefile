@@ -21,6 +21,7 @@ run: $(STAMP)
 	$(VENV)/bin/gristmill run $(RECIPE)
 
 test: $(STAMP)
+	@$(VENV)/bin/gristmill sample
 	$(VENV)/bin/python -m pytest $(TESTS)
 
 lint: $(STAMP)

