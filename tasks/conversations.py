@@ -129,9 +129,14 @@ def _message(turn: object) -> Message:
     if not isinstance(turn, Mapping):
         raise Unusable(ConversationLoss.BAD_ROW, f"a turn is a {type(turn).__name__}, not an object")
     role = find(turn, ("role", "from"))
-    if role not in ROLES:
-        raise Unusable(ConversationLoss.UNKNOWN_ROLE, str(role)[:40] if isinstance(role, str) else "none")
+    if not isinstance(role, str) or role not in ROLES:
+        raise Unusable(ConversationLoss.UNKNOWN_ROLE, _shown(role) if isinstance(role, str) else "none")
     return {"role": ROLES[role], "content": _content(find(turn, ("content", "value")))}
+
+
+def _shown(kind: object) -> str:
+    """What a row calls a kind or role, short, and always text: JSON may hold half a surrogate pair."""
+    return str(kind)[:40].encode(errors="replace").decode()
 
 
 def _content(content: object) -> str:
@@ -146,7 +151,7 @@ def _content(content: object) -> str:
         kind = part.get("type") if isinstance(part, Mapping) else None
         text = find(part, ("text", "value")) if isinstance(part, Mapping) else None
         if kind != "text" or not isinstance(text, str):
-            raise Unusable(ConversationLoss.BAD_ROW, f"a part of a content is of type {str(kind)[:40]}, not text")
+            raise Unusable(ConversationLoss.BAD_ROW, f"a part of a content is of type {_shown(kind)}, not text")
         texts.append(text)
     return "".join(texts).strip()
 

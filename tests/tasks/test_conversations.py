@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from storage.artifact import Artifact
@@ -21,7 +21,8 @@ from tasks.conversations import (
     split_of,
 )
 from tasks.ingest import Source, ingest
-from tasks.rows import Row, Unread, Unusable, read_rows
+from tasks.questions import QuestionsConfig, read_question
+from tasks.rows import Row, Unread, Unusable, is_text, read_rows
 from tasks.run import running
 
 CONFIG = ConversationsConfig()
@@ -78,6 +79,9 @@ def test_named_columns_are_taken():
         ({"messages": [ASKED, {"role": "assistant", "content": " \n"}]}, ConversationLoss.EMPTY_TURN),
         ({"messages": [ASKED, {"role": "assistant", "content": None}]}, ConversationLoss.EMPTY_TURN),
         ({"messages": [ASKED, {"role": "tool", "content": "{}"}, SAID]}, ConversationLoss.UNKNOWN_ROLE),
+        ({"messages": [{"role": ["user"], "content": "x"}, SAID]}, ConversationLoss.UNKNOWN_ROLE),
+        ({"messages": [{"role": {"name": "user"}, "content": "x"}, SAID]}, ConversationLoss.UNKNOWN_ROLE),
+        ({"messages": [{"role": "\ud800", "content": "x"}, SAID]}, ConversationLoss.UNKNOWN_ROLE),
         ({"messages": [SAID, ASKED]}, ConversationLoss.ROLE_ORDER),
         ({"messages": [ASKED, ASKED, SAID]}, ConversationLoss.ROLE_ORDER),
         ({"messages": [ASKED, SAID, SAID]}, ConversationLoss.ROLE_ORDER),
@@ -90,6 +94,35 @@ def test_what_is_no_conversation_says_why(row, reason):
     with pytest.raises(Unusable) as raised:
         read_conversation(row, CONFIG)
     assert raised.value.reason == reason
+    assert is_text(raised.value.detail)
+
+
+ROLE = st.sampled_from(["user", "assistant", "system", "tool"])
+WORDS = st.sampled_from(["", "text", "Grain.", "A", "1", "\ud800"]) | st.text(max_size=4)
+KEYS = st.sampled_from(["messages", "prompt", "response", "system", "input", "role", "content", "type", "text", "from"])
+QUESTION_KEYS = st.sampled_from(["context", "choices", "gold", "label", "text", "question", "task", "id"])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 5) | st.floats() | WORDS | ROLE,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS | QUESTION_KEYS | WORDS, inner, max_size=5),
+    max_leaves=20,
+)
+TURN = st.fixed_dictionaries({"role": ROLE | JSON, "content": WORDS | JSON})
+ROWS = (
+    st.dictionaries(KEYS | QUESTION_KEYS, JSON, max_size=6)
+    | st.fixed_dictionaries({"messages": st.lists(TURN, max_size=4)})
+    | st.fixed_dictionaries({"context": WORDS | JSON, "choices": st.lists(WORDS, max_size=4) | JSON, "gold": JSON})
+)
+
+
+@given(ROWS)
+@example({"messages": [{"role": ["user"], "content": "x"}]})
+def test_whatever_a_row_holds_it_is_read_or_it_is_a_loss(row):
+    for reader in (lambda: read_conversation(row, CONFIG), lambda: read_question(row, QuestionsConfig())):
+        try:
+            said = json.dumps(reader(), ensure_ascii=False)
+        except Unusable as loss:
+            said = f"{loss.reason}: {loss.detail}"
+        assert is_text(said)  # else Parquet could not hold it
 
 
 def test_a_question_is_held_out_with_all_its_answers_and_the_share_is_kept():
