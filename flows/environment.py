@@ -7,8 +7,10 @@ choice is named by `GRISTMILL_PREFECT_API_URL`.
 
 import json
 import os
+import re
 import socket
 import sys
+import tomllib
 import urllib.parse
 from pathlib import Path
 
@@ -32,6 +34,8 @@ SETTINGS = {
     "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
     # A first start makes the database, and two busy cores need longer for it than Prefect's twenty seconds.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    # A schedule that a person switches on shows its runs this soon; Prefect's own minute looks as if nothing happened.
+    "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "10",
     "PREFECT_WORKER_QUERY_SECONDS": "2",
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
     # Else a worker that finds `uv` starts our runs in an environment that uv makes for them.
@@ -40,12 +44,25 @@ SETTINGS = {
 }
 
 
+class PrefectElsewhere(RuntimeError):
+    """A file in the folder of the call would send our runs to another Prefect server."""
+
+    def __init__(self, path: Path, address: str) -> None:
+        super().__init__(
+            f"{path} sends Prefect's runs to {address}, and ours stay in the lake. Call gristmill from another folder, "
+            f"take the address out of that file, or say that you want that server: {OWN_SERVER}={address}."
+        )
+
+
 def prepare(lake: str | Path | None = None) -> Path:
     """Set the environment for this process and its children; returns PREFECT_HOME, inside the lake (made if missing).
 
     Runs use, in this order: the server of `GRISTMILL_PREFECT_API_URL`; the one that `gristmill up` runs for this lake
     now; a temporary one, which Prefect starts by itself on the lake's database. In a run that a worker started, nothing
-    is changed: its worker has set everything. Raises RuntimeError if prefect was imported already under another home.
+    is changed: its worker has set everything.
+
+    Raises: PrefectElsewhere if a file in this folder names a server, which Prefect would read; RuntimeError if prefect
+        was imported already under another home.
     """
     root = Lake(lake).root if lake else Lake.default().root
     if "PREFECT__FLOW_RUN_ID" in os.environ:
@@ -60,11 +77,34 @@ def prepare(lake: str | Path | None = None) -> Path:
         if name.startswith("PREFECT_") and not name.startswith("PREFECT_LOGGING_"):
             del os.environ[name]
     home.mkdir(parents=True, exist_ok=True)
+    database = f"sqlite+aiosqlite:///{home}/prefect.db"
     os.environ |= SETTINGS | {"PREFECT_HOME": str(home), "GRISTMILL_LAKE": str(root)}
-    # Without a server there is no address at all: an empty one would be taken for a server's by the sender of events.
+    os.environ["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = database
     if address := os.environ.get(OWN_SERVER) or running_server(root):
         os.environ["PREFECT_API_URL"] = address
+    else:
+        # No address at all: an empty one would be taken for a server's by the sender of events.
+        _refuse_servers_in(Path.cwd())
     return home
+
+
+def _refuse_servers_in(folder: Path) -> None:
+    """Raise PrefectElsewhere if one of the files that Prefect reads in the folder it is called from names a server."""
+    for name, keys in (("prefect.toml", ("api", "url")), ("pyproject.toml", ("tool", "prefect", "api", "url"))):
+        try:
+            found: object = tomllib.loads((folder / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # absent, or not TOML: then Prefect finds nothing in it either
+            continue
+        for key in keys:
+            found = found.get(key) if isinstance(found, dict) else None
+        if found:
+            raise PrefectElsewhere(folder / name, str(found))
+    dotenv = folder / ".env"
+    if dotenv.is_file():
+        text = dotenv.read_text(encoding="utf-8", errors="replace")
+        named = re.search(r"^\s*(?:export\s+)?PREFECT_API_URL\s*=\s*(\S+)", text, re.IGNORECASE | re.MULTILINE)
+        if named:
+            raise PrefectElsewhere(dotenv, named[1])
 
 
 def running_server(lake: str | Path) -> str | None:

@@ -132,6 +132,8 @@ def test_a_new_warc_is_taken_by_the_scheduled_refresh_and_no_old_file_is_read(se
     second = wait_for(lambda: found if (found := latest(lake, "mill/corpus")) != first else None)
     served.api("PATCH", path, json={"active": False})
 
+    wait_for(lambda: not served.of_runs())
+
     assert second.rows() > first.rows()
     assert [one.rows() for one in lake.artifacts(kind="snapshot")] == [1, 1]
     assert old.stat().st_atime_ns == 1

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.environment import REPORTS_URL, report_address, running_server
+from flows.environment import REPORTS_URL, PrefectElsewhere, _refuse_servers_in, report_address, running_server
 
 REPOSITORY = Path(__file__).parents[2]
 ASK = textwrap.dedent("""
@@ -36,7 +36,6 @@ def settings(folder: Path, **environment: str) -> dict[str, object]:
         'active = "cloud"\n[profiles.cloud]\nPREFECT_API_URL = "https://cloud.example/api"\n'
         'PREFECT_API_KEY = "secret"\n'
     )
-    (home / "prefect.toml").write_text('[api]\nurl = "https://toml.example/api"\n')
     around = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "GRISTMILL_"))}
     around |= {"HOME": str(home), "PYTHONPATH": str(REPOSITORY)} | environment
     command = [sys.executable, "-c", ASK, str(folder / "lake")]
@@ -63,6 +62,25 @@ def test_a_users_profile_server_and_key_are_out_of_sight(tmp_path: Path):
     assert found["temporary"] is True
     assert (found["analytics"], found["promotions"], found["uv"]) == (False, False, False)
     assert found["level"] == "WARNING"  # says nothing of where Prefect works
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("prefect.toml", '[api]\nurl = "https://file.example/api"\n'),
+        ("pyproject.toml", '[tool.prefect.api]\nurl = "https://file.example/api"\n'),
+        (".env", "OTHER=1\nexport PREFECT_API_URL=https://file.example/api\n"),
+    ],
+)
+def test_a_file_that_would_send_runs_elsewhere_is_refused(
+    name: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "theirs"\n')
+    (tmp_path / ".env").write_text("PREFECT_LOGGING_LEVEL=INFO\n")
+    _refuse_servers_in(tmp_path)
+    (tmp_path / name).write_text(text)
+    with pytest.raises(PrefectElsewhere, match=rf"{name} sends Prefect's runs to https://file.example/api"):
+        _refuse_servers_in(tmp_path)
 
 
 def test_a_server_of_ones_own_choice_is_used(tmp_path: Path):
