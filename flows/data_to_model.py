@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from prefect import flow
-
 from flows.evaluate import score
 from flows.finetune import tune
+from flows.orchestrate import flow
 from flows.parameters import LakePath, RecipeName, Settings, Workers
 from flows.pretrain import train_base
 from flows.refresh import grow_corpus

@@ -1,7 +1,6 @@
 """Evaluate: bits per byte on the corpus's own validation text, and questions with gold answers."""
 
-from prefect import flow
-
+from flows.orchestrate import flow
 from flows.parameters import CorpusName, LakePath, ModelName, RecipeName, Settings, Workers
 from flows.recipe import Recipe
 from flows.session import give_name, named, session

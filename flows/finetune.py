@@ -1,7 +1,6 @@
 """Fine-tune: a base model learns to answer from conversations."""
 
-from prefect import flow
-
+from flows.orchestrate import flow
 from flows.parameters import LakePath, ModelName, RecipeName, Settings, Workers
 from flows.recipe import Recipe
 from flows.session import give_name, named, session

@@ -1,7 +1,6 @@
 """Pretrain: a corpus becomes tokens, and tokens a model."""
 
-from prefect import flow
-
+from flows.orchestrate import flow
 from flows.parameters import CorpusName, LakePath, RecipeName, Settings, Workers
 from flows.recipe import Recipe
 from flows.session import give_name, named, session

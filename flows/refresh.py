@@ -1,7 +1,6 @@
 """Refresh: what is new in the sources becomes a new version of the corpus."""
 
-from prefect import flow
-
+from flows.orchestrate import flow
 from flows.parameters import LakePath, RecipeName, Settings, Workers
 from flows.recipe import Recipe
 from flows.session import give_name, session

@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from prefect import flow
 from pydantic import Field
 
+from flows.orchestrate import flow
 from flows.parameters import LakePath, Workers
 from storage.lake import Lake
 from tasks.console import Console

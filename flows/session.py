@@ -1,13 +1,20 @@
 """What surrounds the stages of every flow: the recipe checked, the run opened, names given."""
 
 import contextlib
+import os
 from collections.abc import Iterator, Sequence
 
-from flows.recipe import Recipe, check_recipe, load_recipe
+from flows.recipe import Recipe, check_recipe, find_recipe, load_recipe
+from flows.sample import prepare_sample
 from storage import names
 from storage.artifact import Artifact
 from storage.lake import Lake
 from tasks.run import Run, current_run, running
+
+
+def needs_sample(recipe: str) -> bool:
+    """Whether a recipe's sources lie in the sample, which is then built (or found) first."""
+    return "$GRISTMILL_SAMPLE" in find_recipe(recipe).read_text(encoding="utf-8", errors="replace")
 
 
 class NothingYet(LookupError):
@@ -22,6 +29,8 @@ def session(
 
     Raises: flows.recipe.RecipeError before anything is done.
     """
+    if needs_sample(recipe):
+        os.environ["GRISTMILL_SAMPLE"] = str(prepare_sample(workers=workers))
     loaded = check_recipe(load_recipe(recipe, settings))
     place = Lake(lake) if lake else Lake.default()
     parameters = {"recipe": recipe, "settings": list(settings), "workers": workers}

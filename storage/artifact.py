@@ -124,7 +124,9 @@ class Artifact(_Frozen):
         """The rows of a Parquet table, a row group at a time, in shard order."""
         for path in self.paths(table):
             with pq.ParquetFile(path) as parquet:
-                yield from parquet.iter_batches(batch_size=1 << 30, columns=columns, use_threads=False)
+                for group in range(parquet.num_row_groups):
+                    rows = parquet.read_row_group(group, columns=columns, use_threads=False)
+                    yield from rows.combine_chunks().to_batches()
 
     def read(self, columns: list[str] | None = None, table: str = MAIN_TABLE) -> pa.Table:
         """A whole Parquet table in memory: for small tables and tests."""

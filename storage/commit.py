@@ -8,6 +8,9 @@ its fingerprint, and then adds one row to the registry: until that instant every
 
 import contextlib
 import fcntl
+import functools
+import hashlib
+import importlib.metadata
 import os
 import platform
 import shutil
@@ -173,7 +176,7 @@ class Staging:
         reached("commit.renamed", self.identity.stage)
         self.lake.registry.add(self.artifact)
         reached("commit.registered", self.identity.stage)
-        shutil.rmtree(self.work)
+        shutil.rmtree(self.work, ignore_errors=True)  # another process may be sweeping it
         return self.artifact
 
 
@@ -212,7 +215,7 @@ def tidy(artifact: Artifact) -> None:
     lock = os.open(work.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(work)
+        shutil.rmtree(work, ignore_errors=True)
     except BlockingIOError:
         return  # its process is about to do the same
     finally:
@@ -227,9 +230,41 @@ def _sweep(staging: Staging) -> None:
         shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
     for other in staging.folder.parent.glob("*.work"):
         if (staging.artifact.folder.parent / other.stem / MANIFEST).exists():
-            shutil.rmtree(other, ignore_errors=True)  # its process may be doing the same
+            tidy(Artifact(lake=staging.artifact.lake, stage=staging.artifact.stage, fingerprint=other.stem))
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock that the kernel lets go when its holder dies; waits for whoever has it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def host_facts() -> dict[str, Any]:
-    """Where a run ran: host, processor architecture, Python."""
-    return {"host": socket.gethostname(), "machine": platform.machine(), "python": platform.python_version()}
+    """What equal bytes are promised for: processor, vector instructions, Python, a hash of all versions."""
+    return {
+        "host": socket.gethostname(),
+        "machine": platform.machine(),
+        "instructions": sorted(_instructions() & {"avx", "avx2", "avx512f", "amx_bf16", "fma", "asimd", "sve"}),
+        "python": platform.python_version(),
+        "packages": _packages(),
+    }
+
+
+@functools.cache
+def _packages() -> str:
+    """SHA-256 over the names and versions of every installed package."""
+    listed = sorted(f"{one.metadata['Name']}=={one.version}" for one in importlib.metadata.distributions())
+    return hashlib.sha256("\n".join(listed).encode()).hexdigest()
+
+
+@functools.cache
+def _instructions() -> set[str]:
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    return {word for line in lines if line.startswith(("flags", "Features")) for word in line.split()[2:]}

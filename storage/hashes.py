@@ -28,6 +28,7 @@ class HashCache:
 
     def sha256(self, path: Path) -> tuple[str, int]:
         """(SHA-256, size in bytes) of a file; the file is read only if its size or time is new."""
+        path = path.resolve()
         about = path.stat()
         with self._open() as connection:
             known = connection.execute(

@@ -97,15 +97,6 @@ class Lake:
                 best = (artifact, found)
         return best
 
-    def adopt_all(self) -> int:
-        """Make the registry again from the manifests; returns how many artifacts it now lists."""
-        self.registry.clear()
-        for manifest in sorted(self.root.glob(f"*/*/{MANIFEST}")):
-            folder = manifest.parent
-            if not folder.parent.name.startswith("."):
-                self.registry.add(Artifact(lake=str(self.root), stage=folder.parent.name, fingerprint=folder.name))
-        return len(self.registry.artifacts())
-
 
 def _compare(old: Identity, new: Identity) -> list[Difference]:
     before, after = _fields(old), _fields(new)

@@ -4,7 +4,6 @@ import contextlib
 import os
 import socket
 import sqlite3
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,8 +39,7 @@ class Registry:
         self.root.mkdir(parents=True, exist_ok=True)
         with contextlib.closing(sqlite3.connect(self.path, timeout=60, isolation_level=None)) as connection:
             if not connection.execute("select 1 from sqlite_master where name = 'host'").fetchone():
-                connection.execute("pragma journal_mode = wal")
-                connection.executescript(_SCHEMA)
+                self._make(connection)
             if not write:
                 yield connection
                 return
@@ -53,6 +51,17 @@ class Registry:
             except BaseException:
                 connection.execute("rollback")
                 raise
+
+    def _make(self, connection: sqlite3.Connection) -> None:
+        """Make the tables, and fill them from the manifests that are there: the registry may have been deleted."""
+        connection.execute("pragma journal_mode = wal")
+        connection.execute("begin immediate")
+        for statement in _SCHEMA.split(";"):
+            connection.execute(statement)
+        found = [manifest.parent for manifest in self.root.glob(f"*/*/{MANIFEST}") if manifest.parts[-3][0] != "."]
+        for folder in sorted(found, key=lambda folder: (_created(folder), folder.name)):
+            _insert(connection, folder)
+        connection.execute("commit")
 
     def _check_host(self, connection: sqlite3.Connection) -> None:
         here = os.environ.get("GRISTMILL_HOST") or socket.gethostname()
@@ -68,26 +77,8 @@ class Registry:
 
     def add(self, artifact: Artifact) -> None:
         """Put a committed artifact into the index; nothing happens if it is there."""
-        manifest = read_manifest(artifact.folder)
-        identity = manifest.identity
-        provenance = artifact.folder / PROVENANCE
-        created = read_json(provenance).get("ended", time.time()) if provenance.exists() else time.time()
         with self._connection(write=True) as connection:
-            connection.execute(
-                "insert or ignore into artifacts "
-                "select ?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(max(sequence), 0) + 1 from artifacts",
-                (
-                    manifest.fingerprint,
-                    identity.stage,
-                    identity.version,
-                    manifest.kind,
-                    canonical_json(identity.config),
-                    canonical_json([one.model_dump() for one in identity.inputs]),
-                    manifest.rows,
-                    manifest.bytes,
-                    created,
-                ),
-            )
+            _insert(connection, artifact.folder)
 
     def has(self, fingerprint: str) -> bool:
         """Whether the index lists this artifact."""
@@ -117,7 +108,36 @@ class Registry:
                 "from artifacts order by sequence"
             ).fetchall()
 
-    def clear(self) -> None:
-        """Forget every row (the manifests stay)."""
+    def rebuild(self) -> int:
+        """Make the index again from the manifests, in the order of their commits; returns how many it lists."""
         with self._connection(write=True) as connection:
-            connection.execute("delete from artifacts")
+            connection.execute("drop table artifacts")
+            connection.execute("drop table host")
+        with self._connection() as connection:
+            return connection.execute("select count(*) from artifacts").fetchone()[0]
+
+
+def _created(folder: Path) -> float:
+    """When an artifact was committed, in seconds since 1970."""
+    provenance = folder / PROVENANCE
+    return read_json(provenance).get("ended", 0.0) if provenance.exists() else 0.0
+
+
+def _insert(connection: sqlite3.Connection, folder: Path) -> None:
+    manifest = read_manifest(folder)
+    identity = manifest.identity
+    connection.execute(
+        "insert or ignore into artifacts "
+        "select ?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(max(sequence), 0) + 1 from artifacts",
+        (
+            manifest.fingerprint,
+            identity.stage,
+            identity.version,
+            manifest.kind,
+            canonical_json(identity.config),
+            canonical_json([one.model_dump() for one in identity.inputs]),
+            manifest.rows,
+            manifest.bytes,
+            _created(folder),
+        ),
+    )

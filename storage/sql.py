@@ -10,14 +10,21 @@ from collections import defaultdict
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage.artifact import MAIN_TABLE, Artifact
 from storage.index import INDEX, INDEX_TABLES, write_index
 from storage.lake import Lake
+from storage.schemas.documents import DOCUMENTS, LOSSES
+from storage.schemas.evaluations import EVALUATIONS
+from storage.schemas.tokens import TOKEN_INDEX
+from storage.schemas.training import TRAINING
+from storage.table import Table
 
 CATALOG = "catalog.duckdb"
-RESERVED = {"documents", "losses", "artifacts", "lineage", "names", "runs", "training", "training_rows", "evaluations"}
+RESERVED = {"documents", "losses", "artifacts", "lineage", "names", "runs", "training", "training_rows"}
+RESERVED |= {"evaluations", "tokens"}
 
 
 class NoSuchView(ValueError):
@@ -62,7 +69,7 @@ def catalog_moved(lake: Lake) -> bool:
         return True
     with duckdb.connect(str(path), read_only=True) as connection:
         row = connection.execute("select sql from duckdb_views() where view_name = 'artifacts'").fetchone()
-    return row is None or str(lake.root) not in row[0]
+    return row is None or f"{lake.root}/" not in row[0]
 
 
 def quoted(text: str | Path) -> str:
@@ -83,18 +90,29 @@ _STAGE = "split_part(filename, '/', -3) as stage"
 _FINGERPRINT = "split_part(filename, '/', -2) as fingerprint"
 
 
+# Kinds that are read from files: what was made of the same files under an older configuration is no second record.
+READ_KINDS = {"documents", "conversations", "questions"}
+EMPTY = {
+    "losses": LOSSES,
+    "training": TRAINING,
+    "evaluations": EVALUATIONS,
+    "documents": DOCUMENTS,
+    "tokens": TOKEN_INDEX,
+}
+
+
 def views(lake: Lake, at: str | None) -> list[str]:
-    """The `create view` statements of a lake."""
+    """The `create view` statements of a lake. What nothing has filled yet is there without rows."""
     tables: dict[str, list[Path]] = defaultdict(list)
     of_kind: dict[str, list[Path]] = defaultdict(list)
     losses: list[Path] = []
     artifacts = lake.artifacts()
-    for artifact in artifacts:
+    for artifact in _current(artifacts):
         for part in artifact.manifest.parts:
             if part.table is None or not part.name.endswith(".parquet"):
                 continue
             path = artifact.folder / part.name
-            if part.table == "losses":
+            if part.table == "losses" and artifact.manifest.kind in READ_KINDS:
                 losses.append(path)
             if part.table == MAIN_TABLE:
                 of_kind[artifact.manifest.kind].append(path)
@@ -103,13 +121,59 @@ def views(lake: Lake, at: str | None) -> list[str]:
     statements = {
         name: f"select * from read_parquet({quoted(lake.root / INDEX / f'{name}.parquet')})" for name in INDEX_TABLES
     }
+    statements |= {name: _no_rows(declared) for name, declared in EMPTY.items()}
     for name, paths in sorted(tables.items()):
         statements[name] = f"select * exclude (filename), {_FINGERPRINT} from {_files(paths)}"
-    for name, paths in (("losses", losses), ("training", of_kind["model"]), ("evaluations", of_kind["evaluation"])):
+    asked = {"losses": losses, "tokens": of_kind["tokens"], "evaluations": of_kind["evaluation"]}
+    for name, paths in asked.items():
         if paths:
             statements[name] = f"select {_STAGE}, * exclude (filename), {_FINGERPRINT} from {_files(paths)}"
-    statements |= _training_rows(artifacts) | _documents(lake, artifacts, at)
+    statements |= _training(artifacts) | _training_rows(artifacts) | _documents(lake, artifacts, at)
     return [f"create view {identifier(name)} as {query}" for name, query in statements.items()]
+
+
+def _current(artifacts: list[Artifact]) -> list[Artifact]:
+    """All artifacts, but of those that were read from the same snapshot by the same stage only the newest."""
+    newest = {}
+    for artifact in artifacts:
+        snapshot = artifact.manifest.identity.inputs
+        read = artifact.manifest.kind in READ_KINDS and snapshot
+        key = (artifact.stage, snapshot) if read else artifact.fingerprint
+        newest[key] = artifact
+    return list(newest.values())
+
+
+def _no_rows(declared: Table) -> str:
+    names = {"string": "varchar", "large_string": "varchar", "float": "float", "double": "double", "bool": "boolean"}
+    names |= {f"{sign}int{bits}": kind for bits, kind in _INTEGERS.items() for sign in ("", "u")}
+    columns = [
+        f"null::{names.get(str(field.type), 'timestamptz' if pa.types.is_timestamp(field.type) else 'varchar')} "
+        f"as {identifier(field.name)}"
+        for field in declared.schema
+    ]
+    return f"select {', '.join(columns)}, null::varchar as fingerprint where false"
+
+
+_INTEGERS = {8: "tinyint", 16: "smallint", 32: "integer", 64: "bigint"}
+
+
+def _training(artifacts: list[Artifact]) -> dict[str, str]:
+    """The view `training`: the steps of every model, with its seconds and rate from the provenance."""
+    models = [artifact for artifact in artifacts if artifact.manifest.kind == "model"]
+    if not models:
+        return {}
+    rates = []
+    for model in models:
+        notes = model.provenance.get("notes", {}).get("0", {})
+        seconds, rate = (notes.get(key) for key in ("seconds", "tokens_per_second"))
+        known = [quoted(model.fingerprint), *("null" if one is None else repr(float(one)) for one in (seconds, rate))]
+        rates.append(f"({', '.join(known)})")
+    rows = _files([path for model in models for path in model.paths()])
+    return {
+        "training": f"select {_STAGE}, * exclude (filename), {_FINGERPRINT}, rate.seconds, rate.tokens_per_second "
+        f"from {rows} left join (values {', '.join(rates)}) rate (model, seconds, tokens_per_second) "
+        f"on rate.model = split_part(filename, '/', -2)"
+    }
 
 
 def _training_rows(artifacts: list[Artifact]) -> dict[str, str]:
@@ -124,7 +188,14 @@ def _training_rows(artifacts: list[Artifact]) -> dict[str, str]:
                 f"p.* exclude (row, split, filename) from {_files(rows)} r "
                 f"join {_files(packing[0].paths())} p on p.row = r.row and p.split = 'train'"
             )
-    return {"training_rows": " union all ".join(queries)} if queries else {}
+    if not queries:
+        integers = ", ".join(
+            f'null::bigint as "{name}"' for name in ("step", "place", "row", "position", "start", "length")
+        )
+        return {
+            "training_rows": f"select null::varchar as fingerprint, null::varchar as doc_id, {integers} where false"
+        }
+    return {"training_rows": " union all ".join(queries)}
 
 
 def _documents(lake: Lake, artifacts: list[Artifact], at: str | None) -> dict[str, str]:

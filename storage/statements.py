@@ -5,17 +5,55 @@ below the lake alone, a locked configuration, a limit on time and memory. (`EXPL
 EXPLAIN and writes a file on a read-only connection: so what stands behind EXPLAIN is parsed by itself.)
 """
 
+import json
 import re
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from storage.sql import quoted
 
-_EXPLAIN = re.compile(r"\s*explain\b\s*(analyze\b)?\s*(\((?:[^()']|'[^']*')*\))?", re.IGNORECASE)
-_COMMENT = re.compile(r"\A(\s+|--[^\n]*(\n|\Z)|/\*.*?\*/)+", re.DOTALL)
+_EXPLAIN = re.compile(r"explain\b\s*(analyze\b|\((?:analyze|format\s+\w+|[\s,])*\))?", re.IGNORECASE)
+# Table functions that only read. Others may write: `from enable_logging(storage = 'file')` parses as a SELECT.
+READING = frozenset(
+    [
+        "range",
+        "generate_series",
+        "unnest",
+        "repeat",
+        "glob",
+        "read_parquet",
+        "parquet_scan",
+        "parquet_schema",
+        "parquet_metadata",
+        "parquet_file_metadata",
+        "parquet_kv_metadata",
+        "read_json",
+        "read_json_auto",
+        "read_ndjson",
+        "read_csv",
+        "read_csv_auto",
+        "read_text",
+        "read_blob",
+        "duckdb_views",
+        "duckdb_tables",
+        "duckdb_columns",
+        "duckdb_functions",
+        "duckdb_settings",
+        "duckdb_types",
+        "pragma_table_info",
+        "pragma_version",
+        "json_each",
+        "json_tree",
+        "regexp_split_to_table",
+        "query_table",
+    ]
+)
+WRITING = frozenset({"write_log", "nextval", "setseed", "getvariable"})
 
 
 class Refused(ValueError):
@@ -24,40 +62,56 @@ class Refused(ValueError):
 
 def check(query: str) -> str:
     """The query itself if it is one statement that reads; else Refused, with the reason in a sentence."""
-    try:
-        statements = duckdb.extract_statements(query)
-    except duckdb.Error as error:
-        raise Refused(f"This is not SQL that DuckDB can parse: {error}") from error
-    if len(statements) != 1:
-        raise Refused(f"One statement at a time: this holds {len(statements)}.")
-    kind = statements[0].type
-    if kind == duckdb.StatementType.EXPLAIN:
-        bare = _COMMENT.sub("", query)
-        explained = _EXPLAIN.match(bare)
-        if explained is None:
-            raise Refused("Write EXPLAIN first, then one SELECT.")
-        check_select(bare[explained.end() :])
-    elif kind != duckdb.StatementType.SELECT:
-        raise Refused(
-            f"Only SELECT, SHOW, DESCRIBE, SUMMARIZE and EXPLAIN of a SELECT: this is {kind.name}. "
-            "Nothing in the lake is changed by SQL."
-        )
+    bare = query.strip()
+    explain = _EXPLAIN.match(bare)
+    if explain is None:
+        _check_select(query)
+        return query
+    if "--" in bare or "/*" in bare:
+        raise Refused("EXPLAIN takes no comments here: what stands behind it is checked by itself. Leave them out.")
+    _check_select(bare[explain.end() :])
     return query
 
 
-def check_select(query: str) -> None:
-    """Refuse what is not exactly one SELECT."""
-    try:
-        inner = duckdb.extract_statements(query)
-    except duckdb.Error as error:
-        raise Refused(f"What stands behind EXPLAIN is not SQL that DuckDB can parse: {error}") from error
-    if len(inner) != 1 or inner[0].type != duckdb.StatementType.SELECT:
-        raise Refused("EXPLAIN is for one SELECT: what stands behind it is something else.")
+def _check_select(query: str) -> None:
+    """Refuse what is not exactly one SELECT that calls only functions which read."""
+    with duckdb.connect() as parser:
+        row = parser.execute("select json_serialize_sql($1::varchar)", [query]).fetchone()
+    tree: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
+    if tree.get("error"):
+        if tree.get("error_type") == "not implemented":
+            raise Refused(
+                "Only SELECT, SHOW, DESCRIBE, SUMMARIZE and EXPLAIN of a SELECT are answered. "
+                "Nothing in the lake is changed by SQL."
+            )
+        raise Refused(f"This is not SQL that DuckDB can parse: {tree.get('error_message', query)}")
+    if len(tree["statements"]) != 1:
+        raise Refused(f"One statement at a time: this holds {len(tree['statements'])}.")
+    for kind, name in _functions(tree):
+        if name in WRITING or (kind == "TABLE_FUNCTION" and name not in READING):
+            raise Refused(f"The function {name} is not answered here: only functions that read are.")
+
+
+def _functions(node: Any) -> Iterator[tuple[str, str]]:
+    """(kind, lower-case name) of every function call in DuckDB's syntax tree."""
+    if isinstance(node, dict):
+        if "function_name" in node:
+            yield "", str(node["function_name"]).lower()
+        if node.get("type") == "TABLE_FUNCTION" and isinstance(node.get("function"), dict):
+            yield "TABLE_FUNCTION", str(node["function"].get("function_name")).lower()
+        for inner in node.values():
+            yield from _functions(inner)
+    elif isinstance(node, list):
+        for inner in node:
+            yield from _functions(inner)
 
 
 def restrict(connection: duckdb.DuckDBPyConnection, lake: Path, memory: str = "2GB") -> None:
     """Let a connection read files below the lake, and nothing else; this cannot be undone on it."""
     connection.execute(f"set memory_limit = {quoted(memory)}")
+    connection.execute(
+        f"set temp_directory = {quoted(lake / '.cache' / 'spill')}"
+    )  # what a large sort spills stays here
     connection.execute(f"set allowed_directories = [{quoted(lake)}]")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")

@@ -6,8 +6,9 @@ remembered by path, size and time, so that a known file is not read again.
 
 import glob
 import hashlib
+import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from storage.artifact import Artifact
-from storage.commit import ShardOutput
+from storage.commit import ShardOutput, locked
 from storage.files import canonical_json
 from storage.hashes import HashCache
 from storage.lake import Lake
@@ -51,42 +52,45 @@ class SnapshotConfig(StageConfig):
 
 
 def find_files(source: Source) -> tuple[Path, list[Path]]:
-    """The source's root and its files, sorted by path. Hidden files and files that are still being written (`*.part`,
-    `*.tmp`) are left out.
+    """The source's root and its files below it, sorted by path; links are followed.
 
-    Raises SourceError if there are none.
+    Hidden files and files that are still being written (`*.part`, `*.tmp`) are left out. Raises SourceError if there
+    are none.
     """
     pattern = Path(source.path).expanduser()
     if pattern.is_dir():
-        root, found = pattern, [path for path in pattern.rglob("*") if path.is_file()]
+        root, found = pattern, list(_walk(pattern))
     elif glob.has_magic(str(pattern)):
-        plain = []
-        for part in pattern.parts:
-            if glob.has_magic(part):
-                break
-            plain.append(part)
-        root = Path(*plain) if plain else Path()
+        plain = itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts)
+        root = Path(*plain)
         found = [path for path in map(Path, glob.glob(str(pattern), recursive=True)) if path.is_file()]
     else:
         root, found = pattern.parent, [pattern] if pattern.is_file() else []
-    kept = [
-        path
-        for path in found
-        if not any(part.startswith(".") for part in path.relative_to(root).parts)
-        and path.suffix not in (".part", ".tmp")
-    ]
+    kept = [path for path in found if not _left_out(path.relative_to(root))]
     if not kept:
-        what = (
-            "is an empty folder"
-            if pattern.is_dir()
-            else "matches no file"
-            if glob.has_magic(str(pattern))
-            else "does not exist"
-        )
+        what = "matches no file"
+        if not glob.has_magic(str(pattern)):
+            what = "holds no file" if pattern.is_dir() else "does not exist"
         raise SourceError(
             f"Source {source.name!r}: {pattern} {what} (seen from {os.getcwd()}). Correct `path` in the recipe."
         )
-    return root.resolve(), sorted(path.resolve() for path in kept)
+    return root, sorted(kept)
+
+
+def _left_out(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts) or path.suffix in (".part", ".tmp")
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Every file below a folder, through links too, each folder once."""
+    seen = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield from (Path(place) / name for name in files)
 
 
 def snapshots(lake: Lake, source: Source) -> list[Artifact]:
@@ -100,35 +104,40 @@ def snapshots(lake: Lake, source: Source) -> list[Artifact]:
 def ingest(source: Source) -> list[Artifact]:
     """All snapshots of a source, oldest first; a new one is added if there are files that none of them holds.
 
-    Raises SourceError if the path leads to no file.
+    One process at a time looks and commits, so that snapshots never overlap. Raises SourceError if the path leads to no
+    file.
     """
     run = current_run()
     root, paths = find_files(source)
-    known = snapshots(run.lake, source)
-    held = {sha256 for snapshot in known for sha256 in snapshot.read(["sha256"]).column("sha256").to_pylist()}
     hashes = HashCache(run.lake.root)
-    fresh: dict[str, dict[str, Any]] = {}
-    for path in paths:
-        sha256, size = hashes.sha256(path)
-        if sha256 not in held and sha256 not in fresh:
-            fresh[sha256] = {
-                "path": path.relative_to(root).as_posix(),
-                "sha256": sha256,
-                "bytes": size,
-                "source": source.name,
-                "license": source.license,
-            }
-    if not fresh:
+    with locked(run.lake.root / ".cache" / f"ingest-{source.name}.lock"):
+        known = snapshots(run.lake, source)
+        held = {sha256 for snapshot in known for sha256 in snapshot.read(["sha256"]).column("sha256").to_pylist()}
+        present: dict[str, dict[str, Any]] = {}
+        for path in paths:
+            sha256, size = hashes.sha256(path)
+            name = path.relative_to(root).as_posix()
+            about = {"path": name, "sha256": sha256, "bytes": size, "source": source.name, "license": source.license}
+            present.setdefault(sha256, about)
+        _say(source, paths, present, held)
         for snapshot in known:
             run.reuse(snapshot)
-        return known
-    run.console.line(f"ingest          {source.name}: {len(fresh):,} new files of {len(paths):,}")
-    rows = sorted(fresh.values(), key=lambda row: (row["path"], row["sha256"]))
-    digest = hashlib.sha256(canonical_json(rows).encode()).hexdigest()
-    config = SnapshotConfig(source=source.name, holds=source.holds, license=source.license, files=digest)
-    for snapshot in known:
-        run.reuse(snapshot)
-    return [*known, make_snapshot(rows)(config)]
+        rows = sorted((row for sha256, row in present.items() if sha256 not in held), key=lambda row: row["path"])
+        if not rows:
+            return known
+        digest = hashlib.sha256(canonical_json(rows).encode()).hexdigest()
+        config = SnapshotConfig(source=source.name, holds=source.holds, license=source.license, files=digest)
+        return [*known, make_snapshot(rows)(config)]
+
+
+def _say(source: Source, paths: Sequence[Path], present: Mapping[str, Any], held: set[str]) -> None:
+    """One line on what is new, what stands there twice, and what of earlier snapshots is not there any more."""
+    new, copies, away = len(set(present) - held), len(paths) - len(present), len(held - set(present))
+    if new or away:
+        parts = [f"{new:,} new of {len(paths):,} files"]
+        parts += [f"{copies:,} copies of others"] if copies else []
+        parts += [f"{away:,} of earlier snapshots not at this path: they stay in the corpus"] if away else []
+        current_run().console.line(f"ingest          {source.name}: {', '.join(parts)}")
 
 
 def make_snapshot(rows: Sequence[Mapping[str, Any]]) -> Stage[SnapshotConfig]:

