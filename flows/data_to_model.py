@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from flows.environment import report_address
 from flows.evaluate import score
 from flows.finetune import tune
 from flows.orchestrate import flow
@@ -10,6 +11,7 @@ from flows.pretrain import train_base
 from flows.refresh import grow_corpus
 from flows.session import give_name, session
 from tasks.export import ExportConfig, export
+from tasks.orchestration import link_report
 from tasks.report.collect import results_of
 from tasks.report.page import write_report
 
@@ -32,4 +34,6 @@ def data_to_model(
         tuned = tune(plan, base) if plan.holding("conversations") else None
         tuned_scores = score(plan, tuned, corpus) if tuned else None
         give_name(f"{plan.name}/export", export(ExportConfig(), model=tuned or base))
-        return write_report(run, plan.name, results_of(corpus, base, tuned, [base_scores, tuned_scores]))
+        report = write_report(run, plan.name, results_of(corpus, base, tuned, [base_scores, tuned_scores]))
+        link_report(report, report_address(report))
+        return report

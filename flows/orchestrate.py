@@ -1,5 +1,5 @@
-"""Prefect's `flow`, imported only after its settings are made: a flow called in plain Python must not reach the profile,
-server or key that the user has for other work.
+"""Prefect's `flow`, imported only after its settings are made: a flow called in plain Python must not reach the
+profile, server or key that the user has for other work.
 """
 
 import os

@@ -1,6 +1,7 @@
 """What a stage shows in Prefect: a task run, its progress, a table of what it did. Imported only inside a flow."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefect import task
@@ -57,6 +58,16 @@ def publish(stage: "Stage", artifact: Artifact) -> None:
     create_table_artifact(rows or counts, key=key, description=f"{artifact}: {artifact.manifest.rows:,} rows")
     if stage.describe:
         create_markdown_artifact(stage.describe(artifact), key=f"{key}-report", description=str(artifact))
+
+
+def link_report(report: Path, address: str | None) -> None:
+    """Show where a run's report is: a link where the reports are served, else its path (a page cannot link to a file)."""
+    if address:
+        create_link_artifact(
+            address, link_text="The report of this run", key="report", description=f"[Open]({address})"
+        )
+    else:
+        create_markdown_artifact(f"The report of this run is the file `{report}`.", key="report")
 
 
 def _observer(progress: Any) -> Callable[[float], None]:
