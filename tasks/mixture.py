@@ -11,6 +11,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, model_validator
 
+from storage.hashing import splitmix64
 from tasks.config import StageConfig
 
 SHUFFLE, CHOICE = 0, 1  # two streams: a document chosen early must not stand early
@@ -109,16 +110,9 @@ class Mixture:
 
 
 def hash_documents(identifier: np.ndarray, seed: int, stream: int) -> np.ndarray:
-    """A 64-bit hash of each id, (n,) uint64. SplitMix64 (Steele et al. 2014), fixed here: the order is content."""
-    salt = _mix(np.array([2 * seed + stream], np.uint64))
-    return _mix(identifier[:, 0] ^ _mix(identifier[:, 1] ^ salt))
-
-
-def _mix(value: np.ndarray) -> np.ndarray:
-    value = value + np.uint64(0x9E3779B97F4A7C15)
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return value ^ (value >> np.uint64(31))
+    """A 64-bit hash of each id, (n,) uint64. The order is content."""
+    salt = splitmix64(np.array([2 * seed + stream], np.uint64))
+    return splitmix64(identifier[:, 0] ^ splitmix64(identifier[:, 1] ^ salt))
 
 
 def _order(kept: Kept, some: np.ndarray, config: ComposeConfig, stream: int) -> np.ndarray:

@@ -22,6 +22,7 @@ from pydantic import Field
 
 from storage.artifact import MAIN_TABLE, Artifact
 from storage.commit import ShardOutput
+from storage.hashing import splitmix64
 from storage.schemas.tokens import PACKING
 from storage.shards import read_batches
 from tasks.config import StageConfig
@@ -78,7 +79,8 @@ def order_of(doc_ids: pa.Array, copies: np.ndarray, seed: int) -> np.ndarray:
     document = np.repeat(np.arange(len(copies)), copies)
     first = np.cumsum(copies) - copies
     copy = (np.arange(len(document)) - first[document]).astype(np.uint64)
-    key = _mix(high[document] ^ _mix(low[document] ^ _mix(copy ^ _mix(np.array([seed], np.uint64)))))
+    salt = splitmix64(copy ^ splitmix64(np.array([seed], np.uint64)))
+    key = splitmix64(high[document] ^ splitmix64(low[document] ^ salt))
     return document[np.lexsort((copy, low[document], high[document], key))]
 
 
@@ -91,14 +93,6 @@ def _halves(doc_ids: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     if len(halves) != 2 * len(doc_ids):
         raise ValueError("A doc_id of the token index does not have 32 hexadecimal characters.")
     return halves[0::2], halves[1::2]
-
-
-def _mix(values: np.ndarray) -> np.ndarray:
-    """SplitMix64's output function (Steele et al. 2014) of `values + γ`, uint64 that wrap."""
-    mixed = values + np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
 
 
 def _plan(inputs: Inputs, config: PackConfig) -> list[Shard]:

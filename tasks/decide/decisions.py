@@ -24,6 +24,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
+from storage.hashing import splitmix64
 from storage.table import column, table
 from tasks.decide.clusters import PAIRS_AT_ONCE, Clusters, estimate_jaccard, find_clusters
 from tasks.decide.failures import DecideError, Failures, find_failures
@@ -184,13 +185,5 @@ def _validation(clusters: Clusters, content: np.ndarray, share: float) -> np.nda
     low_half = np.zeros(int(clusters.content.max(initial=-1)) + 1, dtype=np.uint64)
     low_half[clusters.content] = content[:, 1]
     # Hashed once more: the smallest of several hashes is no longer evenly spread.
-    value = _mix(low_half[least])
+    value = splitmix64(low_half[least])
     return (value < np.uint64(int(share * 2**64)))[clusters.label]
-
-
-def _mix(value: np.ndarray) -> np.ndarray:
-    """SplitMix64 (Steele et al. 2014) of each uint64: fixed here, for the split is content and must never move."""
-    value = value + np.uint64(0x9E3779B97F4A7C15)
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return value ^ (value >> np.uint64(31))

@@ -1,6 +1,5 @@
 """The decide stage: thresholds over all columns, clusters among what passes, who stays and why not."""
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ from storage.commit import ShardOutput
 from storage.failpoints import reached
 from tasks.decide.decisions import DECISIONS, decide_documents
 from tasks.decide.rules import DecideConfig
-from tasks.executor import Watch
+from tasks.executor import Watch, available_cores
 from tasks.stage import Inputs, Shard, Stage
 
 
@@ -36,8 +35,7 @@ def _plan(inputs: Inputs, config: DecideConfig) -> list[Shard]:
 
 def _work(shard: Shard, config: DecideConfig, output: ShardOutput, watch: Watch) -> None:
     """Apply the recipe's thresholds to all columns, name every failed rule, cluster what passes, and say who stays."""
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    where = shard.where
+    where, threads = shard.where, available_cores()
     decisions = decide_documents(where["documents"], where["annotations"], config, lost=where["lost"], threads=threads)
     reached("decide.decided")
     for batch in decisions.to_batches():
