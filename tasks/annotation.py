@@ -15,6 +15,13 @@ from storage.table import Table, column, table
 from tasks.config import StageConfig
 from tasks.executor import RecordDied, Watch
 
+BATCH_FACTOR = 1.0
+"""A batch tried again gets the same CPU time once more: its documents follow one by one if that is not enough."""
+DOCUMENT_FACTOR = 1 / 3
+"""A document alone gets a third of what a batch gets, thousands of times what it needs (and what a child may need to
+load a model). At the usual 30 s a document that never ends costs 30 s in the first attempt, 30 s in the second as part
+of its batch, and 10 s alone: 70 s. The worst batch, 256 such documents, costs 44 minutes of one worker."""
+
 ANNOTATION_LOSSES = table(
     column("doc_id", pa.string(), "The document whose row is null.", nullable=False),
     column("reason", pa.string(), "timeout, crash or memory.", nullable=False),
@@ -95,26 +102,40 @@ class AnnotationWork:
         self, dense: pa.RecordBatch, config: StageConfig, first: int, output: ShardOutput, watch: Watch
     ) -> tuple[pa.RecordBatch, list[int]]:
         """The function's rows for these documents, and the positions of those that killed it (which have no row)."""
-        schema = self.writes(config).schema
-        empty = pa.RecordBatch.from_pylist([], schema=schema)
         if dense.num_rows == 0:
-            return empty, []
+            return pa.RecordBatch.from_pylist([], schema=self.writes(config).schema), []
         try:
-            result = watch.guard(first, self.function, dense.select(list(self.reads)), config)
-        except RecordDied as death:
-            if dense.num_rows == 1:
+            return self._call(dense, config, first, BATCH_FACTOR, watch), []
+        except RecordDied:
+            return self._one_by_one(dense, config, first, output, watch)
+
+    def _one_by_one(
+        self, dense: pa.RecordBatch, config: StageConfig, first: int, output: ShardOutput, watch: Watch
+    ) -> tuple[pa.RecordBatch, list[int]]:
+        """The same after the batch died: a guarded call for each document, and a loss for each that dies of it."""
+        rows: list[pa.RecordBatch] = []
+        lost: list[int] = []
+        for position in range(dense.num_rows):
+            document = dense.slice(position, 1)
+            try:
+                rows.append(self._call(document, config, first + position, DOCUMENT_FACTOR, watch))
+            except RecordDied as died:
                 row = {
-                    "doc_id": dense.column("doc_id")[0].as_py(),
-                    "reason": death.death.reason,
-                    "detail": death.death.detail,
+                    "doc_id": document.column("doc_id")[0].as_py(),
+                    "reason": died.death.reason,
+                    "detail": died.death.detail,
                 }
                 output.write(pa.RecordBatch.from_pylist([row], schema=ANNOTATION_LOSSES.schema), "losses")
                 output.notes.setdefault("lost", []).append(row["doc_id"])
-                return empty, [0]
-            half = dense.num_rows // 2
-            left, lost_left = self._apply(dense.slice(0, half), config, first, output, watch)
-            right, lost_right = self._apply(dense.slice(half), config, first + half, output, watch)
-            return pa.concat_batches([left, right]), lost_left + [half + position for position in lost_right]
-        if result.num_rows != dense.num_rows:
-            raise ValueError(f"{self.name} gave {result.num_rows} rows for {dense.num_rows} documents.")
-        return conform(result, schema, self.name), []
+                lost.append(position)
+        empty = pa.RecordBatch.from_pylist([], schema=self.writes(config).schema)
+        return pa.concat_batches([empty, *rows]), lost
+
+    def _call(
+        self, documents: pa.RecordBatch, config: StageConfig, key: int, careful_factor: float, watch: Watch
+    ) -> pa.RecordBatch:
+        given = documents.select(list(self.reads))
+        result = watch.guard(key, self.function, given, config, careful_factor=careful_factor)
+        if result.num_rows != documents.num_rows:
+            raise ValueError(f"{self.name} gave {result.num_rows} rows for {documents.num_rows} documents.")
+        return conform(result, self.writes(config).schema, self.name)

@@ -72,15 +72,18 @@ class Watch:
         self, cells: memoryview, cpu_seconds: float | None, careful: bool = False, from_key: int | None = None
     ) -> None:
         self._cells = cells
-        self._cpu_seconds = CAREFUL_FACTOR * cpu_seconds if careful and cpu_seconds is not None else cpu_seconds
+        self._cpu_seconds = cpu_seconds
         self._forking = careful and from_key is None
         self._fork_from = from_key if careful else None
 
-    def guard(self, key: int, function: Callable[..., Any], *arguments: Any) -> Any:
+    def guard(
+        self, key: int, function: Callable[..., Any], *arguments: Any, careful_factor: float = CAREFUL_FACTOR
+    ) -> Any:
         """Returns `function(*arguments)`, called for the record `key` (int64) under the CPU limit. Do not nest calls.
 
         In a careful attempt the call runs in a forked child: what it changes in memory is lost, and its result must be
-        picklable.
+        picklable. Its CPU limit is then `careful_factor` times `cpu_seconds`: a small one is for calls that are made
+        again in pieces if they die.
 
         Raises: RecordDied if the call ended its process (in a first attempt the worker is gone instead, and nothing is
             raised), or if it raised MemoryError (in any attempt, so that both see the same). Every other exception of
@@ -94,7 +97,7 @@ class Watch:
         if self._forking or key == self._fork_from:
             cells[STATE] = OUTSIDE
             self._forking = True
-            return call_in_child(key, self._cpu_seconds, function, arguments)
+            return call_in_child(key, careful_factor * self._cpu_seconds, function, arguments)
         cells[STATE] = INSIDE
         # SIGPROF keeps its default action, death: the kernel carries it out even where C code holds the interpreter.
         signal.setitimer(signal.ITIMER_PROF, self._cpu_seconds)
