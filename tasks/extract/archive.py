@@ -119,21 +119,29 @@ def read_archive(path: str | Path, start: int = 0, stop: int | None = None) -> I
 
 
 def _read(path: str | Path, kind: Kind) -> Iterator[Item]:
-    """Every item.
+    """Every item; a file whose frames hold no byte at all is one that is unreadable.
 
     Each is held until the next one begins: only then is its length known, and, of the first, its space.
     """
     scanner = Scanner(kind is not Kind.PLAIN, os.path.getsize(path))
     space: Space | None = "file" if kind is Kind.PLAIN else "stream" if kind is Kind.LZ4 else None
     held: Found | None = None
+    silent = True
     for found in _scan(scanner, path):
         if held is not None:
             space = space or ("stream" if held.shares or found.shares else "file")
-            yield from _place(held, found.file, found.stream, space)
+            for item in _place(held, found.file, found.stream, space):
+                silent = False
+                yield item
         held = found
+    size = os.path.getsize(path)
     if held is not None:
         space = space or ("stream" if held.shares else "file")
-        yield from _place(held, os.path.getsize(path), scanner.size_of_stream, space)
+        for item in _place(held, size, scanner.size_of_stream, space):
+            silent = False
+            yield item
+    if silent:
+        yield Unreadable(0, size, "file", LossReason.EMPTY_MEMBER, "the file holds no byte of data")
 
 
 def _scan(scanner: Scanner, path: str | Path) -> Iterator[Found]:

@@ -279,3 +279,19 @@ def test_a_range_that_is_none_is_refused(tmp_path: Path, start: int, stop: int |
 def test_a_file_that_is_not_there(tmp_path: Path):
     with pytest.raises(FileNotFoundError):
         list(read_archive(tmp_path / "none.warc.gz"))
+
+
+@pytest.mark.parametrize("data", [lz4(b""), lz4(b"") * 2], ids=["one frame", "two frames"])
+def test_an_lz4_file_without_a_byte_of_data_is_one_loss_and_one_piece(tmp_path: Path, data: bytes):
+    path = write(tmp_path, data, "a.warc.lz4")
+    (item,) = read_whole(path)
+    assert (item.offset, item.length, item.space) == (0, len(data), "file")
+    assert [item.reason for item in unreadable([item])] == [LossReason.EMPTY_MEMBER]
+    assert cut_points(path, 1 << 20) == [(0, len(data))]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
+def test_a_file_of_empty_members_has_a_loss_in_its_first_piece(tmp_path: Path, pack):
+    path = write(tmp_path, pack(b"") * 3, "a.warc")
+    assert {item.reason for item in unreadable(read_whole(path))} == {LossReason.EMPTY_MEMBER}
+    assert cut_points(path, 1 << 20) == [(0, os.path.getsize(path))]
