@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefect import task
 from prefect.artifacts import (
+    create_link_artifact,
     create_markdown_artifact,
     create_progress_artifact,
     create_table_artifact,
@@ -61,7 +62,7 @@ def publish(stage: "Stage", artifact: Artifact) -> None:
 
 
 def link_report(report: Path, address: str | None) -> None:
-    """Show where a run's report is: a link where the reports are served, else its path (a page cannot link to a file)."""
+    """Show where a run's report is: a link where reports are served, else its path (a page can't link to a file)."""
     if address:
         create_link_artifact(
             address, link_text="The report of this run", key="report", description=f"[Open]({address})"
