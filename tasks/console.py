@@ -7,6 +7,8 @@ from typing import TextIO
 
 PLAIN_SECONDS = 10.0
 LIVE_SECONDS = 0.2
+OBSERVE_SECONDS = 3.0
+"""Between two calls of an observer, which may be a request to a server."""
 
 
 class Console:
@@ -43,6 +45,7 @@ class Progress:
         self.console, self.label, self.shards, self.size, self.unit = console, label, shards, max(size, 1), unit
         self.started = self.said = time.monotonic()
         self.observe = observe
+        self.observed = self.started
 
     def update(self, units: int, shards_done: int, size_done: float) -> None:
         """Say how far it is: `units` counted so far, shards finished, and how much of the total size is behind."""
@@ -59,7 +62,8 @@ class Progress:
             self.console.moving(text)
         else:
             self.console.line(text)
-        if self.observe:
+        if self.observe and now - self.observed >= OBSERVE_SECONDS:
+            self.observed = now
             self.observe(share)
 
 
