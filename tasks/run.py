@@ -92,11 +92,11 @@ def running(
     try:
         yield run
         state = "completed"
-    except KeyboardInterrupt:
-        state, message = "cancelled", "stopped by the user"
-        raise
     except Exception as error:
         state, message = "failed", str(error)
+        raise
+    except BaseException as signal:  # Ctrl-C, or what Prefect makes of a cancel
+        state, message = "cancelled", f"stopped ({type(signal).__name__})"
         raise
     finally:
         _current.reset(token)
