@@ -60,3 +60,9 @@ class LossReason(StrEnum):
     BAD_JSON = "bad json"
     BAD_ROW = "bad row"
     """A row that is no object, or whose text is no string."""
+
+    # What ended the process that read it (`tasks.isolation.Death`).
+    TIMEOUT = "timeout"
+    """It used more CPU time than a record may."""
+    CRASH = "crash"
+    MEMORY = "memory"

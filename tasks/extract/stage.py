@@ -1,12 +1,11 @@
 """The extract stage: the files of a snapshot become documents, and every record that can't is a row of the losses.
 
 For each file the byte ranges of the two tables cover it without gap or overlap. A record that kills its worker, by a
-crash or beyond its CPU time, is a loss as well, and the rest of its shard is kept.
+crash or beyond its CPU time, is a loss as well (in a Parquet file with the rest of its row group). All else is kept.
 """
 
 import hashlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -52,28 +51,13 @@ def _plan(inputs: Inputs, config: ExtractConfig) -> list[Shard]:
 def _read(shard: Shard, config: ExtractConfig, watch: Watch) -> Iterator[DocumentRow | LossRow]:
     path, content = shard.where["path"], shard.content
     if not content["archive"]:
-        if content["bytes"] and format_of(path) is Format.TEXT:
-            yield _whole_file(path, config, watch)
-        else:
-            yield from read_table(path, config)
+        yield from read_table(path, config, watch.guard)
         return
     for item in read_archive(path, content["start"], content["stop"]):
         try:
             yield watch.guard(item.offset, extract_record, item, config)
         except RecordDied as died:
             yield loss_row(item, died.death.reason, died.death.detail)  # type: ignore[arg-type]
-
-
-def _whole_file(path: str, config: ExtractConfig, watch: Watch) -> DocumentRow | LossRow:
-    try:
-        return watch.guard(0, _only_row, path, config)
-    except RecordDied as died:
-        return LossRow("file", 0, Path(path).stat().st_size, None, None, died.death.reason, died.death.detail)
-
-
-def _only_row(path: str, config: ExtractConfig) -> DocumentRow | LossRow:
-    (row,) = read_table(path, config)
-    return row
 
 
 def _work(shard: Shard, config: ExtractConfig, output: ShardOutput, watch: Watch) -> None:

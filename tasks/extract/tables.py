@@ -8,14 +8,15 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tasks.executor import RecordDied
 from tasks.extract.charset import decode_text
 from tasks.extract.config import ExtractConfig, RowField
 from tasks.extract.documents import DocumentRow, LossRow, parse_date
@@ -40,7 +41,11 @@ COMMON_NAMES: dict[RowField, tuple[str, ...]] = {
 """Where each field is looked for, in this order, if the configuration does not say."""
 
 PARQUET_ROWS = 256
-"""Rows held at once."""
+"""Rows held at once, and read in one guarded call."""
+LINES, LINES_BYTES = 256, 4 << 20
+"""Lines of JSONL in one guarded call: so many, or as many as reach so many bytes."""
+OPENING = -1
+"""Key of the call that opens a Parquet file; its rows have their numbers."""
 
 
 class _Place(NamedTuple):
@@ -49,11 +54,28 @@ class _Place(NamedTuple):
     length: int
 
 
-def read_table(path: str | Path, config: ExtractConfig) -> Iterator[Row]:
+class _Line(NamedTuple):
+    data: bytes
+    place: _Place
+
+
+class Guard(Protocol):
+    """`tasks.executor.Watch.guard`, or what stands in for it: calls a function for a key, which grows."""
+
+    def __call__(self, key: int, function: Callable[..., Any], *arguments: Any) -> Any: ...
+
+
+def _unguarded(key: int, function: Callable[..., Any], *arguments: Any) -> Any:
+    return function(*arguments)
+
+
+def read_table(path: str | Path, config: ExtractConfig, guard: Guard = _unguarded) -> Iterator[Row]:
     """Every row of a JSONL, Parquet or plain file, by `format_of`, in its order: each a document or a loss. An empty
     file is one loss.
 
-    A file that is none of these, or can't be read as what its name says, is one loss too.
+    A file that is none of these, or can't be read as what its name says, is one loss too. What parses bytes of the file
+    is called through `guard`: where that raises RecordDied, what the call was for is a loss (a plain file; a line of
+    JSONL; of a Parquet file all of it if it can't be opened, else the rest of a row group), and the rest is read.
     Raises: OSError if the file can't be opened.
     """
     size = os.path.getsize(path)
@@ -62,11 +84,14 @@ def read_table(path: str | Path, config: ExtractConfig) -> Iterator[Row]:
         return
     form = format_of(path)
     if form is Format.JSONL:
-        yield from _read_jsonl(path, config)
+        yield from _read_jsonl(path, config, guard)
     elif form is Format.PARQUET:
-        yield from _read_parquet(path, config)
+        yield from _read_parquet(path, config, guard)
     elif form is Format.TEXT:
-        yield _read_text(path, config)
+        try:
+            yield guard(0, _read_text, path, config)
+        except RecordDied as died:
+            yield _died(_Place("file", 0, size), died)
     else:
         detail = (
             "an archive, which read_archive reads"
@@ -76,6 +101,10 @@ def read_table(path: str | Path, config: ExtractConfig) -> Iterator[Row]:
         yield _loss(_Place("file", 0, size), LossReason.UNKNOWN_FORMAT, detail)
 
 
+def _died(place: _Place, died: RecordDied) -> LossRow:
+    return _loss(place, LossReason(died.death.reason), died.death.detail)
+
+
 def _loss(place: _Place, reason: LossReason, detail: str = "", url: str | None = None) -> LossRow:
     return LossRow(*place, None, url, reason.value, detail)
 
@@ -83,9 +112,25 @@ def _loss(place: _Place, reason: LossReason, detail: str = "", url: str | None =
 # JSONL.
 
 
-def _read_jsonl(path: str | Path, config: ExtractConfig) -> Iterator[Row]:
-    space = "file" if kind_of(path) is Kind.PLAIN else "stream"
+def _read_jsonl(path: str | Path, config: ExtractConfig, guard: Guard) -> Iterator[Row]:
     limit = 2 * config.max_bytes + (1 << 16)  # escapes make a line longer than its text
+    waiting: list[_Line] = []
+    size = 0
+    for line in _lines(path, limit):
+        if isinstance(line, _Line):
+            waiting.append(line)
+            size += len(line.data)
+        if not isinstance(line, _Line) or len(waiting) >= LINES or size >= LINES_BYTES:
+            yield from _read_lines(waiting, limit, config, guard)
+            waiting, size = [], 0
+        if not isinstance(line, _Line):
+            yield line
+    yield from _read_lines(waiting, limit, config, guard)
+
+
+def _lines(path: str | Path, limit: int) -> Iterator[_Line | LossRow]:
+    """The lines of a file, each cut at `limit` bytes and a bit, and the stretches that can't be decoded."""
+    space = "file" if kind_of(path) is Kind.PLAIN else "stream"
     line = bytearray()
     start = end = 0
     for event in decode(path):
@@ -104,11 +149,27 @@ def _read_jsonl(path: str | Path, config: ExtractConfig) -> Iterator[Row]:
             if end - start <= limit:
                 line += piece
             if not last:
-                yield _read_line(bytes(line), _Place(space, start, end - start), limit, config)
+                yield _Line(bytes(line), _Place(space, start, end - start))
                 start = end
                 line.clear()
     if end > start:
-        yield _read_line(bytes(line), _Place(space, start, end - start), limit, config)
+        yield _Line(bytes(line), _Place(space, start, end - start))
+
+
+def _read_lines(lines: list[_Line], limit: int, config: ExtractConfig, guard: Guard) -> list[Row]:
+    """The rows of these lines in one guarded call; if that dies, in one for each."""
+    if not lines:
+        return []
+    try:
+        return guard(lines[0].place.offset, _rows_of, lines, limit, config)
+    except RecordDied as died:
+        if len(lines) == 1:
+            return [_died(lines[0].place, died)]
+    return [row for line in lines for row in _read_lines([line], limit, config, guard)]
+
+
+def _rows_of(lines: list[_Line], limit: int, config: ExtractConfig) -> list[Row]:
+    return [_read_line(line.data, line.place, limit, config) for line in lines]
 
 
 def _read_line(line: bytes, place: _Place, limit: int, config: ExtractConfig) -> Row:
@@ -134,30 +195,86 @@ def _read_line(line: bytes, place: _Place, limit: int, config: ExtractConfig) ->
 # Parquet.
 
 
-def _read_parquet(path: str | Path, config: ExtractConfig) -> Iterator[Row]:
-    size = os.path.getsize(path)
+def _read_parquet(path: str | Path, config: ExtractConfig, guard: Guard) -> Iterator[Row]:
+    whole = _Place("file", 0, os.path.getsize(path))
+    names = {name.split(".")[0] for field in COMMON_NAMES for name in _names(field, config)}
     try:
-        file = pq.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
-        yield _loss(_Place("file", 0, size), LossReason.DAMAGED, f"Parquet: {_first_line(error)}")
+        columns, groups = guard(OPENING, _layout, path, names)
+    except RecordDied as died:
+        yield _died(whole, died)
         return
-    with file:
-        total = file.metadata.num_rows
-        names = {name.split(".")[0] for field in COMMON_NAMES for name in _names(field, config)}
+    except (pa.ArrowException, OSError) as error:
+        yield _loss(whole, LossReason.DAMAGED, f"Parquet: {_first_line(error)}")
+        return
+    total = sum(groups)
+    if total == 0:
+        yield _loss(whole, LossReason.EMPTY_FILE, "a Parquet file without rows")
+    if not columns:
+        yield from (_loss(_Place("row", row, 1), LossReason.BAD_ROW, "no text column") for row in range(total))
+        return
+    batches = _Batches(path, columns)
+    row = 0
+    for group, rows in enumerate(groups):
+        end, number = row + rows, 0
+        while row < end:
+            try:
+                read = guard(row, batches.read, group, number, row, config)
+            except RecordDied as died:
+                yield _died(_Place("row", row, end - row), died)
+                row = end
+            except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+                yield _loss(_Place("row", row, end - row), LossReason.DAMAGED, f"Parquet: {_first_line(error)}")
+                row = end
+            else:
+                yield from read
+                row, number = row + len(read), number + 1
+    batches.close()
+
+
+def _layout(path: str | Path, names: set[str]) -> tuple[list[str], list[int]]:
+    """The columns of a Parquet file that are among `names`, and the rows of each row group."""
+    with pq.ParquetFile(path) as file:
+        about = file.metadata
         columns = [name for name in file.schema_arrow.names if name in names]
-        if total == 0:
-            yield _loss(_Place("file", 0, size), LossReason.EMPTY_FILE, "a Parquet file without rows")
-        if not columns:
-            yield from (_loss(_Place("row", row, 1), LossReason.BAD_ROW, "no text column") for row in range(total))
-            return
-        row = 0
-        try:
-            for batch in file.iter_batches(batch_size=PARQUET_ROWS, columns=columns):
-                for values in batch.to_pylist():
-                    yield _row(values, _Place("row", row, 1), config)
-                    row += 1
-        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-            yield _loss(_Place("row", row, total - row), LossReason.DAMAGED, f"Parquet: {_first_line(error)}")
+        return columns, [about.row_group(group).num_rows for group in range(about.num_row_groups)]
+
+
+class _Batches:
+    """The rows of a Parquet file, a batch at a time.
+
+    A call goes on where the last one was, if that was in the same process. A forked child opens the file for itself and
+    passes over what lies before in the row group: nothing that Arrow holds open is shared with its parent.
+    """
+
+    def __init__(self, path: str | Path, columns: list[str]) -> None:
+        self._path, self._columns = path, columns
+        self._file: pq.ParquetFile | None = None
+        self._batches: Iterator[pa.RecordBatch] = iter(())
+        self._next = (0, 0, 0)  # process, row group, number of the batch in it
+
+    def read(self, group: int, number: int, first_row: int, config: ExtractConfig) -> list[Row]:
+        """The rows of a batch, `PARQUET_ROWS` or fewer. Raises: ArrowException, OSError, UnicodeDecodeError."""
+        here = os.getpid()
+        if self._next != (here, group, number):
+            self.close()
+            self._file = pq.ParquetFile(self._path)
+            self._batches = self._file.iter_batches(PARQUET_ROWS, [group], self._columns, use_threads=False)
+            for _ in range(number):
+                next(self._batches)
+        self._next = (0, 0, 0)
+        batch = next(self._batches, None)
+        if batch is None or not batch.num_rows:
+            raise pa.ArrowInvalid("the row group has fewer rows than the file says")
+        values = batch.to_pylist()
+        self._next = (here, group, number + 1)
+        return [_row(value, _Place("row", first_row + n, 1), config) for n, value in enumerate(values)]
+
+    def close(self) -> None:
+        """Close the file, if it is open."""
+        self._batches = iter(())
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 def _first_line(error: Exception) -> str:

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,10 +16,14 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.executor import Death, RecordDied
 from tasks.extract.config import ExtractConfig
 from tasks.extract.documents import DocumentRow, LossRow
 from tasks.extract.formats import Format, format_of
+from tasks.extract.stage import extract
 from tasks.extract.tables import Row, read_table
+from tasks.ingest import Source, ingest
+from tasks.run import running
 from tests.tasks.extract.crawls import SENTENCE, gzip_each, page, records, write
 
 CONFIG = ExtractConfig()
@@ -170,9 +175,65 @@ def test_parquet_that_is_no_parquet_or_has_no_text_or_is_damaged(tmp_path: Path)
     data = bytearray(path.read_bytes())
     data[len(data) // 2 : len(data) // 2 + 500] = bytes(500)
     rows = read_covered(write(tmp_path, bytes(data), "c.parquet"))
-    assert rows[-1].reason == "damaged"  # type: ignore[union-attr]
+    (lost,) = [row for row in rows if isinstance(row, LossRow)]
+    assert lost.reason == "damaged"
+    assert (lost.offset + lost.length) % 250 == 0  # up to the end of its row group
     assert sum(row.length for row in rows) == 1000
-    assert [row.text for row in rows if isinstance(row, DocumentRow)] == texts[: len(rows) - 1]
+    kept = texts[: lost.offset] + texts[lost.offset + lost.length :]
+    assert [row.text for row in rows if isinstance(row, DocumentRow)] == kept
+
+
+class Deadly:
+    """A guard under which calls for some keys die, as they do in a worker."""
+
+    def __init__(self, *keys: int) -> None:
+        self.keys = keys
+
+    def __call__(self, key: int, function: Callable[..., Any], *arguments: Any) -> Any:
+        if key in self.keys:
+            raise RecordDied(Death("crash", "killed by SIGSEGV"), key)
+        return function(*arguments)
+
+
+def test_a_parquet_file_that_kills_loses_the_rest_of_a_row_group_or_all_if_it_kills_at_once(tmp_path: Path):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": [f"Row {n}: {SENTENCE}" for n in range(1500)]}), path, row_group_size=600)
+    rows = list(read_table(path, CONFIG, Deadly(856)))
+    assert [(row.offset, row.length, row.reason) for row in rows if isinstance(row, LossRow)] == [(856, 344, "crash")]
+    assert [row.offset for row in rows] == [*range(857), *range(1200, 1500)]
+    (row,) = read_table(path, CONFIG, Deadly(-1))
+    assert isinstance(row, LossRow)
+    assert (row.space, row.offset, row.length, row.reason) == ("file", 0, os.path.getsize(path), "crash")
+
+
+def test_a_line_that_kills_is_lost_alone(tmp_path: Path):
+    path = write(tmp_path, JSONL, "a.jsonl")
+    place = 7 * len(LINES[0] + b"\n")
+    rows = list(read_table(path, CONFIG, Deadly(0, place)))
+    assert losses(rows) == [(0, "crash"), (7, "crash")]
+    assert len(rows) == 50
+    assert sum(row.length for row in rows) == len(JSONL)
+
+
+def test_a_row_group_that_never_ends_in_arrow_is_a_loss_and_the_others_are_documents(tmp_path: Path):
+    """A real run: the row group holds one row with a list of times so long that it takes many seconds to read."""
+    (tmp_path / "rows").mkdir()
+    schema = pa.schema([("text", pa.string()), ("metadata", pa.list_(pa.timestamp("us", "UTC")))])
+    with pq.ParquetWriter(tmp_path / "rows" / "a.parquet", schema) as writer:
+        for first, length in ((0, 1), (300, 8_000_000), (301, 1)):
+            texts = [f"Row {n}: {SENTENCE}" for n in range(first, first + (1 if length > 1 else 300))]
+            values = pa.array(np.zeros(length * len(texts), np.int64)).cast(pa.timestamp("us", "UTC"))
+            offsets = pa.array(np.arange(0, length * len(texts) + 1, length, dtype=np.int32))
+            writer.write_table(pa.table([texts, pa.ListArray.from_arrays(offsets, values)], schema=schema))
+    (tmp_path / "rows" / "b.txt").write_text(SENTENCE)
+    with running(tmp_path / "lake", "rows", workers=1, cpu_seconds=0.3, quiet=True):
+        (snapshot,) = ingest(Source(name="rows", path=str(tmp_path / "rows")))
+        documents = extract(ExtractConfig(), snapshot=snapshot)
+    (lost,) = documents.read(table="losses").to_pylist()
+    assert (lost["space"], lost["offset"], lost["length"], lost["reason"]) == ("row", 300, 1, "timeout")
+    places = documents.read(["file", "offset"]).to_pylist()
+    assert [row["offset"] for row in places if row["file"] == "a.parquet"] == [*range(300), *range(301, 601)]
+    assert sum(row["file"] == "b.txt" for row in places) == 1
 
 
 @pytest.mark.parametrize(
