@@ -1,32 +1,35 @@
 """A recipe: everything a run depends on, in one YAML file, checked whole before any work starts."""
 
-import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from flows.annotations import ANNOTATIONS
+from flows.mistakes import ended, nearest, sentence
 from models.language import locate as locate_model
 from storage.names import check_name
 from tasks.compose import ComposeConfig
 from tasks.config import StageConfig
-from tasks.conversations import ConversationsConfig
+from tasks.conversations import ConversationField, ConversationsConfig
 from tasks.decide.rules import DecideConfig, check_rules
 from tasks.evaluate import EvaluateConfig
-from tasks.extract.config import ExtractConfig
+from tasks.extract.config import ExtractConfig, RowField
 from tasks.finetune import FinetuneConfig
 from tasks.ingest import Source, find_files
 from tasks.language import LanguageConfig
 from tasks.pack import PackConfig
 from tasks.pretrain import PretrainConfig
 from tasks.quality.stage import QualityConfig
-from tasks.questions import QuestionsConfig
+from tasks.questions import QuestionField, QuestionsConfig
 from tasks.sign import SignConfig
 from tasks.train_tokenizer import TokenizerConfig
 
+FIELDS = {"documents": RowField, "conversations": ConversationField, "questions": QuestionField}
+"""What `fields` of a source may name, by what the source holds."""
 PRESETS = Path(__file__).resolve().parent.parent / "deployments" / "recipes"
 
 
@@ -81,15 +84,15 @@ def find_recipe(name: str) -> Path:
     Raises: RecipeError, with the names there are, if there is no such file.
     """
     path = Path(name).expanduser()
-    if path.suffix in (".yaml", ".yml") or path.exists():
-        if not path.is_file():
-            raise RecipeError(f"There is no recipe file {path} (seen from {os.getcwd()}).")
+    if path.is_file():  # a folder of this name is none: `sample` may well be one
         return path
+    if path.suffix in (".yaml", ".yml"):
+        raise RecipeError(f"There is no recipe file {path} (seen from {os.getcwd()}).")
     shipped = PRESETS / f"{name}.yaml"
     if not shipped.exists():
         known = sorted(one.stem for one in PRESETS.glob("*.yaml"))
         raise RecipeError(
-            f"There is no recipe called {name!r}{_nearest(name, known)}. Known: {', '.join(known)}; or give a file."
+            f"There is no recipe called {name!r}{nearest(name, known)}. Known: {', '.join(known)}; or give a file."
         )
     return shipped
 
@@ -103,18 +106,22 @@ def load_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
     path = find_recipe(name)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path} is not UTF-8 text (at byte {error.start}): save it as UTF-8.") from error
     except yaml.YAMLError as error:
         raise RecipeError(f"{path} is not YAML: {error}") from error
     if not isinstance(content, dict):
         raise RecipeError(
             f"{path} holds no recipe: it must be a mapping with the keys {', '.join(Recipe.model_fields)}."
         )
+    # a section whose every line is commented out is read as null: it has its defaults
+    content = {key: value for key, value in content.items() if value is not None or key not in Recipe.model_fields}
     for setting in settings:
         _turn(content, setting)
     try:
         recipe = Recipe.model_validate(content)
     except ValidationError as error:
-        mistakes = "\n".join(f"  {_sentence(one, content)}" for one in error.errors())
+        mistakes = "\n".join(f"  {sentence(one, Recipe)}" for one in error.errors())
         raise RecipeError(f"{path} cannot be run:\n{mistakes}") from error
     except ValueError as error:
         raise RecipeError(f"{path} cannot be run: {error}") from error
@@ -139,13 +146,49 @@ def check_recipe(recipe: Recipe) -> Recipe:
     try:
         check_rules(recipe.decide, _columns(recipe))
     except ValueError as error:
-        mistakes.append(str(error))
+        mistakes.append(ended(str(error)))
     if not recipe.holding("documents"):
         mistakes.append("sources: none of them holds documents, so there is nothing to make a corpus of.")
+    mistakes += [*_check_sources(recipe), *_check_shape(recipe)]
     if mistakes:
         listed = "\n".join(f"  {one}" for one in mistakes)
         raise RecipeError(f"The recipe {recipe.name} cannot be run:\n{listed}")
     return recipe
+
+
+def _check_sources(recipe: Recipe) -> Iterator[str]:
+    """Sources that are set apart without being there, and fields that no reader looks for."""
+    documents = [source.name for source in recipe.holding("documents")]
+    others = {source.name: source.holds for source in recipe.sources if source.holds != "documents"}
+    for section, named in (("decide", recipe.decide.sources), ("mixture", recipe.mixture.sources)):
+        for name in named:
+            if name in others:
+                yield f"{section}.sources.{name}: this source holds {others[name]}; only documents are in a corpus."
+            elif name not in documents:
+                close = nearest(name, documents)
+                known = ", ".join(documents)
+                yield f"{section}.sources.{name}: there is no such source{close}. Sources of documents: {known}."
+    for source in recipe.sources:
+        known = get_args(FIELDS[source.holds])
+        for name in (name for name in source.fields if name not in known):
+            what = f"sources.{source.name}.fields.{name}: there is no such field{nearest(name, known)}"
+            yield f"{what}. Fields of {source.holds}: {', '.join(known)}."
+
+
+def _check_shape(recipe: Recipe) -> Iterator[str]:
+    """A model whose sizes do not fit each other, windows that leave tokens out."""
+    context = recipe.packing.context_length
+    try:
+        recipe.training.model.shape(recipe.tokenizer.training.vocabulary_size, context)
+    except ValidationError as error:
+        for one in error.errors():
+            place = ("training", "model", *one["loc"])
+            yield sentence({**one, "loc": place}, Recipe)
+    if recipe.evaluation.stride is not None and recipe.evaluation.stride > context:
+        yield (
+            f"evaluation.stride: windows that slide by {recipe.evaluation.stride} tokens leave some out, for the "
+            f"context has {context} (packing.context_length). Set it to {context} or less, or to null for half of it."
+        )
 
 
 def _columns(recipe: Recipe) -> dict[str, str]:
@@ -153,12 +196,9 @@ def _columns(recipe: Recipe) -> dict[str, str]:
     import duckdb
 
     from storage.schemas.documents import DOCUMENTS
-    from tasks.language import identify_language
-    from tasks.quality.stage import measure_quality
-    from tasks.sign import sign
 
-    stages = ((identify_language, recipe.language), (measure_quality, recipe.quality), (sign, recipe.sign))
-    schemas = [DOCUMENTS.schema, *(stage.tables_of(config)["part"].schema for stage, config in stages)]
+    annotated = [stage.tables_of(getattr(recipe, section)) for stage, section in ANNOTATIONS]
+    schemas = [DOCUMENTS.schema, *(tables["part"].schema for tables in annotated)]
     found: dict[str, str] = {}
     with duckdb.connect() as connection:
         for schema in schemas:
@@ -183,52 +223,18 @@ def _turn(content: dict[str, Any], setting: str) -> None:
         if isinstance(place, list):
             place = next((one for one in place if isinstance(one, dict) and one.get("name") == step), None)
         elif isinstance(place, dict):
-            place = place.setdefault(step, {})
+            if place.get(step) is None:  # not there, or left empty
+                place[step] = {}
+            place = place[step]
         if not isinstance(place, (dict, list)):
             raise RecipeError(f"--set {key}: {step!r} is no section of the recipe.")
     if not isinstance(place, dict):
         raise RecipeError(f"--set {key}: {last!r} is no key there.")
-    place[last] = yaml.safe_load(value)
-
-
-def _nearest(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
-
-
-def _sentence(error: Any, content: dict[str, Any]) -> str:
-    """One mistake: its place, what was wrong, the nearest right key."""
-    place = ".".join(str(step) for step in error["loc"])
-    if error["type"] == "extra_forbidden":
-        known = _keys_at(error["loc"][:-1])
-        return f"{place}: there is no such key{_nearest(str(error['loc'][-1]), known)}. Keys here: {', '.join(known)}."
-    if error["type"] == "missing":
-        return f"{place}: this key is missing."
-    message = error["msg"].removeprefix("Value error, ")
-    given = error.get("input")
-    shown = f" (it is {given!r})" if isinstance(given, str | int | float | bool | None) and place else ""
-    return f"{place}: {message}{shown}." if place else f"{message}."
-
-
-def _keys_at(place: tuple[Any, ...]) -> list[str]:
-    """The keys that a recipe may have at a place."""
-    model: Any = Recipe
-    for step in place:
-        if isinstance(step, int):
-            continue
-        field = model.model_fields.get(step) if isinstance(model, type) and issubclass(model, BaseModel) else None
-        if field is None:
-            return []
-        model = _model_in(field.annotation)
-    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
-
-
-def _model_in(annotation: Any) -> Any:
-    """The configuration class in an annotation such as `GopherRules | None` or `tuple[Source, ...]`."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for inner in getattr(annotation, "__args__", ()):
-        found = _model_in(inner)
-        if found is not None:
-            return found
-    return None
+    try:
+        place[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        problem = getattr(error, "problem", None) or "it cannot be read"
+        raise RecipeError(
+            f"--set {key}: the value {value!r} is not YAML ({problem}). Text with brackets, braces or colons needs "
+            "quotes of its own, as in a recipe."
+        ) from error

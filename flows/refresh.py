@@ -1,7 +1,8 @@
 """Refresh: what is new in the sources becomes a new version of the corpus."""
 
+from flows.annotations import ANNOTATIONS
 from flows.orchestrate import flow
-from flows.parameters import LakePath, RecipeName, Settings, Workers
+from flows.parameters import LakePath, RecipeName, Settings, Snapshots, Workers
 from flows.recipe import Recipe
 from flows.session import give_name, session
 from storage.artifact import Artifact
@@ -9,16 +10,14 @@ from tasks.compose import compose
 from tasks.decide.stage import decide
 from tasks.extract.stage import extract
 from tasks.ingest import Source, ingest
-from tasks.language import identify_language
-from tasks.quality.stage import measure_quality
 from tasks.run import current_run
-from tasks.sign import sign
 
 
 @flow(log_prints=False, persist_result=False)
 def refresh(
     recipe: RecipeName = "sample",
     settings: Settings = [],  # noqa: B006 (Prefect's form)
+    snapshots: Snapshots = [],  # noqa: B006
     lake: LakePath = None,
     workers: Workers = None,
 ) -> Artifact:
@@ -27,7 +26,7 @@ def refresh(
     Old files are not read again. With no new file and an unchanged recipe this ends at once and says so.
     """
     with session("refresh", recipe, settings, lake, workers) as (plan, _):
-        return grow_corpus(plan)
+        return grow_corpus(plan, snapshots)
 
 
 def grow_corpus(recipe: Recipe) -> Artifact:
@@ -49,8 +48,4 @@ def read(source: Source, recipe: Recipe) -> list[Artifact]:
 
 def annotate(documents: Artifact, recipe: Recipe) -> list[Artifact]:
     """What every per-document stage says of these documents."""
-    return [
-        identify_language(recipe.language, documents=documents),
-        measure_quality(recipe.quality, documents=documents),
-        sign(recipe.sign, documents=documents),
-    ]
+    return [stage(getattr(recipe, section), documents=documents) for stage, section in ANNOTATIONS]

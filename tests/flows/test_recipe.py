@@ -1,0 +1,111 @@
+"""A recipe is checked whole before any work: every mistake a sentence with its place and what would be right."""
+
+from pathlib import Path
+
+import pytest
+
+from flows.annotations import ANNOTATIONS
+from flows.recipe import PRESETS, Recipe, RecipeError, check_recipe, find_recipe, load_recipe
+from tests.acceptance.world import RECIPE
+
+
+def write(folder: Path, recipe: str = RECIPE) -> str:
+    """A recipe whose sources are one small file each; its path."""
+    for source, name in (("pages", "a.html"), ("talks", "a.jsonl"), ("quiz", "a.jsonl")):
+        (folder / source).mkdir()
+        (folder / source / name).write_text("{}\n")
+    (folder / "mill.yaml").write_text(recipe, encoding="utf-8")
+    return str(folder / "mill.yaml")
+
+
+def said(folder: Path, recipe: str = RECIPE, *settings: str) -> str:
+    """What is said of a recipe that cannot be run."""
+    with pytest.raises(RecipeError) as caught:
+        check_recipe(load_recipe(write(folder, recipe), settings))
+    message = str(caught.value)
+    assert "?." not in message
+    assert ".." not in message
+    return message
+
+
+def test_a_recipe_without_mistakes_passes(tmp_path):
+    assert check_recipe(load_recipe(write(tmp_path))).name == "mill"
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentences"),
+    [
+        ("decide.sources.page.gopher=null", ["decide.sources.page: there is no such source", "did you mean 'pages'?"]),
+        ("mixture.sources.page.weight=1", ["mixture.sources.page: there is no such source", "did you mean 'pages'?"]),
+        ("mixture.sources.talks.weight=1", ["mixture.sources.talks: this source holds conversations"]),
+        ("mixture.sources.pages.wieght=1", ["mixture.sources.pages.wieght", "did you mean 'weight'?", "max_epochs"]),
+        ("decide.sources.pages.gofer.min_words=1", ["decide.sources.pages.gofer", "did you mean gopher?"]),
+        ("decide.sources.pages.gopher.min_word=1", ["decide.sources.pages.gopher.min_word", "did you mean"]),
+        ("training.model.key_value_heads=3", ["training.model: 2 heads can't share 3 key-value heads evenly"]),
+        ("evaluation.stride=65", ["evaluation.stride", "65", "the context has 64 (packing.context_length)"]),
+        (
+            "sources.pages.fields={txt: body}",
+            ["sources.pages.fields.txt", "did you mean 'text'?", "documents: text"],
+        ),
+        ("sources.talks.fields={promt: ask}", ["sources.talks.fields.promt", "did you mean 'prompt'?", "response"]),
+        ("sources.quiz.fields={golden: x}", ["sources.quiz.fields.golden", "did you mean 'gold'?"]),
+        ("sources.quiz.nmae=x", ["nmae: there is no such key (did you mean 'name'?)", "license"]),
+        ("tokenizer.name=a b", ["'a b' is no name"]),
+        ("decide.rules.mine=n_word > 3", ["n_words"]),
+        ("decide.gopher=[1", ["--set decide.gopher: the value '[1' is not YAML", "needs quotes"]),
+        ("training.training.tokens=9", ["training.training: Give either `steps` or `tokens`"]),
+    ],
+)
+def test_a_mistake_is_a_sentence_with_its_place(tmp_path, setting, sentences):
+    message = said(tmp_path, RECIPE, setting)
+    for sentence in sentences:
+        assert sentence in message
+
+
+def test_mistakes_of_several_kinds_are_named_together(tmp_path):
+    message = said(
+        tmp_path, RECIPE, "evaluation.stride=999", "mixture.sources.page.weight=1", "sources.pages.path=none"
+    )
+    assert all(part in message for part in ("evaluation.stride", "mixture.sources.page", "does not exist"))
+
+
+def test_a_stride_of_the_whole_context_and_fields_of_the_readers_pass(tmp_path):
+    settings = ["evaluation.stride=64", "sources.pages.fields={text: body}", "sources.talks.fields={prompt: ask}"]
+    recipe = check_recipe(load_recipe(write(tmp_path), [*settings, "sources.quiz.fields={gold: right}"]))
+    assert [source.fields for source in recipe.sources] == [{"text": "body"}, {"prompt": "ask"}, {"gold": "right"}]
+
+
+def test_a_recipe_that_is_not_utf_8_says_so(tmp_path):
+    path = tmp_path / "mill.yaml"
+    path.write_bytes("name: mühle\n".encode("latin-1"))
+    with pytest.raises(RecipeError, match=r"mill\.yaml is not UTF-8 text \(at byte 7\)"):
+        load_recipe(str(path))
+
+
+def test_a_folder_does_not_hide_the_recipe_that_ships(tmp_path, monkeypatch):
+    (tmp_path / "sample").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert find_recipe("sample") == PRESETS / "sample.yaml"
+    with pytest.raises(RecipeError, match="no recipe file"):
+        find_recipe("sample.yaml")
+
+
+def test_a_section_left_empty_has_its_defaults_and_can_be_set(tmp_path):
+    start, _, rest = RECIPE.partition("decide:\n")
+    recipe = f"{start}decide:\n  # all of it commented out\ntokenizer:{rest.partition('tokenizer:')[2]}"
+    path = write(tmp_path, recipe)
+    assert load_recipe(path).decide == Recipe.model_fields["decide"].default
+    changed = load_recipe(path, ["decide.gopher.min_words=7"]).decide.gopher
+    assert changed is not None
+    assert changed.min_words == 7
+
+
+def test_a_group_that_is_off_can_be_set(tmp_path):
+    recipe = load_recipe(write(tmp_path), ["decide.repetition.max_duplicate_line_share=0.5"])
+    assert recipe.decide.repetition is not None
+    assert recipe.decide.repetition.max_duplicate_line_share == 0.5
+
+
+def test_every_annotation_has_its_section_in_a_recipe():
+    for stage, section in ANNOTATIONS:
+        assert Recipe.model_fields[section].annotation is stage.config
