@@ -2,7 +2,7 @@
 
 from flows.orchestrate import flow
 from flows.parameters import CorpusName, LakePath, RecipeName, Settings, Workers
-from flows.recipe import Recipe
+from flows.recipe import Recipe, RecipeError
 from flows.session import give_name, named, session
 from storage import names
 from storage.artifact import Artifact
@@ -36,9 +36,25 @@ def train_base(recipe: Recipe, corpus: Artifact) -> Artifact:
 
 
 def find_tokenizer(recipe: Recipe, corpus: Artifact) -> Artifact:
-    """The tokenizer that the lake knows by the recipe's name for it; trained on this corpus if it knows none."""
-    known = names.latest(current_run().lake, recipe.tokenizer.name)
-    if known is not None:
-        current_run().reuse(known)
-        return known
-    return give_name(recipe.tokenizer.name, train_tokenizer(recipe.tokenizer.training, corpus=corpus))
+    """The tokenizer that the lake knows by the recipe's name for it; trained on this corpus if it knows none.
+
+    Raises: flows.recipe.RecipeError if the name means something else.
+    """
+    name, wanted = recipe.tokenizer.name, recipe.tokenizer.training
+    known = names.latest(current_run().lake, name)
+    if known is None:
+        return give_name(name, train_tokenizer(wanted, corpus=corpus))
+    if known.manifest.kind != train_tokenizer.kind:
+        raise RecipeError(
+            f"tokenizer.name: {name} means {known} in this lake, which is no tokenizer but of the kind "
+            f"{known.manifest.kind}. Give the recipe's tokenizer another name."
+        )
+    trained = known.manifest.identity.config
+    for key, value in wanted.model_dump(mode="json").items():
+        if trained.get(key) != value:
+            current_run().console.line(
+                f"{name} was trained with {key} {trained.get(key)} (the recipe says {value}); "
+                "give it another name to train a new one"
+            )
+    current_run().reuse(known)
+    return known
