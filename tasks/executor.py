@@ -35,12 +35,22 @@ Progress = Callable[[int, int], None]
 """`on_progress(records_done, shards_done)`."""
 
 TICK_SECONDS = 1.0
+MESSAGE_CHARACTERS = 600
+"""So much of an exception's message is quoted."""
 POOL_BREAKS = 3
 """So many pools may break one after the other, with no shard finished in between, before a run gives up."""
 
 
 class ShardFailed(RuntimeError):
-    """A shard can't be finished: its work raised an exception (the cause), or its worker died twice."""
+    """A shard can't be finished: its work raised an exception (the cause), or its worker died twice.
+
+    The message is a sentence without a traceback, which may quote what lies in a page; `trace` is that of the worker,
+    "" if it died.
+    """
+
+    def __init__(self, sentence: str, trace: str = "") -> None:
+        super().__init__(sentence)
+        self.trace = trace
 
 
 class ShardExecutor:
@@ -317,5 +327,7 @@ def _name(label: str, shard: Any) -> str:
 
 def _failure(label: str, shard: Any, cells: memoryview, error: BaseException, text: str) -> ShardFailed:
     place = "" if cells[STATE] == NO_CALL else f" (last guarded record: {cells[KEY]})"
-    sentence = f"{_name(label, shard)} failed{place} with {type(error).__name__}: {error}"
-    return ShardFailed(f"{sentence}\nThe traceback of its worker:\n{text}")
+    said = " ".join(str(error).split())
+    said = said if len(said) <= MESSAGE_CHARACTERS else said[: MESSAGE_CHARACTERS - 3] + "..."
+    said = f": {said}" if said else ""
+    return ShardFailed(f"{_name(label, shard)} failed{place} with {type(error).__name__}{said}", text)

@@ -18,13 +18,13 @@ import pyarrow as pa
 
 from storage.artifact import MAIN_TABLE, Artifact, Identity, Input
 from storage.commit import ShardOutput, ShardRecord, Staging, stage_artifact, tidy
-from storage.files import canonical_json
+from storage.files import canonical_json, write_text
 from storage.sql import refresh_catalog
 from storage.table import Table
 from tasks.config import StageConfig
 from tasks.console import Progress
 from tasks.executor import ShardExecutor, ShardFailed, Watch, shared_executor
-from tasks.run import Run, Step, current_run
+from tasks.run import Run, Step, code_revision, current_run
 
 __all__ = ["Inputs", "Shard", "Stage", "StageConfig", "StageFailed", "stage"]
 
@@ -146,10 +146,8 @@ class Stage(Generic[C]):
                 shards = self.plan(inputs, config)
                 records = self._shards(shards, config, staging, run, observe)
             except ShardFailed as error:
-                raise StageFailed(
-                    f"{self.name} failed: {error} Mend the cause and run again: finished shards are kept."
-                ) from error
-            artifact = staging.commit(records, {"run": run.id, "workers": run.workers})
+                raise StageFailed(_what_to_do(self.name, error, run)) from error
+            artifact = staging.commit(records, {"run": run.id, "workers": run.workers, "code": code_revision()})
         refresh_catalog(run.lake)
         return artifact
 
@@ -190,6 +188,17 @@ def _stage_by_name(module: str, name: str) -> Stage:
         module = "__mp_main__"
     importlib.import_module(module)
     return _STAGES[module, name]
+
+
+def _what_to_do(stage: str, error: ShardFailed, run: Run) -> str:
+    """What failed and what to do next. The worker's traceback goes into a file of the lake, which the message names:
+    it may quote a page, and this message is kept with the run and shown in Prefect."""
+    sentence = str(error).removesuffix(".")
+    if not error.trace:
+        return f"{sentence}. Mend the cause and run again: finished shards are kept."
+    log = run.lake.root / "logs" / f"{run.id}-{stage}.txt"
+    write_text(log, f"{sentence}.\n\n{error.trace}")
+    return f"{sentence}. Mend the cause (its traceback is in {log}) and run again: finished shards are kept."
 
 
 def _listed(inputs: Mapping[str, Artifact | Sequence[Artifact]]) -> dict[str, list[Artifact]]:

@@ -17,8 +17,10 @@ class MeasureConfig(StageConfig):
 
 @stage("measure", version=1, reads=["text"], writes=MEASURES, batch_rows=32)
 def measure(batch: pa.RecordBatch, config: MeasureConfig) -> pa.RecordBatch:
-    """How long each text is; one that says FATAL ends its process, over one that says ENDLESS it never ends."""
+    """How long each text is; FATAL ends the process, ENDLESS never ends, WRONG is an error of the stage."""
     for text in batch.column("text").to_pylist():
+        if "WRONG" in text:
+            raise KeyError("no unit is known")
         if "FATAL" in text:
             ctypes.string_at(0)
         while "ENDLESS" in text:
