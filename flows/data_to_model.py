@@ -6,7 +6,7 @@ from flows.environment import report_address
 from flows.evaluate import score
 from flows.finetune import tune
 from flows.orchestrate import flow
-from flows.parameters import LakePath, RecipeName, Settings, Workers
+from flows.parameters import LakePath, RecipeName, Settings, Snapshots, Workers
 from flows.pretrain import train_base
 from flows.refresh import grow_corpus
 from flows.session import give_name, session
@@ -20,6 +20,7 @@ from tasks.report.page import write_report
 def data_to_model(
     recipe: RecipeName = "sample",
     settings: Settings = [],  # noqa: B006 (Prefect's form)
+    snapshots: Snapshots = [],  # noqa: B006
     lake: LakePath = None,
     workers: Workers = None,
 ) -> Path:
@@ -28,7 +29,7 @@ def data_to_model(
     Every stage whose artifact exists is reused: a second run takes seconds.
     """
     with session("data_to_model", recipe, settings, lake, workers) as (plan, run):
-        corpus = grow_corpus(plan)
+        corpus = grow_corpus(plan, snapshots)
         base = train_base(plan, corpus)
         base_scores = score(plan, base, corpus, "base-scores")
         tuned = tune(plan, base) if plan.holding("conversations") else None

@@ -14,6 +14,13 @@ Settings = Annotated[
     list[str],
     Field(title="Dials", description="Changes to the recipe, each key=value, such as decide.gopher.min_words=40."),
 ]
+Snapshots = Annotated[
+    list[str],
+    Field(
+        title="Snapshots",
+        description="Only these snapshots, each by fingerprint or the start of one. Empty: all, and what is new.",
+    ),
+]
 LakePath = Annotated[
     str | None, Field(title="Lake", description="Folder of the lake. Empty: GRISTMILL_LAKE, or ./lake.")
 ]

@@ -1,5 +1,7 @@
 """Refresh: what is new in the sources becomes a new version of the corpus."""
 
+from collections.abc import Sequence
+
 from flows.annotations import ANNOTATIONS
 from flows.orchestrate import flow
 from flows.parameters import LakePath, RecipeName, Settings, Snapshots, Workers
@@ -9,7 +11,7 @@ from storage.artifact import Artifact
 from tasks.compose import compose
 from tasks.decide.stage import decide
 from tasks.extract.stage import extract
-from tasks.ingest import Source, ingest
+from tasks.ingest import Source, choose, ingest
 from tasks.run import current_run
 
 
@@ -29,9 +31,10 @@ def refresh(
         return grow_corpus(plan, snapshots)
 
 
-def grow_corpus(recipe: Recipe) -> Artifact:
-    """The corpus of a recipe over everything its sources hold now; its name is `<recipe>/corpus`."""
-    documents = [document for source in recipe.holding("documents") for document in read(source, recipe)]
+def grow_corpus(recipe: Recipe, snapshots: Sequence[str] = ()) -> Artifact:
+    """The corpus of a recipe over all that its sources hold now, or over chosen snapshots; named `<recipe>/corpus`."""
+    sources = recipe.holding("documents")
+    documents = [document for source in sources for document in read(source, recipe, snapshots)]
     annotations = [annotation for document in documents for annotation in annotate(document, recipe)]
     decisions = decide(recipe.decide, documents=documents, annotations=annotations)
     corpus = compose(recipe.mixture, decisions=decisions, documents=documents)
@@ -40,10 +43,11 @@ def grow_corpus(recipe: Recipe) -> Artifact:
     return give_name(f"{recipe.name}/corpus", corpus)
 
 
-def read(source: Source, recipe: Recipe) -> list[Artifact]:
-    """The documents of each snapshot of a source."""
+def read(source: Source, recipe: Recipe, snapshots: Sequence[str] = ()) -> list[Artifact]:
+    """The documents of each snapshot of a source, or of those chosen by fingerprint (no new one is made then)."""
     config = recipe.extract.model_copy(update={"fields": {**recipe.extract.fields, **source.fields}})
-    return [extract(config, snapshot=snapshot) for snapshot in ingest(source)]
+    found = choose(source, snapshots) if snapshots else ingest(source)
+    return [extract(config, snapshot=snapshot) for snapshot in found]
 
 
 def annotate(documents: Artifact, recipe: Recipe) -> list[Artifact]:

@@ -101,6 +101,15 @@ def snapshots(lake: Lake, source: Source) -> list[Artifact]:
     ]
 
 
+def choose(source: Source, fingerprints: Sequence[str]) -> list[Artifact]:
+    """Those snapshots of a source whose fingerprint begins with one of these; nothing is looked up on the disk."""
+    run = current_run()
+    found = [one for one in snapshots(run.lake, source) if one.fingerprint.startswith(tuple(fingerprints))]
+    for snapshot in found:
+        run.reuse(snapshot)
+    return found
+
+
 def ingest(source: Source) -> list[Artifact]:
     """All snapshots of a source, oldest first; a new one is added if there are files that none of them holds.
 

@@ -129,6 +129,7 @@ def expected_errors() -> tuple[type[BaseException], ...]:
     """Errors whose message is a sentence for whoever typed the command; any other is a bug, with its traceback."""
     import duckdb
 
+    from flows.environment import PrefectElsewhere
     from flows.recipe import RecipeError
     from flows.serve.processes import ServeFailed
     from flows.session import NothingYet
@@ -143,6 +144,7 @@ def expected_errors() -> tuple[type[BaseException], ...]:
 
     return (
         duckdb.Error,
+        PrefectElsewhere,
         RecipeError,
         NothingYet,
         NotFound,
