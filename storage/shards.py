@@ -20,13 +20,50 @@ COMPRESSION = "zstd"
 COMPRESSION_LEVEL = 3
 
 
-def _string_bytes(batch: pa.RecordBatch) -> np.ndarray:
-    """Bytes of the string and binary values of each row, int64."""
+def _variable_bytes(batch: pa.RecordBatch) -> np.ndarray:
+    """Bytes of the strings, binaries, lists and structs of each row, int64 (n,); columns of one width are not counted,
+    for `group_rows` bounds them.
+    """
     total = np.zeros(batch.num_rows, np.int64)
     for values in batch.columns:
-        if pa.types.is_large_string(values.type) or pa.types.is_large_binary(values.type):
-            total += pc.fill_null(pc.call_function("binary_length", [values]), 0).to_numpy(zero_copy_only=False)
+        if not pa.types.is_primitive(values.type):
+            total += _value_bytes(values)
     return total
+
+
+def _value_bytes(values: pa.Array) -> np.ndarray:
+    """Bytes of each value, int64 (n,): of a list its values, of a struct its fields, of a null (whatever lies under it)
+    none.
+    """
+    kind = values.type
+    if _is_binary(kind):
+        return pc.fill_null(pc.call_function("binary_length", [values]), 0).to_numpy(zero_copy_only=False)
+    if isinstance(values, pa.StructArray):
+        sizes = sum((_value_bytes(values.field(place)) for place in range(kind.num_fields)), np.zeros(len(values), int))
+    elif isinstance(values, pa.FixedSizeListArray):
+        inner = values.values.slice(values.offset * kind.list_size, len(values) * kind.list_size)
+        sizes = _value_bytes(inner).reshape(len(values), kind.list_size).sum(axis=1)
+    elif isinstance(values, pa.ListArray | pa.LargeListArray):  # a map is a list of structs
+        offsets = values.offsets.to_numpy()
+        inner = values.values.slice(offsets[0], offsets[-1] - offsets[0])
+        before = np.concatenate([[0], np.cumsum(_value_bytes(inner))])
+        sizes = np.diff(before[offsets - offsets[0]])
+    else:
+        return np.full(len(values), _width(kind), np.int64)
+    return np.where(values.is_valid().to_numpy(zero_copy_only=False), sizes, 0).astype(np.int64)
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    checks = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    return any(check(kind) for check in checks)
+
+
+def _width(kind: pa.DataType) -> int:
+    """Bytes of one value of a fixed width; a boolean counts as a byte."""
+    try:
+        return (kind.bit_width + 7) // 8
+    except ValueError:  # of no width: nulls alone, a view, a dictionary
+        return 0
 
 
 def _zero_null_slots(table: pa.Table) -> pa.Table:
@@ -76,7 +113,7 @@ class TableWriter:
         if not batch.schema.equals(self._declared.schema):
             batch = conform(batch, self._declared.schema, str(self.path.name))
         limit_rows, limit_bytes = self._declared.group_rows, self._declared.group_bytes
-        sizes = np.cumsum(_string_bytes(batch))
+        sizes = np.cumsum(_variable_bytes(batch))
         start = 0
         while start < batch.num_rows:
             before = int(sizes[start - 1]) if start else 0

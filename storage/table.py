@@ -15,8 +15,8 @@ def column(name: str, kind: pa.DataType, meaning: str, nullable: bool = True) ->
 class Table:
     """A table that a stage writes.
 
-    A row group holds `group_rows` rows, or fewer when their strings reach `group_bytes`: both count rows in order, so
-    the cuts do not depend on how the rows arrived.
+    A row group holds `group_rows` rows, or fewer when their strings, lists and structs reach `group_bytes`: both count
+    rows in order, so the cuts do not depend on how the rows arrived.
     """
 
     schema: pa.Schema
