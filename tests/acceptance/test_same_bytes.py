@@ -1,30 +1,30 @@
 """The same bytes for any number of workers, and for one snapshot or several."""
 
+import re
+
 from tests.acceptance.way import contents, finish
-from tests.acceptance.world import write_warc, write_world
+from tests.acceptance.world import RECIPE, write_warc, write_world
+
+SHARDED = ("extract", "language", "quality", "sign", "compose", "tokenize")
+"""Stages whose shards are spread over workers; each of the others is one shard."""
 
 
 def test_one_worker_and_four_give_the_same_bytes_for_every_data_stage(tmp_path):
-    """Nine files of unequal size; workers take shards as they get free, largest first, so they end in any order."""
-    recipe = write_world(tmp_path / "world", warcs=9)
+    """Nine files and as many parts of the corpus. One worker takes shards largest first; four take them in a drawn
+    order, and the stage hears of their ends in another one."""
+    mixed = RECIPE.replace("packing:", "mixture: {part_bytes: 10000}\npacking:")
+    recipe = write_world(tmp_path / "world", warcs=9, recipe=mixed)
     finish(tmp_path / "one", recipe, workers=1, part="tokens")
-    finish(tmp_path / "four", recipe, workers=4, part="tokens")
+    output = finish(tmp_path / "four", recipe, workers=4, part="tokens", seed=5)
     one = contents(tmp_path / "one")
     assert one == contents(tmp_path / "four")
-    stages = {path.split("/")[0] for path in one}
-    assert stages == {
-        "ingest",
-        "extract",
-        "language",
-        "quality",
-        "sign",
-        "decide",
-        "compose",
-        "train_tokenizer",
-        "tokenize",
-        "pack",
-    }
-    assert sum(path.startswith("extract/") and "/part-" in path for path in one) == 9
+    assert {path.split("/")[0] for path in one} == {*SHARDED, "ingest", "decide", "train_tokenizer", "pack"}
+    orders = {words[1]: [int(word) for word in words[2:]] for words in map(str.split, re.findall("order .*", output))}
+    for stage in SHARDED:
+        parts = sum(path.startswith(f"{stage}/") and "/part-" in path for path in one)
+        assert parts >= 8, stage
+        assert sorted(orders[stage]) == list(range(parts))
+        assert orders[stage] != sorted(orders[stage])
 
 
 def test_a_refresh_equals_a_rebuild(tmp_path):

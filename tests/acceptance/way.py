@@ -1,19 +1,25 @@
 """The whole way in one process without a server: what the kill and worker tests start and compare.
 
-`python -m tests.acceptance.way LAKE RECIPE WORKERS [PART]` goes the way, or a part of it: corpus, tokens or model.
+`python -m tests.acceptance.way LAKE RECIPE WORKERS [PART [SEED]]` goes the way, or a part of it: corpus, tokens or
+model. With a seed, shards are begun and reported done in an order drawn from it.
 """
 
 import hashlib
 import os
+import random
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from flows.finetune import tune
 from flows.pretrain import find_tokenizer, train_base
 from flows.recipe import check_recipe, load_recipe
 from flows.refresh import grow_corpus
 from storage.lake import Lake
+from tasks import stage
+from tasks.executor import Done, Progress, ShardExecutor, Work
 from tasks.pack import pack
 from tasks.run import running
 from tasks.tokenize import fitting, tokenize
@@ -37,18 +43,53 @@ def go(lake: Path, recipe: Path, workers: int, part: str = "tuned") -> None:
             tune(plan, base)
 
 
-def start(lake: Path, recipe: Path, workers: int = 2, part: str = "tuned", **environment: str) -> subprocess.Popen[str]:
+class ShuffledExecutor(ShardExecutor):
+    """Real workers, but in a drawn order: which shard is begun when, and in which order the stage hears of their end.
+
+    It prints, for each stage of several shards, the order in which they ended.
+    """
+
+    def __init__(self, workers: int, seed: int) -> None:
+        super().__init__(workers)
+        self.draw = random.Random(seed)
+
+    def run(
+        self, work: Work, shards: Sequence[Any], done: Done, *, label: str = "", on_progress: Progress | None = None
+    ) -> None:
+        """The same, shuffled."""
+        ended: list[tuple[Any, Any]] = []
+        shards = self.draw.sample(list(shards), len(shards))
+        super().run(work, shards, lambda shard, result: ended.append((shard, result)), label=label)
+        self.draw.shuffle(ended)
+        for shard, result in ended:
+            done(shard, result)
+        if len(ended) > 1:
+            print("order", label, *(shard.index for shard, _ in ended))
+
+
+def go_shuffled(lake: Path, recipe: Path, workers: int, part: str, seed: int) -> None:
+    """Run the stages up to `part`, their shards in an order drawn from `seed`."""
+    with ShuffledExecutor(workers, seed) as executor:
+        stage.shared_executor = lambda workers: executor  # the stages' one way to workers
+        go(lake, recipe, workers, part)
+
+
+def start(
+    lake: Path, recipe: Path, workers: int = 2, part: str = "tuned", seed: int | None = None, **environment: str
+) -> subprocess.Popen[str]:
     """The same in a process of its own, which a test may kill."""
     command = [sys.executable, "-m", "tests.acceptance.way", str(lake), str(recipe), str(workers), part]
+    command += [] if seed is None else [str(seed)]
     around = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | environment
     return subprocess.Popen(command, cwd=ROOT, env=around, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def finish(lake: Path, recipe: Path, workers: int = 2, part: str = "tuned") -> None:
-    """Run to the end; fails with the output if that fails."""
-    process = start(lake, recipe, workers, part)
+def finish(lake: Path, recipe: Path, workers: int = 2, part: str = "tuned", seed: int | None = None) -> str:
+    """Run to the end; fails with the output if that fails, else gives it."""
+    process = start(lake, recipe, workers, part, seed)
     output, _ = process.communicate(timeout=280)
     assert process.returncode == 0, output
+    return output
 
 
 def contents(lake: Path) -> dict[str, str]:
@@ -77,4 +118,8 @@ def finished(lake: Path) -> dict[tuple[str, str, str], tuple[int, int]]:
 
 
 if __name__ == "__main__":
-    go(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:])
+    where = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+    if len(sys.argv) > 5:
+        go_shuffled(*where, sys.argv[4], int(sys.argv[5]))
+    else:
+        go(*where, *sys.argv[4:])
