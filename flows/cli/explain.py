@@ -12,6 +12,8 @@ from storage.statements import Refused
 # In the order of the spine; views not named here come after, by name.
 ORDER = ["extract", "language", "quality", "sign", "decide", "compose", "tokenize", "pack", "training_rows"]
 HIDDEN = {"signature", "buckets", "text", "doc_id"}
+# The same rows stand in the view of the stage that made them.
+GATHERED = ("documents", "tokens")
 MOST_ROWS = 12
 
 
@@ -19,25 +21,24 @@ def explain_document(lake: Lake, document: str, console: Console) -> None:
     """Print everything the lake knows of a URL or doc_id. Raises Refused, with what is near, if it knows nothing."""
     connection = connect(lake)
     found = find(connection, document)
-    losses = find_losses(connection, document)
+    losses, lost = find_losses(connection, document)
     if not found and not losses:
         raise Refused(f"No document and no loss has the URL or doc_id {document!r}{_near(connection, document)}")
     for doc_id in found:
         console.print(f"[bold]document {doc_id}[/bold]")
-        for view in _views(connection):
-            rows = connection.execute(
-                f"select * from {identifier(view)} where doc_id = $1 limit {MOST_ROWS + 1}", [doc_id]
-            )
-            names = [column[0] for column in rows.description or []]
-            for row in rows.fetchall()[:MOST_ROWS]:
-                _print(console, view, dict(zip(names, row, strict=True)))
+        for view, columns in _views(connection).items():
+            rows, total = _newest_first(connection, view, columns, "doc_id", doc_id)
+            for row in rows:
+                _print(console, view, row)
+            _say_left_out(console, view, total - len(rows))
     for loss in losses:
         _print(console, "losses", loss)
+    _say_left_out(console, "losses", lost - len(losses))
 
 
 def find(connection: duckdb.DuckDBPyConnection, document: str) -> list[str]:
     """The doc_ids of a URL, or the doc_id itself if it was ever read."""
-    if "extract" not in _tables(connection):
+    if "extract" not in _columns(connection):
         return []
     rows = connection.execute(
         "select distinct doc_id from extract where doc_id = $1 or url = $1 order by doc_id", [document]
@@ -45,30 +46,55 @@ def find(connection: duckdb.DuckDBPyConnection, document: str) -> list[str]:
     return [row[0] for row in rows.fetchall()]
 
 
-def find_losses(connection: duckdb.DuckDBPyConnection, document: str) -> list[dict[str, Any]]:
-    """The rows of the loss ledger with this URL."""
-    if "extract_losses" not in _tables(connection):
-        return []
-    rows = connection.execute(f"select * from extract_losses where url = $1 limit {MOST_ROWS}", [document])
-    names = [column[0] for column in rows.description or []]
-    return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+def find_losses(connection: duckdb.DuckDBPyConnection, document: str) -> tuple[list[dict[str, Any]], int]:
+    """The rows of the loss ledger with this URL, the newest first, and how many there are in all."""
+    columns = _columns(connection).get("extract_losses")
+    return _newest_first(connection, "extract_losses", columns, "url", document) if columns else ([], 0)
 
 
-def _tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    return [row[0] for row in connection.execute("select view_name from duckdb_views() where not internal").fetchall()]
-
-
-def _views(connection: duckdb.DuckDBPyConnection) -> list[str]:
+def _newest_first(
+    connection: duckdb.DuckDBPyConnection, view: str, columns: list[str], key: str, value: str
+) -> tuple[list[dict[str, Any]], int]:
+    """At most MOST_ROWS rows of a view, those of the artifact that was made last first, and how many there are."""
+    # within an artifact by all columns in turn, so that the same lake always says the same
+    order = ", ".join(f"t.{identifier(name)}" for name in columns)
     rows = connection.execute(
-        "select distinct table_name from information_schema.columns "
-        "where column_name = 'doc_id' and table_name <> 'documents'"
+        f"""select t.*, count(*) over () from {identifier(view)} t left join artifacts a using (fingerprint)
+        where t.{identifier(key)} = $1 order by a.created desc nulls last, {order} limit {MOST_ROWS}""",
+        [value],
     ).fetchall()
-    known = {row[0] for row in rows}
-    return [view for view in ORDER if view in known] + sorted(known.difference(ORDER))
+    return [dict(zip(columns, row[:-1], strict=True)) for row in rows], rows[0][-1] if rows else 0
+
+
+def _say_left_out(console: Console, view: str, rows: int) -> None:
+    if rows:
+        what = f"row{'' if rows == 1 else 's'} of {view}"
+        console.print(f"  and {rows:,} more {what}: gristmill sql shows all", highlight=False)
+
+
+def _columns(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+    """The columns of every view, in their order."""
+    rows = connection.execute(
+        "select table_name, column_name from information_schema.columns order by table_name, ordinal_position"
+    ).fetchall()
+    found: dict[str, list[str]] = {}
+    for view, name in rows:
+        found.setdefault(view, []).append(name)
+    return found
+
+
+def _views(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+    """The views of one artifact's rows each that know documents, in the order of the spine, with their columns."""
+    known = {
+        view: columns
+        for view, columns in _columns(connection).items()
+        if {"doc_id", "fingerprint"} <= set(columns) and view not in GATHERED
+    }
+    return {view: known[view] for view in [*(v for v in ORDER if v in known), *sorted(known.keys() - set(ORDER))]}
 
 
 def _near(connection: duckdb.DuckDBPyConnection, document: str) -> str:
-    if "extract" not in _tables(connection):
+    if "extract" not in _columns(connection):
         return ": nothing has been read into this lake yet."
     query = "select url from extract where url is not null order by jaro_winkler_similarity(url, $1) desc limit 1"
     row = connection.execute(query, [document]).fetchone()

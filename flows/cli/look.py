@@ -1,34 +1,21 @@
 """Commands that look into a lake: sql, artifacts, show, explain, report."""
 
-import enum
 import importlib
 import json
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import pyarrow as pa
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from flows.cli.app import DEFAULT_LAKE, Lake, app
+from flows.cli.rows import Format, write_rows
 from storage import names
 from storage import sql as views
 from storage.lake import Lake as LakeFolder
 from storage.statements import Refused, restrict, run_query
-
-MANY_ROWS = 200
-
-
-class Format(enum.StrEnum):
-    """How rows are written."""
-
-    table = "table"
-    csv = "csv"
-    json = "json"
-    parquet = "parquet"
-
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How rows are written.")]
 At = Annotated[
@@ -38,7 +25,7 @@ At = Annotated[
 
 @app.command()
 def sql(
-    query: Annotated[str | None, typer.Argument(help="One SELECT. Without it, a prompt.")] = None,
+    query: Annotated[str | None, typer.Argument(help="One SELECT. Without it, standard input or a prompt.")] = None,
     form: FormatOption = Format.table,
     at: At = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
@@ -53,13 +40,20 @@ def sql(
     folder = _existing(lake)
     connection = views.connect(folder, at)
     restrict(connection, folder.root, memory)
-    if query is not None:
-        write_rows(run_query(connection, query, seconds), form, output)
-        return
-    prompt(lambda text: write_rows(run_query(connection, text, seconds), form, None))
+    typed = query is None and sys.stdin.isatty()
+    queries = [query] if query is not None else [] if typed else list(read_queries(sys.stdin))
+    if output is not None and len(queries) != 1:
+        raise Refused(
+            f"--output takes the rows of one query, and {'this is a prompt' if typed else f'there are {len(queries)}'}: "
+            'give the query behind `sql`, as in gristmill sql --output FILE "select 1".'
+        )
+    for one in queries:
+        write_rows(run_query(connection, one, seconds), form, output)
+    if typed:
+        prompt(lambda text: write_rows(run_query(connection, text, seconds), form, None))
 
 
-def prompt(answer: Any) -> None:
+def prompt(answer: Callable[[str], None]) -> None:
     """Read queries line by line (up to a semicolon) and answer each; ends with Ctrl-D, `exit` or `quit`."""
     import duckdb
 
@@ -88,79 +82,16 @@ def prompt(answer: Any) -> None:
         waiting = ""
 
 
-def write_rows(rows: pa.Table, form: Format, output: Path | None) -> None:
-    """Write rows as a table (terminal), CSV, JSON or Parquet, to a file or standard output."""
-    if form is Format.parquet:
-        import pyarrow.parquet as pq
-
-        if output is None and sys.stdout.isatty():
-            raise Refused("Parquet is not for a terminal: give --output FILE, or a pipe.")
-        pq.write_table(rows, output or sys.stdout.buffer)
-    elif form is Format.csv:
-        import pyarrow.csv
-
-        flat = [_as_text(values) for values in rows.columns]
-        table = pa.Table.from_arrays(flat, rows.column_names)
-        pyarrow.csv.write_csv(table, output or sys.stdout.buffer)
-    elif form is Format.json:
-        text = json.dumps(rows.to_pylist(), default=str, ensure_ascii=False, indent=1) + "\n"
-        output.write_text(text, encoding="utf-8") if output else sys.stdout.write(text)
-    else:
-        with open(output, "w", encoding="utf-8") if output else _keep_open(sys.stdout) as stream:
-            console = Console(file=stream, width=None if stream.isatty() else 200)
-            console.print(as_table(rows))
-            if rows.num_rows > MANY_ROWS:
-                console.print(f"{rows.num_rows:,} rows; {MANY_ROWS} shown. Use limit, or --format csv.")
-
-
-def _as_text(values: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
-    if pa.types.is_nested(values.type):
-        return pa.array(
-            [None if one is None else json.dumps(one, default=str, ensure_ascii=False) for one in values.to_pylist()]
-        )
-    return values
-
-
-class _keep_open:
-    """A stream as a context manager that does not close it."""
-
-    def __init__(self, stream: Any) -> None:
-        self.stream = stream
-
-    def __enter__(self) -> Any:
-        return self.stream
-
-    def __exit__(self, *about: object) -> None:
-        self.stream.flush()
-
-
-def as_table(rows: pa.Table) -> Table:
-    """Rows as a terminal table: numbers to the right, long texts cut."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for field in rows.schema:
-        table.add_column(
-            field.name, justify="right" if _is_number(field.type) else "left", overflow="ellipsis", max_width=80
-        )
-    for row in rows.slice(0, MANY_ROWS).to_pylist():
-        table.add_row(*[_cell(value) for value in row.values()])
-    return table
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "·"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 1e6 else f"{value:,.0f}"
-    text = str(value).replace("\n", "⏎").replace("[", "\\[")
-    return text if len(text) <= 200 else f"{text[:199]}…"
+def read_queries(lines: Iterable[str]) -> Iterator[str]:
+    """The queries in lines of text: each ends with a semicolon at the end of a line, the last with the text."""
+    waiting = ""
+    for line in lines:
+        waiting = f"{waiting}\n{line}".strip()
+        if waiting.endswith(";"):
+            yield waiting.rstrip(";")
+            waiting = ""
+    if waiting:
+        yield waiting
 
 
 @app.command()
