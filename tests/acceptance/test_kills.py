@@ -1,6 +1,7 @@
 """Killed at any instant, a run leaves whole artifacts and nothing else; run again, it ends with the same bytes."""
 
 import random
+import re
 import signal
 import time
 from pathlib import Path
@@ -61,12 +62,26 @@ def test_killed_at_a_named_point_the_next_run_goes_on(tmp_path, calm, point):
     assert found > 0
 
 
-@pytest.mark.parametrize("point", ["extract.shard.written", "extract.shard.finished:2", "tokenize.shard.renaming"])
-def test_workers_killed_at_a_named_point_leave_whole_shards(tmp_path, calm, point):
+@pytest.mark.parametrize(
+    ("point", "workers", "left"),
+    [
+        ("extract.shard.written", 2, 0),
+        # one worker of the four shards: killed with its second, replaced, killed again with the fourth
+        ("extract.shard.finished:2", 1, 4),
+        ("tokenize.shard.renaming", 2, 0),
+    ],
+)
+def test_workers_killed_at_a_named_point_leave_whole_shards(tmp_path, calm, point, workers, left):
+    """Every worker is killed there, so the shard's second attempt dies as well, and the run says so."""
     recipe, expected = calm
     part = "tokens" if point.startswith("tokenize") else "corpus"
-    process = start(tmp_path / "lake", recipe, part=part, GRISTMILL_KILL_AT=point)
-    process.communicate(timeout=280)
+    process = start(tmp_path / "lake", recipe, workers, part, GRISTMILL_KILL_AT=point)
+    output, _ = process.communicate(timeout=280)
+    assert process.returncode == 1, output
+    stage = point.partition(".")[0]
+    said = rf"StageFailed: {stage}: shard \d.* was tried twice, and each time its worker died: .*killed by SIGKILL"
+    assert re.search(said, output), output
+    assert sum(place[0] == stage and "/part-" in f"/{place[2]}" for place in finished(tmp_path / "lake")) == left
     goes_on(tmp_path / "lake", recipe, expected, part)
 
 

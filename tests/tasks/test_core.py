@@ -182,8 +182,13 @@ def test_killed_at_a_named_point_the_next_run_goes_on(tmp_path, undisturbed, poi
     source, expected = undisturbed
     killed = start(tmp_path / "lake", source, GRISTMILL_KILL_AT=point)
     code = killed.wait(timeout=120)
-    if not point.startswith("shard"):
-        assert code == -signal.SIGKILL, killed.stderr.read().decode() if killed.stderr else ""
+    said = killed.stderr.read().decode() if killed.stderr else ""
+    if point.startswith("shard"):
+        assert code == 1, said
+        assert "was tried twice, and each time its worker died" in said
+        assert "killed by SIGKILL" in said
+    else:
+        assert code == -signal.SIGKILL, said
     check_goes_on(tmp_path / "lake", source, expected)
 
 
