@@ -1,7 +1,14 @@
 """What the report and the closing table both say: the way of the documents, the headline numbers, what to try next."""
 
+import shlex
+import shutil
+import sys
+from pathlib import Path
 from typing import Any
 
+from storage import names
+from storage.artifact import Artifact
+from storage.lake import Lake
 from tasks.report.collect import Facts
 from tasks.report.flow_chart import FlowStep
 from tasks.report.svg import short
@@ -110,16 +117,43 @@ def _sources(count: int) -> str:
 
 
 def next_commands(facts: Facts) -> list[tuple[str, str]]:
-    """Three commands to try next, each with what it shows."""
+    """Three commands to try next, as they can be typed where this runs, each with what it shows."""
+    start, lake = program(), lake_option(facts.lake.root)
     found = [
-        ('gristmill sql "select dropped_by, count(*) from documents group by all"', "ask the lake anything"),
-        ("gristmill up", "the same flows in Prefect's UI: press Run, set a schedule"),
+        (
+            f'{start} sql{lake} "select dropped_by, count(*) from documents group by all"',
+            "ask the lake anything",
+        ),
+        (f"{start} up{lake}", "the same flows in Prefect's UI: press Run, set a schedule"),
     ]
     model = facts.results.tuned or facts.results.base
     if model:
-        found.append((f'gristmill complete {model.fingerprint[:12]} "Once upon a time"', "let the model speak"))
+        called = shlex.quote(name_of(facts.lake, model))
+        found.append((f'{start} complete{lake} {called} "Once upon a time"', "let the model speak"))
     else:
         dropped = [row["example"] for row in facts.get("rules").rows if row["example"]]
-        name = dropped[0] if dropped else "URL"
-        found.append((f"gristmill explain {name}", "what every stage said of one document"))
+        example = shlex.quote(dropped[0]) if dropped else "URL"
+        found.append((f"{start} explain{lake} {example}", "what every stage said of one document"))
     return found
+
+
+def program() -> str:
+    """The command `gristmill` as it can be typed here: by its name if a shell finds it, else by its path."""
+    beside = Path(sys.executable).parent / "gristmill"  # not resolved: in a virtual environment Python is a link
+    return "gristmill" if shutil.which("gristmill") or not beside.exists() else _typed(beside)
+
+
+def lake_option(lake: Path) -> str:
+    """` --lake FOLDER`, or nothing for the lake that a command takes by itself: the folder `lake` where one stands."""
+    return "" if lake.resolve() == Path("lake").resolve() else f" --lake {_typed(lake)}"
+
+
+def _typed(path: Path) -> str:
+    here = Path.cwd()
+    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
+
+
+def name_of(lake: Lake, artifact: Artifact) -> str:
+    """A name that means this artifact now, else the start of its fingerprint."""
+    called = [name for name in names.all_names(lake) if names.latest(lake, name) == artifact]
+    return called[0] if called else artifact.fingerprint[:12]

@@ -329,8 +329,8 @@ def test_the_closing_table_is_plain_and_equals_what_sql_says(told, capsys):
     assert len(bits) == 8
     assert all(f"{number:.3f}" in said for (number,) in bits)
     assert f"Report: {told.path}" in said
-    assert len(re.findall(r"^  gristmill .*#", said, re.MULTILINE)) == 3
-    assert f"gristmill complete {told.results.tuned.fingerprint[:12]}" in said
+    assert len(re.findall(r"^  \S*gristmill .*#", said, re.MULTILINE)) == 3
+    assert f"gristmill complete --lake {told.lake} {told.results.tuned.fingerprint[:12]}" in said
 
 
 def test_a_run_that_made_nothing_says_so(told, folder, capsys):
