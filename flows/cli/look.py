@@ -43,8 +43,9 @@ def sql(
     typed = query is None and sys.stdin.isatty()
     queries = [query] if query is not None else [] if typed else list(read_queries(sys.stdin))
     if output is not None and len(queries) != 1:
+        asked = "this is a prompt" if typed else f"there are {len(queries)}"
         raise Refused(
-            f"--output takes the rows of one query, and {'this is a prompt' if typed else f'there are {len(queries)}'}: "
+            f"--output takes the rows of one query, and {asked}: "
             'give the query behind `sql`, as in gristmill sql --output FILE "select 1".'
         )
     for one in queries:

@@ -16,7 +16,7 @@ from flows.cli.explain import explain_document
 from flows.cli.look import read_queries, sql
 from flows.cli.rows import Format, distinct, write_rows
 from storage.artifact import Artifact, Identity, Input
-from storage.commit import stage_artifact
+from storage.commit import Staging, stage_artifact
 from storage.lake import Lake
 from storage.schemas.documents import DOCUMENTS
 from storage.statements import Refused
@@ -119,6 +119,7 @@ def commit(lake: Lake, stage: str, kind: str, number: int, rows: list[dict], dec
     listed = tuple(Input(role="documents", stage=one.stage, fingerprint=one.fingerprint) for one in inputs)
     identity = Identity(stage=stage, version=1, config={"n": number}, inputs=listed)
     with stage_artifact(lake, identity, kind, print) as staging:
+        assert isinstance(staging, Staging)
         output = staging.output(0, "key", {"part": declared})
         output.write(pa.RecordBatch.from_pylist(rows, schema=declared.schema))
         return staging.commit([output.finish()], {"ended": 1000.0 + number})
