@@ -14,6 +14,8 @@ import tomllib
 import urllib.parse
 from pathlib import Path
 
+import psutil
+
 from storage.lake import Lake
 
 PREFECT_FOLDER = ".prefect"
@@ -22,6 +24,8 @@ REPORTS_FOLDER = "reports"
 """Where HTML reports lie, inside the lake. `gristmill up` serves this folder."""
 REPORTS_URL = "GRISTMILL_REPORTS_URL"
 """In the environment of a run that `gristmill up` started: the address of the reports folder."""
+TEMPORARY_SERVER = "prefect.server.api.server:create_app"
+"""What stands on the command line of a server that Prefect starts by itself for one run."""
 OWN_SERVER = "GRISTMILL_PREFECT_API_URL"
 """Names a Prefect server to use in place of the lake's own."""
 
@@ -77,6 +81,7 @@ def prepare(lake: str | Path | None = None) -> Path:
         if name.startswith("PREFECT_") and not name.startswith("PREFECT_LOGGING_"):
             del os.environ[name]
     home.mkdir(parents=True, exist_ok=True)
+    end_orphans(home)
     database = f"sqlite+aiosqlite:///{home}/prefect.db"
     os.environ |= SETTINGS | {"PREFECT_HOME": str(home), "GRISTMILL_LAKE": str(root)}
     os.environ["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = database
@@ -105,6 +110,17 @@ def _refuse_servers_in(folder: Path) -> None:
         named = re.search(r"^\s*(?:export\s+)?PREFECT_API_URL\s*=\s*(\S+)", text, re.IGNORECASE | re.MULTILINE)
         if named:
             raise PrefectElsewhere(dotenv, named[1])
+
+
+def end_orphans(home: Path) -> None:
+    """End the temporary servers of this lake whose run was killed: nobody else would."""
+    for process in psutil.process_iter():
+        try:
+            orphan = process.ppid() == 1 and TEMPORARY_SERVER in process.cmdline()
+            if orphan and process.environ().get("PREFECT_HOME") == str(home):
+                process.terminate()
+        except psutil.Error:  # it has just ended, or is another user's
+            continue
 
 
 def running_server(lake: str | Path) -> str | None:

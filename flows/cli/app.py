@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -164,6 +165,7 @@ def main() -> None:
     for module in ("flows.cli.look", "flows.cli.use"):  # each adds its commands to the app
         importlib.import_module(module)
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended, as on Ctrl-C
     try:
         app()
     except KeyboardInterrupt:

@@ -6,11 +6,20 @@ import socket
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
-from flows.environment import REPORTS_URL, PrefectElsewhere, _refuse_servers_in, report_address, running_server
+from flows.environment import (
+    REPORTS_URL,
+    PrefectElsewhere,
+    _refuse_servers_in,
+    end_orphans,
+    report_address,
+    running_server,
+)
 
 REPOSITORY = Path(__file__).parents[2]
 ASK = textwrap.dedent("""
@@ -118,3 +127,21 @@ def test_a_report_has_an_address_where_it_is_served(monkeypatch: pytest.MonkeyPa
     assert report_address("lake/reports/run one.html") is None
     monkeypatch.setenv(REPORTS_URL, "http://127.0.0.1:4201")
     assert report_address("lake/reports/run one.html") == "http://127.0.0.1:4201/run%20one.html"
+
+
+def test_a_temporary_server_whose_run_was_killed_is_ended_by_the_next(tmp_path: Path):
+    """A stand-in with the server's command line and home: started by a shell that ends, so that nobody is its parent."""
+    home = tmp_path / "lake" / ".prefect"
+    stand_in = f"{sys.executable} -c 'import time; time.sleep(60)' prefect.server.api.server:create_app > /dev/null 2>&1 & echo $!"
+    around = {"PREFECT_HOME": str(home), "PATH": os.environ["PATH"]}
+    given = subprocess.run(["bash", "-c", stand_in], env=around, capture_output=True, text=True, timeout=20)
+    pid = int(given.stdout)
+    deadline = time.monotonic() + 20
+    while psutil.Process(pid).ppid() != 1:
+        assert time.monotonic() < deadline
+    end_orphans(tmp_path / "other" / ".prefect")
+    assert psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    end_orphans(home)
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
