@@ -166,13 +166,14 @@ def undisturbed(tmp_path_factory) -> tuple[Path, dict[str, str]]:
     return folder / "source", contents(folder / "lake")
 
 
-# Shard points are passed in workers, the rest in the parent; decide runs in the parent.
+# The shards of lines are made in workers; everything else here, ingest's shard and decide's too, in the run's process.
 POINTS = [
     "commit.prepared:2",
     "commit.renamed:2",
     "commit.registered:3",
     "decide.decided",
     "shard.written",
+    "lines.shard.written",
     "commit.prepared:5",
 ]
 
@@ -183,7 +184,7 @@ def test_killed_at_a_named_point_the_next_run_goes_on(tmp_path, undisturbed, poi
     killed = start(tmp_path / "lake", source, GRISTMILL_KILL_AT=point)
     code = killed.wait(timeout=120)
     said = killed.stderr.read().decode() if killed.stderr else ""
-    if point.startswith("shard"):
+    if point == "lines.shard.written":
         assert code == 1, said
         assert "was tried twice, and each time its worker died" in said
         assert "killed by SIGKILL" in said
