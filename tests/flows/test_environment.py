@@ -130,9 +130,10 @@ def test_a_report_has_an_address_where_it_is_served(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_temporary_server_whose_run_was_killed_is_ended_by_the_next(tmp_path: Path):
-    """A stand-in with the server's command line and home: started by a shell that ends, so that nobody is its parent."""
+    """A stand-in with the server's command line and home, whose parent, a shell, has ended."""
     home = tmp_path / "lake" / ".prefect"
-    stand_in = f"{sys.executable} -c 'import time; time.sleep(60)' prefect.server.api.server:create_app > /dev/null 2>&1 & echo $!"
+    waits = f"{sys.executable} -c 'import time; time.sleep(60)' prefect.server.api.server:create_app"
+    stand_in = f"{waits} > /dev/null 2>&1 & echo $!"
     around = {"PREFECT_HOME": str(home), "PATH": os.environ["PATH"]}
     given = subprocess.run(["bash", "-c", stand_in], env=around, capture_output=True, text=True, timeout=20)
     pid = int(given.stdout)
