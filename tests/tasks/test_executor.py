@@ -237,9 +237,13 @@ def test_one_executor_is_shared_until_another_number_of_workers_is_asked_for() -
 
 
 SCRIPT = """
+    import signal
     import sys
     from tasks.executor import shared_executor
     from tests.tasks import executor_work as work
+
+    # a shell starts what it puts into the background with SIGINT ignored, and with it the whole test run
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
     if {guarded}:
         executor = shared_executor(2)

@@ -210,7 +210,7 @@ def test_killed_at_a_named_point_it_goes_on_to_the_same_bytes(tmp_path, world, u
     lake = tmp_path / "lake"
     for artifact in (world.corpus, world.tokenizer, world.tokens, world.packing):
         shutil.copytree(artifact.folder, lake / artifact.stage / artifact.fingerprint)
-    Lake(lake).adopt_all()
+    Lake(lake).registry.rebuild()
     killed = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(lake)],
         env=os.environ | {"GRISTMILL_KILL_AT": point},

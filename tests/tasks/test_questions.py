@@ -1,6 +1,7 @@
 """Multiple-choice sets of the usual shapes become questions; a row without a clear right answer is a loss."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
@@ -81,12 +82,12 @@ def test_every_row_is_a_question_or_a_loss(tmp_path):
         (snapshot,) = ingest(Source(name="quiz", path=str(folder), holds="questions", license="CC0-1.0"))
         artifact = read_questions(QuestionsConfig(), snapshot=snapshot)
         named = read_questions(QuestionsConfig(task="other"), snapshot=snapshot)
-    sql = connect(tmp_path / "lake")
-    counts = sql.execute(
-        "select task, license, count(*) from questions where fingerprint = ? group by all order by all",
-        [artifact.fingerprint],
-    ).fetchall()
-    assert counts == [("mill", "MIT", 2), ("quiz", "CC0-1.0", 2)]
+    counts = Counter((row["task"], row["license"]) for row in artifact.read(["task", "license"]).to_pylist())
+    assert counts == {("mill", "MIT"): 2, ("quiz", "CC0-1.0"): 2}
+    # what the same files gave under an older configuration is no second record
+    assert connect(tmp_path / "lake").sql("select distinct fingerprint from questions").fetchall() == [
+        (named.fingerprint,)
+    ]
     assert artifact.rows("losses") == 2
     assert {row["reason"] for row in artifact.read(table="losses").to_pylist()} == {"no gold"}
     assert set(named.read(["task"]).column("task").to_pylist()) == {"mill", "other"}
