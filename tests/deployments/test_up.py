@@ -76,7 +76,7 @@ def test_a_run_started_through_the_api_completes_and_shows_its_stage(served: Ser
 def test_a_failed_run_names_the_stage_the_file_and_the_next_step(served: Served):
     state = served.ended(served.run("failing"))
     assert state["type"] == "FAILED"
-    for part in ("slow failed", "crawl-2.warc", "cut off at byte 4711", "run again"):
+    for part in ("StageFailed: slow: shard 2", "crawl-2.warc", "cut off at byte 4711", "run again"):
         assert part in state["message"]
 
 
