@@ -6,6 +6,7 @@ from flows.recipe import Recipe
 from flows.session import give_name, named, session
 from storage.artifact import Artifact
 from tasks import evaluate as stages
+from tasks.ancestry import ancestry
 from tasks.ingest import Source, ingest
 from tasks.questions import read_questions
 
@@ -21,8 +22,11 @@ def evaluate(
 ) -> Artifact:
     """Score a model: bits per byte by source, multiple-choice tasks with standard errors, samples."""
     with session("evaluate", recipe, settings, lake, workers) as (plan, _):
-        scored = named(f"{plan.name}/tuned", f"finetune {recipe}", model)
-        return score(plan, scored, named(f"{plan.name}/corpus", f"refresh {recipe}", corpus))
+        newest = "tuned" if plan.holding("conversations") else "base"
+        made_by = "finetune" if newest == "tuned" else "pretrain"
+        scored = named(f"{plan.name}/{newest}", f"{made_by} {recipe}", model)
+        own = named(f"{plan.name}/corpus", f"refresh {recipe}", corpus) if corpus else ancestry(scored).corpus
+        return score(plan, scored, own)
 
 
 def score(recipe: Recipe, model: Artifact, corpus: Artifact, name: str = "scores") -> Artifact:

@@ -31,5 +31,9 @@ ModelName = Annotated[
     str | None, Field(title="Model", description="A model by name or fingerprint. Empty: the newest of the recipe.")
 ]
 CorpusName = Annotated[
-    str | None, Field(title="Corpus", description="A corpus by name or fingerprint. Empty: the newest of the recipe.")
+    str | None,
+    Field(
+        title="Corpus",
+        description="A corpus by name or fingerprint. Empty: the recipe's newest; to evaluate, the model's own.",
+    ),
 ]
