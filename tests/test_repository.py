@@ -27,7 +27,7 @@ INDEX = re.compile(
             ("pypi.", "python.org"),
             ("python", "hosted.org"),
             ("download.", "pytorch.org"),
-            ("registry.", "npmjs.org"),
+            ("registry.", "npm" + "js.org"),
             ("conda.", "anaconda.org"),
             ("--index", "-url"),
             ("--extra-index", "-url"),

@@ -31,20 +31,25 @@ def denied(*words: str, lake: Path, timeout: float = 290) -> subprocess.Complete
     )
 
 
+def namespaces() -> bool:
+    """Whether network namespaces can be made here; without them the way is gone, but with the network at hand."""
+    return subprocess.run([*DENIED, "true"], capture_output=True).returncode == 0
+
+
 @pytest.fixture(scope="module")
 def way(tmp_path_factory) -> tuple[Path, Path, subprocess.CompletedProcess[str]]:
     """A lake, a recipe, and what the first run of it said."""
     folder = tmp_path_factory.mktemp("way")
     recipe = write_world(folder / "world")
-    probe = subprocess.run([*DENIED, "true"], capture_output=True, text=True)
-    if probe.returncode:
-        pytest.skip(f"no network namespace can be made here: {probe.stderr.strip()}")
-    done = denied("run", str(recipe), lake=folder / "lake")
+    start = denied if namespaces() else gristmill
+    done = start("run", str(recipe), lake=folder / "lake")
     assert done.returncode == 0, done.stderr
     return folder / "lake", recipe, done
 
 
 def test_the_namespace_really_denies_the_network(way):
+    if not namespaces():
+        pytest.skip("no network namespace can be made here: the run of this module had the network at hand")
     code = "import socket; socket.create_connection(('192.0.2.1', 80), timeout=5)"
     done = subprocess.run([*DENIED, sys.executable, "-c", code], capture_output=True, text=True)
     assert "Network is unreachable" in done.stderr
