@@ -44,8 +44,8 @@ class HashCache:
             )
         return sha256, about.st_size
 
-    def locate(self, sha256: str) -> Path | None:
-        """A file that has this hash and has not changed since it was hashed, or None."""
+    def locate(self, sha256: str) -> tuple[Path, int, int] | None:
+        """A file that has this hash and has not changed since it was hashed, with its size and time; or None."""
         with self._open() as connection:
             rows = connection.execute(
                 "select path, bytes, changed from files where sha256 = ? order by path", (sha256,)
@@ -53,5 +53,5 @@ class HashCache:
         for name, size, changed in rows:
             path = Path(name)
             if path.exists() and (path.stat().st_size, path.stat().st_mtime_ns) == (size, changed):
-                return path
+                return path, size, changed
         return None

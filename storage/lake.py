@@ -1,7 +1,7 @@
 """A lake: the folder that holds every artifact, name, run and mark, and what is asked of it."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,9 @@ from storage.artifact import MANIFEST, Artifact, Identity, flatten, read_manifes
 from storage.registry import Registry
 
 DEFAULT_LAKE = "lake"
+RUNS = "runs"
+INPUT = "input "
+"""How the name of a `Difference` in the inputs begins."""
 
 
 class NotFound(KeyError):
@@ -16,6 +19,10 @@ class NotFound(KeyError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+class NoLake(FileNotFoundError):
+    """The folder is not there, or nothing in it was made by a run."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,13 @@ class Lake:
     def default(cls) -> "Lake":
         """The lake of `GRISTMILL_LAKE`, or `./lake`."""
         return cls(os.environ.get("GRISTMILL_LAKE", DEFAULT_LAKE))
+
+    def check(self) -> "Lake":
+        """The lake, for someone who only looks. Raises NoLake if there is none, so that a misspelt path makes none."""
+        if any(any(self.root.glob(made)) for made in (self.registry.path.name, f"*/*/{MANIFEST}", f"{RUNS}/*")):
+            return self
+        what = "is no lake" if self.root.is_dir() else "does not exist"
+        raise NoLake(f"There is no lake at {self.root}: the folder {what}. `gristmill run sample` makes one.")
 
     def find(self, identity: Identity) -> Artifact | None:
         """The committed artifact with this identity, or None. One that the registry has lost is adopted."""
@@ -85,14 +99,19 @@ class Lake:
         """Committed artifacts, oldest first."""
         return self.registry.artifacts(stage, kind)
 
-    def differences(self, identity: Identity) -> tuple[Artifact, list[Difference]] | None:
+    def differences(
+        self, identity: Identity, apart: Collection[Artifact] = ()
+    ) -> tuple[Artifact, list[Difference]] | None:
         """The nearest existing artifact of the same stage and every field in which `identity` differs from it.
 
-        Nearest: the fewest differing fields, then the newest. None if the stage has made nothing yet.
+        Nearest: the fewest differing fields, then the newest; those in `apart` that differ in their inputs alone are
+        passed over. None if the stage has made nothing else yet.
         """
         best: tuple[Artifact, list[Difference]] | None = None
         for artifact in reversed(self.registry.artifacts(identity.stage)):
             found = _compare(read_manifest(artifact.folder).identity, identity)
+            if artifact in apart and all(one.field.startswith(INPUT) for one in found):
+                continue
             if best is None or len(found) < len(best[1]):
                 best = (artifact, found)
         return best
@@ -109,5 +128,5 @@ def _fields(identity: Identity) -> dict[str, object]:
     seen: dict[str, int] = {}
     for one in identity.inputs:
         position = seen[one.role] = seen.get(one.role, -1) + 1
-        fields[f"input {one.role}[{position}]"] = f"{one.stage}/{one.fingerprint[:12]}"
+        fields[f"{INPUT}{one.role}[{position}]"] = f"{one.stage}/{one.fingerprint[:12]}"
     return fields

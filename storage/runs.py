@@ -9,15 +9,13 @@ from typing import Any
 
 from storage.artifact import Artifact
 from storage.files import read_json, write_json
-from storage.lake import Lake
+from storage.lake import RUNS, Lake
 
 
 def start(lake: Lake, run: str, name: str, parameters: dict[str, Any], code: str) -> None:
     """Remember that a run began: which flow, with which parameters, of which code, in which process."""
     about = {"run": run, "flow": name, "parameters": parameters, "code": code, "started": time.time()}
-    write_json(
-        lake.root / "runs" / run / "started.json", about | {"host": socket.gethostname(), "process": os.getpid()}
-    )
+    write_json(lake.root / RUNS / run / "started.json", about | {"host": socket.gethostname(), "process": os.getpid()})
 
 
 def end(
@@ -28,13 +26,13 @@ def end(
     """
     about = {"state": state, "message": message, "ended": time.time(), "seconds": seconds}
     about["artifacts"] = [f"{artifact.stage}/{artifact.fingerprint}" for artifact in artifacts]
-    write_json(lake.root / "runs" / run / "ended.json", about)
+    write_json(lake.root / RUNS / run / "ended.json", about)
 
 
 def all_runs(lake: Lake) -> list[dict[str, Any]]:
     """Every run, oldest first: what began it, and how it ended (`state` is "running" or "dead" where nothing says)."""
     found = []
-    for folder in sorted((lake.root / "runs").glob("*")) if (lake.root / "runs").exists() else []:
+    for folder in sorted((lake.root / RUNS).glob("*")) if (lake.root / RUNS).exists() else []:
         if not (folder / "started.json").exists():
             continue
         about = {"state": None, "message": None, "ended": None, "artifacts": [], "seconds": {}} | read_json(

@@ -35,9 +35,10 @@ def connect(lake: Lake | str | Path | None = None, at: str | None = None) -> duc
     """An in-memory DuckDB connection with every view of the lake.
 
     `at` is a name or fingerprint of a corpus (or of decisions): `documents` is then as of it, else as of the newest
-    corpus. Raises KeyError if there is no such artifact, NoSuchView if it holds no decisions.
+    corpus. Raises NoLake if the folder holds none, KeyError if there is no such artifact, NoSuchView if it holds no
+    decisions.
     """
-    lake = lake if isinstance(lake, Lake) else Lake(lake) if lake is not None else Lake.default()
+    lake = (lake if isinstance(lake, Lake) else Lake(lake) if lake is not None else Lake.default()).check()
     connection = duckdb.connect()
     connection.execute("set timezone = 'UTC'")
     write_index(lake)

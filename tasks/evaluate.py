@@ -18,8 +18,9 @@ model is asked in the same plain form, so that its scores compare with its base'
 
 from typing import Any
 
+import duckdb
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import Field
 
 from storage.artifact import MAIN_TABLE, Artifact
@@ -62,19 +63,29 @@ class EvaluateConfig(StageConfig):
 
 def validation_documents(corpus: Artifact, config: EvaluateConfig) -> pa.Table:
     """The validation text to score: (doc_id, source, text), in the order of doc_id, long documents cut short."""
-    found = [
-        batch.filter(pc.field("split") == "validation").select(["doc_id", "source", "text"])
-        for batch in corpus.batches(["doc_id", "source", "split", "text"])
-    ]
-    documents = pa.Table.from_batches(found).sort_by("doc_id") if found else None
+    parts = {"parts": [str(path) for path in corpus.paths()]}
+    where = "from read_parquet($parts) where split = 'validation'"
     chosen: Rows = []
     total = 0
-    for row in documents.to_pylist() if documents else []:
+    with duckdb.connect() as connection:
+        # first the sizes in bytes alone: to hold every validation text is far more than what is scored
+        cut = connection.execute(
+            f"select doc_id, least(strlen(text), $most) {where} order by doc_id",
+            parts | {"most": config.document_bytes},
+        ).fetchall()
+        # of a character that the cut falls into, up to 3 bytes are left out
+        sizes = np.array([size for _, size in cut], np.int64).clip(min=3) - 3
+        enough = int(np.searchsorted(np.cumsum(sizes), config.validation_bytes)) + 1
+        wanted = {"wanted": [doc_id for doc_id, _ in cut[:enough]]}
+        rows = connection.execute(
+            f"select doc_id, source, text {where} and doc_id in (select unnest($wanted)) order by doc_id",
+            parts | wanted,
+        ).fetchall()
+    for doc_id, source, whole in rows:
         if total >= config.validation_bytes:
             break
-        # a character that the limit would cut in two is left out
-        text = row["text"].encode()[: config.document_bytes].decode("utf-8", errors="ignore")
-        chosen.append(row | {"text": text})
+        text = whole.encode()[: config.document_bytes].decode("utf-8", errors="ignore")
+        chosen.append({"doc_id": doc_id, "source": source, "text": text})
         total += len(text.encode())
     return pa.Table.from_pylist(
         chosen, schema=pa.schema([("doc_id", pa.string()), ("source", pa.string()), ("text", pa.large_string())])

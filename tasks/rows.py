@@ -98,8 +98,8 @@ def plan_files(snapshot: Artifact) -> list[Shard]:
     Raises: SourceError if a file is not where it was ingested.
     """
     return [
-        Shard(number, row, row["bytes"], {"path": str(path)}, row["path"])
-        for number, (row, path) in enumerate(locate(current_run().lake, snapshot))
+        Shard(number, row, row["bytes"], {"place": place}, row["path"])
+        for number, (row, place) in enumerate(locate(current_run().lake, snapshot))
     ]
 
 
@@ -126,7 +126,7 @@ def read_into(
                 output.write(pa.RecordBatch.from_pylist(waiting, schema=schema), name)
                 waiting.clear()
 
-    for number, row in enumerate(read_rows(Path(shard.where["path"]), max_row_bytes), start=1):
+    for number, row in enumerate(read_rows(shard.where["place"].path, max_row_bytes), start=1):
         here = where | row.place._asdict()
         try:
             if isinstance(row, Unread):
@@ -137,6 +137,7 @@ def read_into(
         write(BATCH_ROWS)
         watch.progress(number)
     write(1)
+    shard.where["place"].check()
 
 
 def count_rows(artifact: Artifact, column: str) -> list[dict[str, Any]]:

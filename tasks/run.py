@@ -45,13 +45,23 @@ class Run:
         """Remember a stage that gave its artifact, and say so."""
         self.steps.append(step)
         state = "reused" if step.reused else f"made in {step.seconds:.1f} s"
-        self.console.line(
-            f"{step.stage:<15} {step.artifact.fingerprint[:12]}  {step.artifact.manifest.rows:>9,} rows  {state}"
-        )
+        rows, source = step.artifact.manifest.rows, source_of(step.artifact)
+        line = f"{step.stage:<15} {step.artifact.fingerprint[:12]}  {rows:>9,} rows  {state:<17} {source}"
+        self.console.line(line.rstrip())
 
     def reuse(self, artifact: Artifact) -> None:
         """Remember an artifact that was there already."""
         self.add(Step(artifact.stage, artifact, True, 0.0))
+
+
+def source_of(artifact: Artifact) -> str:
+    """The name of the one source that an artifact was made from, or "" if it is of several."""
+    while artifact.stage != "ingest":
+        inputs = artifact.inputs()
+        if len(inputs) != 1:
+            return ""
+        artifact = inputs[0]
+    return str(artifact.manifest.identity.config["source"])
 
 
 _current: contextvars.ContextVar[Run | None] = contextvars.ContextVar("gristmill_run", default=None)

@@ -44,12 +44,14 @@ def count_tokens(tokens: Artifact, vocabulary_size: int) -> np.ndarray:
         counts[:] += np.bincount(ids, weights, minlength=vocabulary_size).astype(np.int64)
 
     waiting: Rows = []
+    length = 0
     for batch in tokens.batches(["split", "copies", "shard", "start", "length"]):
         for row in batch.filter(pc.field("split") == "train").to_pylist():
             waiting.append(row)
-            if sum(one["length"] for one in waiting[-1:]) >= TOKENS_AT_ONCE or len(waiting) >= 1024:
+            length += row["length"]
+            if length >= TOKENS_AT_ONCE:
                 add(waiting)
-                waiting = []
+                waiting, length = [], 0
     if waiting:
         add(waiting)
     return counts

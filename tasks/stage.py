@@ -121,7 +121,9 @@ class Stage(Generic[C]):
         found = run.lake.find(identity)
         changed: list[str] = []
         if found is None:
-            nearest = run.lake.differences(identity) if self.explains else None
+            # what this run made of another source, or another model, is no earlier form of this artifact
+            siblings = [step.artifact for step in run.steps]
+            nearest = run.lake.differences(identity, siblings) if self.explains else None
             if nearest is not None:
                 changed = [str(one) for one in nearest[1]]
                 shown = "; ".join(changed[:4]) + (f"; and {len(changed) - 4} more" if len(changed) > 4 else "")

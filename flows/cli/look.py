@@ -15,6 +15,7 @@ from flows.cli.rows import Format, write_rows
 from storage import names
 from storage import sql as views
 from storage.lake import Lake as LakeFolder
+from storage.lake import NoLake
 from storage.statements import Refused, restrict, run_query
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How rows are written.")]
@@ -37,7 +38,7 @@ def sql(
 
     gristmill sql "select dropped_by, count(*) from documents group by all order by 2 desc"
     """
-    folder = _existing(lake)
+    folder = existing_lake(lake)
     connection = views.connect(folder, at)
     restrict(connection, folder.root, memory)
     typed = query is None and sys.stdin.isatty()
@@ -102,7 +103,7 @@ def artifacts(
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
     """List the artifacts: stage, fingerprint, rows, size, names, when."""
-    folder = _existing(lake)
+    folder = existing_lake(lake)
     query = """select stage, fingerprint[:12] as fingerprint, kind, rows, round(bytes / 1e6, 2) as megabytes,
         strftime(created, '%Y-%m-%d %H:%M') as created,
         (select string_agg(distinct name, ', ') from names where names.artifact = artifacts.artifact) as names
@@ -117,7 +118,7 @@ def show(
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
     """Everything about one artifact: configuration, inputs, parts, where and when it was made, what it is called."""
-    folder = _existing(lake)
+    folder = existing_lake(lake)
     found = folder.get(artifact)
     manifest, provenance = found.manifest, found.provenance
     called = [name for name in names.all_names(folder) if names.latest(folder, name) == found]
@@ -148,7 +149,7 @@ def explain(
     """Everything that every stage said of one document: where it stands, its scores, the decisions, tokens, losses."""
     from flows.cli.explain import explain_document
 
-    explain_document(_existing(lake), document, Console())
+    explain_document(existing_lake(lake), document, Console())
 
 
 @app.command()
@@ -157,7 +158,7 @@ def report(
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
     """Print the path of a run's report: one HTML file that needs nothing else."""
-    folder = _existing(lake)
+    folder = existing_lake(lake)
     reports = sorted((folder.root / "reports").glob("*.html"), key=lambda path: path.stat().st_mtime)
     wanted = [path for path in reports if run is None or path.stem == run]
     if not wanted:
@@ -169,9 +170,9 @@ def report(
     print(wanted[-1])
 
 
-def _existing(lake: Path) -> LakeFolder:
-    if not lake.is_dir():
-        raise Refused(
-            f"There is no lake at {lake.resolve()}. `gristmill run sample` makes one, or name another: --lake FOLDER."
-        )
-    return LakeFolder(lake)
+def existing_lake(lake: Path) -> LakeFolder:
+    """The lake of `--lake`. Raises Refused, with what to do, if there is none."""
+    try:
+        return LakeFolder(lake).check()
+    except NoLake as error:
+        raise Refused(f"{error} Or name another: --lake FOLDER.") from error

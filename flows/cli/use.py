@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from flows.cli.app import DEFAULT_LAKE, Lake, app
-from flows.cli.look import _existing
+from flows.cli.look import existing_lake
 from storage.statements import Refused
 
 
@@ -25,7 +25,7 @@ def complete(
     """Let a model continue a text, token by token as they come."""
     from tasks.complete import Completer
 
-    completer = Completer(_existing(lake).get(model))
+    completer = Completer(existing_lake(lake).get(model))
 
     def say(prompt: str) -> None:
         for piece in completer.complete(
@@ -60,7 +60,7 @@ def export(
     from tasks.export import export as stage
     from tasks.run import running
 
-    place = _existing(lake)
+    place = existing_lake(lake)
     with running(place, "export", parameters={"model": model}, quiet=True):
         exported = stage(ExportConfig(), model=place.get(model))
     for path in copy_artifact(exported, folder):

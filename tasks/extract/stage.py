@@ -39,17 +39,17 @@ def doc_id(source: str, file_sha256: str, space: str, offset: int) -> str:
 def _plan(inputs: Inputs, config: ExtractConfig) -> list[Shard]:
     shards: list[Shard] = []
     for snapshot in inputs["snapshot"]:
-        for row, path in locate(current_run().lake, snapshot):
-            archive = row["bytes"] > 0 and format_of(path) is Format.ARCHIVE
-            for start, stop in cut_points(path, SHARD_BYTES) if archive else [(0, row["bytes"])]:
+        for row, place in locate(current_run().lake, snapshot):
+            archive = row["bytes"] > 0 and format_of(place.path) is Format.ARCHIVE
+            for start, stop in cut_points(place.path, SHARD_BYTES) if archive else [(0, row["bytes"])]:
                 content = row | {"archive": archive, "start": start, "stop": stop}
                 label = row["path"] if stop - start == row["bytes"] else f"{row['path']} from byte {start:,}"
-                shards.append(Shard(len(shards), content, max(stop - start, 1), {"path": str(path)}, label))
+                shards.append(Shard(len(shards), content, max(stop - start, 1), {"place": place}, label))
     return shards
 
 
 def _read(shard: Shard, config: ExtractConfig, watch: Watch) -> Iterator[DocumentRow | LossRow]:
-    path, content = shard.where["path"], shard.content
+    path, content = shard.where["place"].path, shard.content
     if not content["archive"]:
         yield from read_table(path, config, watch.guard)
         return
@@ -88,6 +88,7 @@ def _work(shard: Shard, config: ExtractConfig, output: ShardOutput, watch: Watch
             losses = []
     output.write(pa.RecordBatch.from_pylist(documents, schema=DOCUMENTS.schema))
     output.write(pa.RecordBatch.from_pylist(losses, schema=LOSSES.schema), "losses")
+    shard.where["place"].check()
 
 
 def ledger(artifact: Artifact) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from tasks.console import duration
 from tasks.report import lineage
 from tasks.report.charts import bar_chart, line_chart
 from tasks.report.collect import Answer, Facts, Results, collect
-from tasks.report.flow import BASELINES, flow_steps, headline, next_commands, score_rows
+from tasks.report.flow import BASELINES, flow_steps, headline, lake_option, next_commands, program, score_rows
 from tasks.report.flow_chart import flow_chart
 from tasks.report.scores import score_charts, thresholds
 from tasks.report.svg import full, short
@@ -70,6 +70,7 @@ def render(facts: Facts, recipe_name: str, used: Sequence[Artifact], changes: di
             changes=changes,
             tree=lineage.tree(lineage.ends_of(list(used)), facts.run),
             commands=next_commands(facts),
+            ask=f"{program()} sql{lake_option(facts.lake.root)}",
             lake=str(facts.lake.root),
             seconds=sum(time.seconds for time in facts.times),
         )
@@ -108,11 +109,11 @@ def size(count: int | None) -> str:
     return f"{count} B"
 
 
-def command(answer: Answer) -> str:
-    """The shell command that gives an answer again."""
+def command(answer: Answer, ask: str) -> str:
+    """The shell command that gives an answer again. `ask`: how it begins where this runs, as `gristmill sql`."""
     at = f"--at {answer.at} " if answer.at else ""
     quoted = answer.sql.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$").replace("`", "\\`")
-    return f'gristmill sql {at}"{quoted}"'
+    return f'{ask} {at}"{quoted}"'
 
 
 def _times_chart(facts: Facts) -> str | None:

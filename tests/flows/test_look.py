@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from flows.cli.explain import explain_document
-from flows.cli.look import read_queries, sql
+from flows.cli.look import existing_lake, read_queries, sql
 from flows.cli.rows import Format, distinct, write_rows
 from storage.artifact import Artifact, Identity, Input
 from storage.commit import Staging, stage_artifact
@@ -96,7 +96,7 @@ def pipe(lake: Path, text: str, monkeypatch: pytest.MonkeyPatch, output: Path | 
 
 
 def test_piped_queries_are_answered_with_or_without_a_semicolon(lake, monkeypatch, capsys, tmp_path):
-    Lake(lake).root.mkdir()
+    commit(Lake(lake), "quality", "annotation", 0, [], SCORES)
     pipe(lake, "select 1 as n", monkeypatch)
     assert json.loads(capsys.readouterr().out) == [{"n": 1}]
     pipe(lake, "select 1 as n;\nselect 2 as n", monkeypatch)
@@ -108,7 +108,7 @@ def test_piped_queries_are_answered_with_or_without_a_semicolon(lake, monkeypatc
 
 
 def test_output_at_the_prompt_is_refused(lake, monkeypatch, tmp_path):
-    Lake(lake).root.mkdir()
+    commit(Lake(lake), "quality", "annotation", 0, [], SCORES)
     monkeypatch.setattr(sys, "stdin", Terminal())
     with pytest.raises(Refused, match="this is a prompt"):
         sql(query=None, form=Format.json, output=tmp_path / "rows.json", lake=lake)
@@ -138,3 +138,11 @@ def test_explain_shows_the_newest_first_and_says_what_it_left_out(lake):
     counted = [int(line.split()[1]) for line in said.getvalue().splitlines() if line.split()[:1] == ["n_words"]]
     assert counted == list(range(114, 102, -1))
     assert "and 3 more rows of quality" in said.getvalue()
+
+
+def test_a_folder_that_is_no_lake_is_said_and_left_as_it_was(tmp_path):
+    (tmp_path / "notes").mkdir()
+    for folder, said in ((tmp_path / "none", "does not exist"), (tmp_path / "notes", "is no lake")):
+        with pytest.raises(Refused, match=rf"{said}.*gristmill run sample.*--lake FOLDER"):
+            existing_lake(folder)
+    assert [path.name for path in tmp_path.rglob("*")] == ["notes"]

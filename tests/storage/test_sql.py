@@ -10,7 +10,7 @@ import pytest
 from storage import names, runs
 from storage.artifact import Artifact, Identity, Input
 from storage.commit import stage_artifact
-from storage.lake import Lake
+from storage.lake import Lake, NoLake
 from storage.schemas.documents import DOCUMENTS, LOSSES
 from storage.sql import NoSuchView, catalog_moved, connect, refresh_catalog
 from storage.statements import Refused, check, restrict, run_query
@@ -134,8 +134,14 @@ def test_every_stage_and_the_catalog_itself_are_views(filled):
     assert sql.sql("select name from names order by name").fetchall() == [("corpus-15",), ("corpus-5",)]
 
 
-def test_an_empty_lake_answers_too(lake):
-    assert connect(Lake(lake)).sql("select count(*) from artifacts").fetchone() == (0,)
+def test_a_lake_whose_only_run_failed_answers_too(lake):
+    with pytest.raises(NoLake, match=r"the folder does not exist\. `gristmill run sample` makes one"):
+        connect(lake)
+    runs.start(Lake(lake), "r1", "refresh", {}, "abc")
+    runs.end(Lake(lake), "r1", "failed", "extract: no such file", [], {})
+    sql = connect(lake)
+    assert sql.sql("select count(*) from artifacts").fetchone() == (0,)
+    assert sql.sql("select state, message from runs").fetchall() == [("failed", "extract: no such file")]
 
 
 def test_any_client_reads_the_catalog_while_it_is_swapped(filled):

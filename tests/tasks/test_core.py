@@ -9,16 +9,22 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from storage.artifact import Artifact
 from storage.lake import Lake
+from storage.sources import Place, locate
 from storage.sql import connect
 from tasks.decide.rules import DecideConfig
 from tasks.decide.stage import decide
+from tasks.extract.config import ExtractConfig
+from tasks.extract.stage import extract
+from tasks.ingest import Source, ingest
 from tasks.run import running
-from tests.tasks.toy import annotate
+from tasks.stage import StageFailed
+from tests.tasks.toy import LinesConfig, annotate, lines
 
 RULES = DecideConfig.model_validate(
     {
@@ -247,3 +253,35 @@ def test_new_files_make_a_new_snapshot_and_no_old_file_is_read(tmp_path):
     ]
     assert run.steps[3].artifact.rows() == 1
     assert (source / "0.txt").stat().st_atime_ns == untouched
+
+
+def test_a_file_that_changes_while_it_is_read_stops_the_stage(tmp_path, monkeypatch):
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "a.jsonl").write_text('{"url": "http://mill.example/", "text": "Grain becomes flour."}\n')
+
+    def locate_then_write(lake: Lake, snapshot: Artifact) -> list[tuple[dict[str, Any], Place]]:
+        found = locate(lake, snapshot)
+        with open(source / "a.jsonl", "a") as stream:
+            stream.write('{"text": "Flour becomes bread."}\n')
+        return found
+
+    monkeypatch.setattr("tasks.extract.stage.locate", locate_then_write)
+    with running(tmp_path / "lake", "core", workers=1, quiet=True):
+        (snapshot,) = ingest(Source(name="toy", path=str(source)))
+        with pytest.raises(StageFailed, match=r"a\.jsonl was changed while it was read\. Put it back"):
+            extract(ExtractConfig(), snapshot=snapshot)
+    assert [one.stage for one in Lake(tmp_path / "lake").artifacts()] == ["ingest"]
+
+
+def test_a_second_source_is_no_changed_form_of_the_first(tmp_path, capsys):
+    write_source(tmp_path / "one", files=2)
+    write_source(tmp_path / "two", files=1)
+    with running(tmp_path / "lake", "core", workers=1) as run:
+        for name in ("one", "two"):
+            (snapshot,) = ingest(Source(name=name, path=str(tmp_path / name)))
+            lines(LinesConfig(), snapshot=snapshot)
+    assert [step.changed for step in run.steps] == [[], [], [], []]
+    said = capsys.readouterr().err
+    assert "differs from" not in said
+    assert [line.split()[-1] for line in said.splitlines() if line.startswith("lines ")] == ["one", "two"]

@@ -26,7 +26,8 @@ def plan_lines(inputs: Inputs, config: LinesConfig) -> list[Shard]:
     (snapshot,) = inputs["snapshot"]
     located = locate(current_run().lake, snapshot)
     return [
-        Shard(number, row, row["bytes"], {"path": str(path)}, row["path"]) for number, (row, path) in enumerate(located)
+        Shard(number, row, row["bytes"], {"path": str(place.path)}, row["path"])
+        for number, (row, place) in enumerate(located)
     ]
 
 

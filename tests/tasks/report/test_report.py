@@ -171,7 +171,8 @@ def test_every_query_beside_a_number_reads_and_can_be_asked_again(told):
     views = {at: connect(told.lake, at=at) for at in (None, told.results.decisions.fingerprint)}
     for command in commands:
         words = shlex.split(command)
-        assert words[:2] == ["gristmill", "sql"]
+        assert Path(words[0]).name == "gristmill"
+        assert words[1:4] == ["sql", "--lake", str(told.lake)]
         at = words[words.index("--at") + 1] if "--at" in words else None
         assert (at is None) == (" documents" not in words[-1]), "only a query of `documents` depends on the corpus"
         assert views[at].execute(check(words[-1])).fetchall(), words[-1]
