@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from flows.environment import report_address
-from flows.evaluate import score
-from flows.finetune import tune
+from flows.evaluate import ask, score
+from flows.finetune import converse, tune
 from flows.orchestrate import flow
 from flows.parameters import LakePath, RecipeName, Settings, Snapshots, Workers
 from flows.pretrain import train_base
@@ -29,11 +29,14 @@ def data_to_model(
     Every stage whose artifact exists is reused: a second run takes seconds.
     """
     with session("data_to_model", recipe, settings, lake, workers) as (plan, run):
+        # read before anything is trained: what is wrong with them is said in the first seconds
+        questions = ask(plan)
+        conversations = converse(plan) if plan.holding("conversations") else []
         corpus = grow_corpus(plan, snapshots)
         base = train_base(plan, corpus)
-        base_scores = score(plan, base, corpus, "base-scores")
-        tuned = tune(plan, base) if plan.holding("conversations") else None
-        tuned_scores = score(plan, tuned, corpus) if tuned else None
+        base_scores = score(plan, base, corpus, questions, "base-scores")
+        tuned = tune(plan, base, conversations) if conversations else None
+        tuned_scores = score(plan, tuned, corpus, questions) if tuned else None
         give_name(f"{plan.name}/export", export(ExportConfig(), model=tuned or base))
         report = write_report(run, plan.name, results_of(corpus, base, tuned, [base_scores, tuned_scores]))
         link_report(report, report_address(report))

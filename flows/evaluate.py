@@ -26,18 +26,28 @@ def evaluate(
         made_by = "finetune" if newest == "tuned" else "pretrain"
         scored = named(f"{plan.name}/{newest}", f"{made_by} {recipe}", model)
         own = named(f"{plan.name}/corpus", f"refresh {recipe}", corpus) if corpus else ancestry(scored).corpus
-        return score(plan, scored, own)
+        return score(plan, scored, own, ask(plan))
 
 
-def score(recipe: Recipe, model: Artifact, corpus: Artifact, name: str = "scores") -> Artifact:
-    """What a model scores on its corpus's validation part and on the recipe's questions; named `<recipe>/<name>`."""
-    questions = [one for source in recipe.holding("questions") for one in ask(source, recipe)]
+def score(
+    recipe: Recipe, model: Artifact, corpus: Artifact, questions: list[Artifact], name: str = "scores"
+) -> Artifact:
+    """What a model scores on its corpus's validation part and on the questions; named `<recipe>/<name>`."""
     return give_name(
         f"{recipe.name}/{name}", stages.evaluate(recipe.evaluation, model=model, corpus=corpus, questions=questions)
     )
 
 
-def ask(source: Source, recipe: Recipe) -> list[Artifact]:
-    """The questions of each snapshot of a source."""
+def ask(recipe: Recipe) -> list[Artifact]:
+    """The questions of each snapshot of a recipe's sources of them.
+
+    Raises: StageFailed if the recipe names a task that none of them asks: before a model is trained, not after.
+    """
+    found = [one for source in recipe.holding("questions") for one in _read(source, recipe)]
+    stages.choose_questions(found, recipe.evaluation)
+    return found
+
+
+def _read(source: Source, recipe: Recipe) -> list[Artifact]:
     config = recipe.questions.model_copy(update={"fields": {**recipe.questions.fields, **source.fields}})
     return [read_questions(config, snapshot=snapshot) for snapshot in ingest(source)]

@@ -20,18 +20,27 @@ def finetune(
 ) -> Artifact:
     """Fine-tune a base model on the recipe's conversations; the loss is taken on the assistant's tokens alone."""
     with session("finetune", recipe, settings, lake, workers) as (plan, _):
-        return tune(plan, named(f"{plan.name}/base", f"pretrain {recipe}", model))
+        base = named(f"{plan.name}/base", f"pretrain {recipe}", model)
+        return tune(plan, base, converse(plan))
 
 
-def tune(recipe: Recipe, base: Artifact) -> Artifact:
+def tune(recipe: Recipe, base: Artifact, conversations: list[Artifact]) -> Artifact:
     """The fine-tuned model of a recipe; its name is `<recipe>/tuned`."""
-    conversations = [one for source in recipe.holding("conversations") for one in converse(source, recipe)]
     return give_name(
         f"{recipe.name}/tuned", stages.finetune(recipe.finetuning, model=base, conversations=conversations)
     )
 
 
-def converse(source: Source, recipe: Recipe) -> list[Artifact]:
-    """The conversations of each snapshot of a source."""
+def converse(recipe: Recipe) -> list[Artifact]:
+    """The conversations of each snapshot of a recipe's sources of them.
+
+    Raises: StageFailed if there are none, so that nobody trains a base model for hours to hear of it.
+    """
+    found = [one for source in recipe.holding("conversations") for one in _read(source, recipe)]
+    stages.check_conversations(found)
+    return found
+
+
+def _read(source: Source, recipe: Recipe) -> list[Artifact]:
     config = recipe.conversations.model_copy(update={"fields": {**recipe.conversations.fields, **source.fields}})
     return [read_conversations(config, snapshot=snapshot) for snapshot in ingest(source)]

@@ -149,7 +149,7 @@ def check_recipe(recipe: Recipe) -> Recipe:
         mistakes.append(ended(str(error)))
     if not recipe.holding("documents"):
         mistakes.append("sources: none of them holds documents, so there is nothing to make a corpus of.")
-    mistakes += [*_check_sources(recipe), *_check_shape(recipe)]
+    mistakes += [*_check_sources(recipe), *_check_shape(recipe), *_check_devices(recipe)]
     if mistakes:
         listed = "\n".join(f"  {one}" for one in mistakes)
         raise RecipeError(f"The recipe {recipe.name} cannot be run:\n{listed}")
@@ -173,6 +173,24 @@ def _check_sources(recipe: Recipe) -> Iterator[str]:
         for name in (name for name in source.fields if name not in known):
             what = f"sources.{source.name}.fields.{name}: there is no such field{nearest(name, known)}"
             yield f"{what}. Fields of {source.holds}: {', '.join(known)}."
+
+
+def _check_devices(recipe: Recipe) -> Iterator[str]:
+    """Devices that this machine, or the torch installed on it, does not have."""
+    named = {
+        "training.training.device": recipe.training.training.device,
+        "finetuning.device": recipe.finetuning.device,
+        "evaluation.device": recipe.evaluation.device,
+    }
+    if set(named.values()) == {"cpu"}:
+        return  # the import of torch takes seconds
+    import torch
+
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    for place, device in named.items():
+        if not there[device]:
+            known = ", ".join(name for name, is_there in there.items() if is_there)
+            yield f"{place}: torch {torch.__version__} finds no device {device!r} here. What it finds: {known}."
 
 
 def _check_shape(recipe: Recipe) -> Iterator[str]:

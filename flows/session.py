@@ -21,6 +21,18 @@ class NothingYet(LookupError):
     """A flow needs what another has to make first; the message names it and the command."""
 
 
+def checked(recipe: str, settings: Sequence[str], workers: int | None = None) -> Recipe:
+    """The recipe, checked whole; the sample is made first if it reads that.
+
+    Raises: flows.recipe.RecipeError with every mistake.
+    """
+    loaded = load_recipe(recipe, settings)
+    if needs_sample(recipe):
+        os.environ["GRISTMILL_SAMPLE"] = str(prepare_sample(workers=workers))
+        loaded = load_recipe(recipe, settings)  # its paths name the sample
+    return check_recipe(loaded)
+
+
 @contextlib.contextmanager
 def session(
     flow: str, recipe: str, settings: Sequence[str], lake: str | None, workers: int | None
@@ -29,9 +41,7 @@ def session(
 
     Raises: flows.recipe.RecipeError before anything is done.
     """
-    if needs_sample(recipe):
-        os.environ["GRISTMILL_SAMPLE"] = str(prepare_sample(workers=workers))
-    loaded = check_recipe(load_recipe(recipe, settings))
+    loaded = checked(recipe, settings, workers)
     place = Lake(lake) if lake else Lake.default()
     parameters = {"recipe": recipe, "settings": list(settings), "workers": workers}
     with running(place, flow, workers=workers, parameters=parameters) as run:

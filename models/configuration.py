@@ -5,6 +5,9 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+Device = Literal["cpu", "cuda", "mps"]
+"""Where a model computes; one device for now."""
+
 
 class DecoderConfig(BaseModel):
     """The shape of a decoder. `DecoderConfig.from_depth` derives all of it from one number."""
@@ -127,7 +130,7 @@ class TrainingConfig(BaseModel):
     clip: float = Field(default=1.0, gt=0, description="Largest norm of all gradients together.")
     seed: int = Field(default=0, ge=0, description="Of the first weights and the order of rows.")
     threads: int = Field(default=2, ge=1, description="CPU threads. Sums are cut by it, so it changes the last bits.")
-    device: str = Field(default="cpu", description="cpu, or what accelerate finds (cuda, mps, …).")
+    device: Device = Field(default="cpu", description="Where the model computes; one device.")
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:

@@ -23,6 +23,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
+from models.configuration import Device
 from storage.artifact import MAIN_TABLE, Artifact
 from storage.commit import ShardOutput
 from storage.schemas.evaluations import DOCUMENT_SCORES, EVALUATIONS, PREDICTIONS, SAMPLES
@@ -58,7 +59,7 @@ class EvaluateConfig(StageConfig):
     top_k: int | None = Field(default=50, ge=1, description="Samples choose among so many tokens. Null: all.")
     seed: int = Field(default=0, ge=0, description="Of the samples.")
     threads: int = Field(default=2, ge=1, description="CPU threads: sums are cut by it, so it changes the last bits.")
-    device: str = Field(default="cpu", description="Where the model computes: cpu, cuda, mps.")
+    device: Device = Field(default="cpu", description="Where the model computes; one device.")
 
 
 def validation_documents(corpus: Artifact, config: EvaluateConfig) -> pa.Table:

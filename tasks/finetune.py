@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from models.configuration import OptimizerConfig, ScheduleConfig, TrainingConfig
+from models.configuration import Device, OptimizerConfig, ScheduleConfig, TrainingConfig
 from models.tokenizer import Tokenizer
 from storage.artifact import MAIN_TABLE, Artifact
 from storage.commit import ShardOutput
@@ -48,7 +48,7 @@ class FinetuneConfig(StageConfig):
     validations: int = Field(default=4, ge=1, description="How often that is done on the way, evenly spread.")
     seed: int = Field(default=0, ge=0, description="Of the order of rows.")
     threads: int = Field(default=2, ge=1, description="CPU threads. Sums are cut by it, so it changes the last bits.")
-    device: str = Field(default="cpu", description="cpu, or what accelerate finds (cuda, mps, …).")
+    device: Device = Field(default="cpu", description="Where the model computes; one device.")
     checkpoint_every: int = Field(
         default=100, ge=1, exclude=True, description="Steps between checkpoints; changes nothing but what a kill costs."
     )
@@ -69,15 +69,20 @@ class FinetuneConfig(StageConfig):
         )
 
 
-def _plan(inputs: Inputs, config: FinetuneConfig) -> list[Shard]:
-    """One shard. Raises StageFailed if there is nothing to learn from, or the model's tokenizer is not its own."""
-    (model,), conversations = inputs["model"], list(inputs.get("conversations", ()))
-    ancestry(model)
+def check_conversations(conversations: list[Artifact]) -> None:
+    """Raises: StageFailed if there is not one conversation to learn from."""
     if not sum(one.rows() for one in conversations):
         raise StageFailed(
             "finetune: there are no conversations. Add a source that `holds: conversations` to the recipe, or look at "
             "why its rows are none: `select reason, count(*) from losses where stage = 'conversations' group by all`."
         )
+
+
+def _plan(inputs: Inputs, config: FinetuneConfig) -> list[Shard]:
+    """One shard. Raises StageFailed if there is nothing to learn from, or the model's tokenizer is not its own."""
+    (model,), conversations = inputs["model"], list(inputs.get("conversations", ()))
+    ancestry(model)
+    check_conversations(conversations)
     training = config.training()
     row_tokens = read_json(model.file("config.json"))["max_position_embeddings"]
     size = config.steps * training.rows_per_step(row_tokens) * row_tokens

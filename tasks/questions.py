@@ -1,6 +1,7 @@
 """Read questions with a known answer: multiple-choice sets of the usual shapes become one table, other rows losses.
 
-A row has choices and says which is right; it may have a context, which stands before each choice when it is scored.
+A row has choices and says which is right. Its context stands before each choice when it is scored; where the choices
+stand alone, it is there and empty, for a set whose questions nobody found would be scored all the same.
 The choices are a list of texts, or {text: [...], label: [...]}. `gold` is a position from 0 where it is a number; where
 it is a text, one of the labels, the words of the right choice, a position, or a letter (A is the first), in this order.
 """
@@ -26,7 +27,7 @@ MOST_CHOICES = 127
 QuestionField = Literal["task", "context", "choices", "gold", "license", "id", "carrier"]
 COMMON_NAMES: dict[QuestionField, tuple[str, ...]] = {
     "task": ("task",),
-    "context": ("context", "query", "question", "question_stem", "prompt", "goal"),
+    "context": ("context", "ctx", "query", "question.stem", "question", "question_stem", "prompt", "goal"),
     "choices": ("choices", "options", "endings", "question.choices"),
     "gold": ("gold", "label", "answerKey", "answer", "correct"),
     "license": ("license", "licence", "metadata.license"),
@@ -65,7 +66,13 @@ def read_question(values: Mapping[str, Any], config: QuestionsConfig) -> dict[st
 
     Raises: Unusable, with one of QuestionLoss, if the row is no question.
     """
-    context = find(values, _names("context", config))
+    names = _names("context", config)
+    if not any(name.split(".")[0] in values for name in names):
+        what = f"there is no column {names[0]!r}" if len(names) == 1 else "no column holds the question"
+        raise Unusable(
+            QuestionLoss.BAD_ROW, f"{what}: name it under `fields.context`; where choices stand alone, leave it empty"
+        )
+    context = find(values, names)
     if not isinstance(context, str | None):
         raise Unusable(QuestionLoss.BAD_ROW, f"the context is a {type(context).__name__}, not a text")
     choices, labels = _choices(find(values, _names("choices", config)))
@@ -146,7 +153,7 @@ def summarise(artifact: Artifact) -> list[dict[str, Any]]:
 
 read_questions = Stage(
     "questions",
-    1,
+    2,
     "questions",
     QuestionsConfig,
     {MAIN_TABLE: QUESTIONS, "losses": LOSSES},

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from flows.environment import prepare
+from flows.environment import OWN_SERVER, prepare
 
 app = typer.Typer(
     name="gristmill",
@@ -42,8 +42,18 @@ DEFAULT_LAKE = Path("lake")
 def prepare_environment(lake: Path) -> None:
     """Prefect's settings, before its first import. It logs the traceback of every error that is raised on: here the
     command line says what there is to say."""
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    for level in ("PREFECT_LOGGING_LEVEL", "PREFECT_LOGGING_INTERNAL_LEVEL"):
+        os.environ.setdefault(level, "CRITICAL")
     prepare(lake)
+
+
+def prepare_run(lake: Path, recipe: str, settings: list[str] | None, workers: int | None) -> list[str]:
+    """The same, and the recipe checked: a mistake in it is said now, not after a server has started. Gives settings."""
+    prepare_environment(lake)
+    from flows.session import checked
+
+    checked(recipe, settings or [], workers)
+    return settings or []
 
 
 @app.command()
@@ -51,10 +61,10 @@ def run(
     recipe: Recipe = "sample", settings: Settings = None, lake: Lake = DEFAULT_LAKE, workers: Workers = None
 ) -> None:
     """The whole way: refresh, pretrain, fine-tune, evaluate, export, report. What exists already is reused."""
-    prepare_environment(lake)
+    settings = prepare_run(lake, recipe, settings, workers)
     from flows.data_to_model import data_to_model
 
-    report = data_to_model(recipe=recipe, settings=settings or [], lake=str(lake), workers=workers)
+    report = data_to_model(recipe=recipe, settings=settings, lake=str(lake), workers=workers)
     from tasks.report.summary import print_summary
 
     print_summary(lake, report)
@@ -65,10 +75,10 @@ def refresh(
     recipe: Recipe = "sample", settings: Settings = None, lake: Lake = DEFAULT_LAKE, workers: Workers = None
 ) -> None:
     """Read what is new in the sources and compose a new version of the corpus. Old files are not read again."""
-    prepare_environment(lake)
+    settings = prepare_run(lake, recipe, settings, workers)
     from flows.refresh import refresh as flow
 
-    print(flow(recipe=recipe, settings=settings or [], lake=str(lake), workers=workers))
+    print(flow(recipe=recipe, settings=settings, lake=str(lake), workers=workers))
 
 
 @app.command()
@@ -80,10 +90,10 @@ def pretrain(
     workers: Workers = None,
 ) -> None:
     """Tokenize and pack a corpus and train a model on it. Killed or stopped, it goes on from its last checkpoint."""
-    prepare_environment(lake)
+    settings = prepare_run(lake, recipe, settings, workers)
     from flows.pretrain import pretrain as flow
 
-    print(flow(recipe=recipe, settings=settings or [], corpus=corpus, lake=str(lake), workers=workers))
+    print(flow(recipe=recipe, settings=settings, corpus=corpus, lake=str(lake), workers=workers))
 
 
 @app.command()
@@ -95,10 +105,10 @@ def finetune(
     workers: Workers = None,
 ) -> None:
     """Fine-tune a model on the recipe's conversations."""
-    prepare_environment(lake)
+    settings = prepare_run(lake, recipe, settings, workers)
     from flows.finetune import finetune as flow
 
-    print(flow(recipe=recipe, settings=settings or [], model=model, lake=str(lake), workers=workers))
+    print(flow(recipe=recipe, settings=settings, model=model, lake=str(lake), workers=workers))
 
 
 @app.command()
@@ -111,10 +121,10 @@ def evaluate(
     workers: Workers = None,
 ) -> None:
     """Score a model: bits per byte by source beside unigram and xz, multiple-choice tasks, samples."""
-    prepare_environment(lake)
+    settings = prepare_run(lake, recipe, settings, workers)
     from flows.evaluate import evaluate as flow
 
-    print(flow(recipe=recipe, settings=settings or [], model=model, corpus=corpus, lake=str(lake), workers=workers))
+    print(flow(recipe=recipe, settings=settings, model=model, corpus=corpus, lake=str(lake), workers=workers))
 
 
 @app.command()
@@ -160,6 +170,21 @@ def expected_errors() -> tuple[type[BaseException], ...]:
     )
 
 
+def lost_server(error: BaseException) -> str | None:
+    """What to do where Prefect's server does not answer, or ended during the run; None for any other error."""
+    import httpx
+
+    own, address = os.environ.get(OWN_SERVER), os.environ.get("PREFECT_API_URL", "that the run had started")
+    if isinstance(error, httpx.TransportError):
+        said = f"Prefect's server {address} has gone ({type(error).__name__}). What was finished is kept; "
+    elif isinstance(error, RuntimeError) and str(error).startswith("Failed to reach API"):
+        said = f"Prefect's server {address} does not answer; "
+    else:
+        return None
+    again = f"start it, or unset {OWN_SERVER} for a server of the lake's own, and " if own else ""
+    return f"{said}{again}run the same command again."
+
+
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 an error that is explained, 2 wrong usage, 130 stopped by Ctrl-C."""
     for module in ("flows.cli.look", "flows.cli.use"):  # each adds its commands to the app
@@ -178,7 +203,8 @@ def main() -> None:
         sys.stdout = None  # the reader of a pipe has gone, as `head` does
         raise SystemExit(0) from None
     except Exception as error:
-        if not isinstance(error, expected_errors()):
+        said = str(error) if isinstance(error, expected_errors()) else lost_server(error)
+        if said is None:
             raise
-        print(f"gristmill: {error}", file=sys.stderr)
+        print(f"gristmill: {said}", file=sys.stderr)
         raise SystemExit(1) from None

@@ -1,6 +1,7 @@
 """What bad input gets: a clear error with the file, the place and what to do, or a row in the loss ledger."""
 
 import gzip
+import socket
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,33 @@ def test_the_command_line_says_it_in_a_sentence_and_leaves_no_lake(tmp_path, lak
     )
     assert "takes key=value" in gristmill("refresh", str(recipe), "--set", "nonsense", lake=lake).stderr
     assert "There is no lake" in gristmill("sql", "select 1", lake=tmp_path / "none").stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("evaluation.tasks=[summs]", "there are no questions of the task 'summs'; there are more, sums"),
+        ("sources.talks.fields={messages: none}", "there are no conversations"),
+    ],
+)
+def test_what_the_model_would_be_asked_and_taught_is_checked_before_it_is_trained(tmp_path, lake, change, sentence):
+    recipe = write_world(tmp_path, warcs=1)
+    done = gristmill("run", str(recipe), "--set", change, lake=lake)
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (lake / "pretrain").exists()
+    assert not (lake / "extract").exists()
+
+
+def test_a_prefect_server_that_does_not_answer_is_named(tmp_path, lake):
+    recipe = write_world(tmp_path, warcs=1)
+    with socket.create_server(("127.0.0.1", 0)) as taken:  # nobody listens on it once it is closed
+        address = f"http://127.0.0.1:{taken.getsockname()[1]}/api"
+    done = gristmill("refresh", str(recipe), lake=lake, environment={"GRISTMILL_PREFECT_API_URL": address})
+    assert done.returncode == 1
+    assert f"Prefect's server {address} does not answer; start it, or unset GRISTMILL_PREFECT_API_URL" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_sql_that_would_write_is_refused_on_the_command_line(tmp_path, lake):

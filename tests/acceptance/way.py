@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from flows.finetune import tune
+from flows.finetune import converse, tune
 from flows.pretrain import find_tokenizer, train_base
 from flows.recipe import check_recipe, load_recipe
 from flows.refresh import grow_corpus
@@ -40,7 +40,7 @@ def go(lake: Path, recipe: Path, workers: int, part: str = "tuned") -> None:
             return
         base = train_base(plan, corpus)
         if part == "tuned":
-            tune(plan, base)
+            tune(plan, base, converse(plan))
 
 
 class ShuffledExecutor(ShardExecutor):

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from flows.annotations import ANNOTATIONS
 from flows.recipe import PRESETS, Recipe, RecipeError, check_recipe, find_recipe, load_recipe
@@ -53,6 +54,7 @@ def test_a_recipe_without_mistakes_passes(tmp_path):
         ("tokenizer.name=a b", ["'a b' is no name"]),
         ("decide.rules.mine=n_word > 3", ["n_words"]),
         ("decide.gopher=[1", ["--set decide.gopher: the value '[1' is not YAML", "needs quotes"]),
+        ("finetuning.device=gpu", ["finetuning.device: Input should be 'cpu', 'cuda' or 'mps' (it is 'gpu')"]),
         ("training.training.tokens=9", ["training.training: Give either `steps` or `tokens`"]),
     ],
 )
@@ -60,6 +62,13 @@ def test_a_mistake_is_a_sentence_with_its_place(tmp_path, setting, sentences):
     message = said(tmp_path, RECIPE, setting)
     for sentence in sentences:
         assert sentence in message
+
+
+def test_a_device_that_is_not_here_is_said_before_any_work(tmp_path):
+    missing = "cuda" if torch.backends.mps.is_available() else "mps"
+    message = said(tmp_path, RECIPE, f"evaluation.device={missing}")
+    assert "evaluation.device: torch" in message
+    assert f"finds no device '{missing}' here. What it finds: cpu" in message
 
 
 def test_mistakes_of_several_kinds_are_named_together(tmp_path):

@@ -24,7 +24,8 @@ EXPECTED = {"context": "What grinds?", "choices": CHOICES, "gold": 1}
     [
         {"context": "What grinds?", "choices": CHOICES, "gold": 1},
         {"question": " What grinds?\n", "options": CHOICES, "answer": "B"},
-        {"query": "What grinds?", "endings": CHOICES, "label": "1"},
+        {"ctx": "What grinds?", "endings": CHOICES, "label": "1"},
+        {"question": {"stem": "What grinds?", "choices": [{"text": one} for one in CHOICES]}, "answerKey": "B"},
         {"query": "What grinds?", "choices": CHOICES, "answer": "a sail"},
         {"query": "What grinds?", "choices": {"text": CHOICES, "label": ["1", "2", "3"]}, "answerKey": "2"},
         {
@@ -48,24 +49,33 @@ def test_a_number_is_a_position_even_among_choices_that_are_numbers():
     [
         ({"context": "?"}, QuestionLoss.BAD_ROW),
         ({"context": ["?"], "choices": CHOICES, "gold": 0}, QuestionLoss.BAD_ROW),
-        ({"choices": "abc", "gold": 0}, QuestionLoss.BAD_ROW),
-        ({"choices": ["a", 5], "gold": 0}, QuestionLoss.BAD_ROW),
-        ({"choices": ["only"], "gold": 0}, QuestionLoss.TOO_FEW_CHOICES),
-        ({"choices": ["a", " "], "gold": 0}, QuestionLoss.EMPTY_CHOICE),
-        ({"choices": ["a", "a "], "gold": 0}, QuestionLoss.SAME_CHOICE_TWICE),
-        ({"choices": ["a", "\udc00"], "gold": 0}, QuestionLoss.BAD_ENCODING),
-        ({"choices": CHOICES}, QuestionLoss.NO_GOLD),
-        ({"choices": CHOICES, "gold": -1}, QuestionLoss.NO_GOLD),
-        ({"choices": CHOICES, "gold": 3}, QuestionLoss.NO_GOLD),
-        ({"choices": CHOICES, "gold": "D"}, QuestionLoss.NO_GOLD),
-        ({"choices": CHOICES, "gold": True}, QuestionLoss.NO_GOLD),
-        ({"choices": {"text": CHOICES, "label": ["A", "A", "B"]}, "answer": "A"}, QuestionLoss.NO_GOLD),
+        ({"choices": CHOICES, "gold": 0}, QuestionLoss.BAD_ROW),
+        ({"context": "", "choices": "abc", "gold": 0}, QuestionLoss.BAD_ROW),
+        ({"context": "", "choices": ["a", 5], "gold": 0}, QuestionLoss.BAD_ROW),
+        ({"context": "", "choices": ["only"], "gold": 0}, QuestionLoss.TOO_FEW_CHOICES),
+        ({"context": "", "choices": ["a", " "], "gold": 0}, QuestionLoss.EMPTY_CHOICE),
+        ({"context": "", "choices": ["a", "a "], "gold": 0}, QuestionLoss.SAME_CHOICE_TWICE),
+        ({"context": "", "choices": ["a", "\udc00"], "gold": 0}, QuestionLoss.BAD_ENCODING),
+        ({"context": "", "choices": CHOICES}, QuestionLoss.NO_GOLD),
+        ({"context": "", "choices": CHOICES, "gold": -1}, QuestionLoss.NO_GOLD),
+        ({"context": "", "choices": CHOICES, "gold": 3}, QuestionLoss.NO_GOLD),
+        ({"context": "", "choices": CHOICES, "gold": "D"}, QuestionLoss.NO_GOLD),
+        ({"context": "", "choices": CHOICES, "gold": True}, QuestionLoss.NO_GOLD),
+        ({"context": "", "choices": {"text": CHOICES, "label": ["A", "A", "B"]}, "answer": "A"}, QuestionLoss.NO_GOLD),
     ],
 )
 def test_what_is_no_question_says_why(row, reason):
     with pytest.raises(Unusable) as raised:
         read_question(row, CONFIG)
     assert raised.value.reason == reason
+
+
+def test_a_context_column_that_a_recipe_names_has_to_be_there():
+    row = {"question": "What grinds?", "choices": CHOICES, "gold": 0}
+    with pytest.raises(Unusable, match="there is no column 'qestion': name it under `fields.context`"):
+        read_question(row, QuestionsConfig(fields={"context": "qestion"}))
+    assert read_question(row, QuestionsConfig(fields={"context": "question"}))["context"] == "What grinds?"
+    assert read_question(row | {"question": None}, CONFIG)["context"] == ""
 
 
 def test_every_row_is_a_question_or_a_loss(tmp_path):
