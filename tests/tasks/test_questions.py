@@ -72,7 +72,7 @@ def test_what_is_no_question_says_why(row, reason):
 
 def test_a_context_column_that_a_recipe_names_has_to_be_there():
     row = {"question": "What grinds?", "choices": CHOICES, "gold": 0}
-    with pytest.raises(Unusable, match="there is no column 'qestion': name it under `fields.context`"):
+    with pytest.raises(Unusable, match=r"there is no column 'qestion': name it under `fields\.context`"):
         read_question(row, QuestionsConfig(fields={"context": "qestion"}))
     assert read_question(row, QuestionsConfig(fields={"context": "question"}))["context"] == "What grinds?"
     assert read_question(row | {"question": None}, CONFIG)["context"] == ""
