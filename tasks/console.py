@@ -43,20 +43,27 @@ class Progress:
         observe: Callable[[float], None] | None = None,
     ) -> None:
         self.console, self.label, self.shards, self.size, self.unit = console, label, shards, max(size, 1), unit
-        self.started = self.said = time.monotonic()
+        self.said = time.monotonic()
         self.observe = observe
-        self.observed = self.started
+        self.observed = self.said
+        self.first: tuple[float, int, float] | None = None
 
     def update(self, units: int, shards_done: int, size_done: float) -> None:
         """Say how far it is: `units` counted so far, shards finished, and how much of the total size is behind."""
         now = time.monotonic()
+        if self.first is None:  # what was done by then may be an earlier run's: the rate is of what comes after
+            self.first = now, units, size_done
+            self.said = self.observed = now
+            return
         if now - self.said < (LIVE_SECONDS if self.console.live else PLAIN_SECONDS):
             return
         self.said = now
-        share = min(size_done / self.size, 1.0)
-        elapsed = now - self.started
-        left = f"{duration(elapsed / share - elapsed)} left" if share > 0.01 else "time left unknown"
-        rate = f"{units:,} {self.unit}, {units / elapsed:,.0f} {self.unit}/s"
+        began, units_before, size_before = self.first
+        elapsed, size = now - began, size_done - size_before
+        left = "time left unknown"
+        if size > 0.01 * (self.size - size_before):
+            left = f"{duration(elapsed * max(self.size - size_done, 0) / size)} left"
+        rate = f"{units:,} {self.unit}, {(units - units_before) / elapsed:,.0f} {self.unit}/s"
         text = f"{self.label}: {shards_done}/{self.shards} shards, {rate}, {left}"
         if self.console.live:
             self.console.moving(text)
@@ -64,7 +71,7 @@ class Progress:
             self.console.line(text)
         if self.observe and now - self.observed >= OBSERVE_SECONDS:
             self.observed = now
-            self.observe(share)
+            self.observe(min(size_done / self.size, 1.0))
 
 
 def duration(seconds: float) -> str:

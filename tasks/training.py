@@ -22,6 +22,7 @@ from storage.failpoints import reached
 from storage.files import read_json, sha256_file, write_atomically, write_json, write_text
 from storage.schemas.training import TRAINING
 from tasks.executor import Watch
+from tasks.run import current_run
 from tasks.training_report import describe_training, training_summary
 
 __all__ = [
@@ -88,7 +89,10 @@ def train_shard(
     begun, first = time.monotonic(), resume.step if resume else 0
     every = max(1, steps // CLOCK_MARKS)
     clock: list[tuple[int, float]] = []
-    read = 0.0
+    read = before = float(resume.tensors["history/tokens"].sum()) if resume else 0.0
+    if resume:
+        watch.progress(int(read))
+        current_run().console.line(f"{name:<15} going on from step {first:,} of {steps:,}: an earlier run's checkpoint")
 
     def save(state: TrainingState) -> None:
         checkpoints.save(state)
@@ -118,7 +122,7 @@ def train_shard(
     output.notes |= {
         "resumed_from_step": first,
         "seconds": round(seconds, 3),
-        "tokens_per_second": round(read / max(seconds, 1e-9), 1),
+        "tokens_per_second": round((read - before) / max(seconds, 1e-9), 1),
         "clock": clock,
         "device": str(decoder.embedding.weight.device),
         "threads": config.threads,
