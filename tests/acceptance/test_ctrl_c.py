@@ -12,6 +12,7 @@ import psutil
 from flows.environment import TEMPORARY_SERVER
 from tests.acceptance.drive import COMMAND, ROOT, gristmill
 from tests.acceptance.world import write_world
+from tests.deployments.served import wait_for
 
 TYPED_CTRL_C = b"\x03"
 
@@ -49,6 +50,7 @@ def test_ctrl_c_in_a_terminal_ends_a_run_at_once_and_the_next_goes_on(tmp_path):
     dials = ("--set", "training.training.steps=1500", "--set", "training.checkpoint_every=20")
     terminal = Terminal("pretrain", recipe, *dials, lake=lake)
     terminal.read_until(r"pretrain: 0/1 shards, \d", 120)
+    wait_for(lambda: list(lake.glob("pretrain/.staging/*/scratch-*/checkpoint-*.json")), 60)
     started = psutil.Process(terminal.pid).children(recursive=True)
     assert any(TEMPORARY_SERVER in process.cmdline() for process in started)
     os.write(terminal.screen, TYPED_CTRL_C)
