@@ -78,6 +78,21 @@ class Recipe(StageConfig):
         return [source for source in self.sources if source.holds == what]
 
 
+class _OnceLoader(yaml.SafeLoader):
+    """YAML in which no key stands twice: of two sections with one name, YAML itself would drop the first in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping. Raises: yaml.YAMLError with the line of a key that stands there already."""
+        seen = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} stands twice in one place; leave one of them", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def find_recipe(name: str) -> Path:
     """The file of a recipe: a path, or the name of one that ships with Gristmill.
 
@@ -105,7 +120,7 @@ def load_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
     """
     path = find_recipe(name)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), _OnceLoader)
     except UnicodeDecodeError as error:
         raise RecipeError(f"{path} is not UTF-8 text (at byte {error.start}): save it as UTF-8.") from error
     except yaml.YAMLError as error:

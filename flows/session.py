@@ -9,6 +9,7 @@ from flows.sample import prepare_sample
 from storage import names
 from storage.artifact import Artifact
 from storage.lake import Lake
+from storage.sources import claim
 from tasks.run import Run, current_run, running
 
 
@@ -45,6 +46,8 @@ def session(
     place = Lake(lake) if lake else Lake.default()
     parameters = {"recipe": recipe, "settings": list(settings), "workers": workers}
     with running(place, flow, workers=workers, parameters=parameters) as run:
+        for source in loaded.sources:
+            claim(place, source.name, loaded.name, source.path)
         yield loaded, run
 
 

@@ -115,11 +115,16 @@ class ScheduleConfig(BaseModel):
     final: float = Field(default=0.0, ge=0, le=1, description="What is left of the rate at the end.")
 
 
+DEFAULT_STEPS = 2000
+
+
 class TrainingConfig(BaseModel):
     """How a decoder is trained: everything that changes the weights it ends with."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    steps: int | None = Field(default=None, ge=1, description="How many optimizer steps; or give `tokens`.")
+    steps: int | None = Field(
+        default=None, ge=1, description=f"How many optimizer steps; or give `tokens`. Neither: {DEFAULT_STEPS} steps."
+    )
     tokens: int | None = Field(default=None, ge=1, description="How many tokens are read in all; or give `steps`.")
     tokens_per_step: int = Field(default=1024, ge=1, description="Tokens of one optimizer step; rounded to whole rows.")
     rows_at_once: int = Field(
@@ -132,9 +137,16 @@ class TrainingConfig(BaseModel):
     threads: int = Field(default=2, ge=1, description="CPU threads. Sums are cut by it, so it changes the last bits.")
     device: Device = Field(default="cpu", description="Where the model computes; one device.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _some_length(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("steps") is None and given.get("tokens") is None:
+            return given | {"steps": DEFAULT_STEPS}
+        return given
+
     @model_validator(mode="after")
     def _one_length(self) -> Self:
-        if (self.steps is None) == (self.tokens is None):
+        if self.steps is not None and self.tokens is not None:
             raise ValueError("Give either `steps` or `tokens`, one of them: the other follows from it.")
         return self
 

@@ -10,6 +10,10 @@ from pathlib import Path
 from storage.files import sha256_file
 
 
+class ChangedMeanwhile(OSError):
+    """A file was written while it was hashed."""
+
+
 class HashCache:
     """Which file has which hash, and where a hash was last seen."""
 
@@ -27,7 +31,10 @@ class HashCache:
         return contextlib.closing(sqlite3.connect(self.path, timeout=60, isolation_level=None))
 
     def sha256(self, path: Path) -> tuple[str, int]:
-        """(SHA-256, size in bytes) of a file; the file is read only if its size or time is new."""
+        """(SHA-256, size in bytes) of a file; the file is read only if its size or time is new.
+
+        Raises: ChangedMeanwhile; OSError if it can't be read.
+        """
         path = path.resolve()
         about = path.stat()
         with self._open() as connection:
@@ -38,6 +45,9 @@ class HashCache:
             if known:
                 return known[0], about.st_size
             sha256 = sha256_file(path)
+            after = path.stat()
+            if (after.st_size, after.st_mtime_ns) != (about.st_size, about.st_mtime_ns):
+                raise ChangedMeanwhile(f"{path} was written while it was hashed")
             connection.execute(
                 "insert or replace into files values (?, ?, ?, ?)",
                 (str(path), about.st_size, about.st_mtime_ns, sha256),

@@ -1,6 +1,7 @@
 """A lake: the folder that holds every artifact, name, run and mark, and what is asked of it."""
 
 import os
+import shutil
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,6 +99,20 @@ class Lake:
     def artifacts(self, stage: str | None = None, kind: str | None = None) -> list[Artifact]:
         """Committed artifacts, oldest first."""
         return self.registry.artifacts(stage, kind)
+
+    def adopt(self, stage: str) -> None:
+        """Register what of a stage lies there whole but unregistered: its run was killed between the two."""
+        known = {artifact.fingerprint for artifact in self.artifacts(stage)}
+        for manifest in sorted(self.root.glob(f"{stage}/*/{MANIFEST}")):
+            if manifest.parent.name not in known:
+                self.registry.add(Artifact(lake=str(self.root), stage=stage, fingerprint=manifest.parent.name))
+
+    def discard(self, artifact: Artifact) -> None:
+        """Delete an artifact that nothing was made from. Raises ValueError if something was."""
+        if self.registry.is_used(artifact.fingerprint):
+            raise ValueError(f"{artifact} is an input of other artifacts.")
+        shutil.rmtree(artifact.folder)
+        self.registry.remove(artifact.fingerprint)
 
     def differences(
         self, identity: Identity, apart: Collection[Artifact] = ()

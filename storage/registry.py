@@ -75,6 +75,11 @@ class Registry:
                 "again from the manifests."
             )
 
+    def check_host(self) -> None:
+        """Raises: SecondHost if another host writes into this lake; from now on this one does, if none did."""
+        with self._connection(write=True):
+            pass
+
     def add(self, artifact: Artifact) -> None:
         """Put a committed artifact into the index; nothing happens if it is there."""
         with self._connection(write=True) as connection:
@@ -87,6 +92,17 @@ class Registry:
                 connection.execute("select 1 from artifacts where fingerprint = ?", (fingerprint,)).fetchone()
                 is not None
             )
+
+    def is_used(self, fingerprint: str) -> bool:
+        """Whether any artifact was made from this one."""
+        with self._connection() as connection:
+            found = connection.execute("select 1 from artifacts where inputs like ? limit 1", (f'%"{fingerprint}"%',))
+            return found.fetchone() is not None
+
+    def remove(self, fingerprint: str) -> None:
+        """Take an artifact out of the index; nothing happens if it is not there."""
+        with self._connection(write=True) as connection:
+            connection.execute("delete from artifacts where fingerprint = ?", (fingerprint,))
 
     def artifacts(self, stage: str | None = None, kind: str | None = None) -> list[Artifact]:
         """The artifacts of a stage or kind (or all) that still lie on the disk, in order of their commits."""

@@ -1,13 +1,18 @@
 """Where the files of a snapshot lie on this machine, and whether they are still what was ingested."""
 
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from storage.artifact import Artifact
+from storage.commit import locked
+from storage.files import read_json, write_json
 from storage.hashes import HashCache
 from storage.lake import Lake
 
-PUT_BACK = "Put it back, or start a new lake for the source as it is now."
+CLAIMS = "sources.json"
+READ_BEFORE = "Put it back, or start a new lake for the source as it is now."
+NEVER_READ = "Run again: it is then taken as it is."
 
 
 class SourceError(ValueError):
@@ -15,20 +20,44 @@ class SourceError(ValueError):
 
 
 class Place(NamedTuple):
-    """A file as it was when it was hashed: its path, size in bytes, and time of change in nanoseconds."""
+    """A file as it was when it was hashed: its path, size in bytes, and time of change in nanoseconds.
+
+    `advice`: what to do if it is not as it was.
+    """
 
     path: Path
     bytes: int
     changed: int
+    advice: str = READ_BEFORE
 
     def check(self) -> None:
         """Call it when the file has been read: raises SourceError if it is not the one that was hashed any more."""
         try:
             about = self.path.stat()
         except FileNotFoundError:
-            raise SourceError(f"{self.path} vanished while it was read. {PUT_BACK}") from None
+            raise SourceError(f"{self.path} vanished while it was read. {self.advice}") from None
         if (about.st_size, about.st_mtime_ns) != (self.bytes, self.changed):
-            raise SourceError(f"{self.path} was changed while it was read. {PUT_BACK}")
+            raise SourceError(f"{self.path} was changed while it was read. {self.advice}")
+
+
+def claim(lake: Lake, source: str, recipe: str, path: str) -> None:
+    """Remember that a recipe reads this source of the lake at this path: `sources.json` in the lake.
+
+    Raises SourceError if another recipe reads a source of this name at another path: documents of both would be one.
+    """
+    kept = lake.root / CLAIMS
+    with locked(lake.root / ".cache" / "sources.lock"):
+        known: dict[str, dict[str, str]] = read_json(kept) if kept.exists() else {}
+        before = known.get(source)
+        here = {"recipe": recipe, "path": os.path.abspath(path)}
+        if before and before["recipe"] != recipe and before["path"] != here["path"]:
+            raise SourceError(
+                f"The lake {lake.root} has a source {source!r} already: the recipe {before['recipe']!r} reads it at "
+                f"{before['path']}, and {recipe!r} at {here['path']}. One name is one source, whose documents stand "
+                "together: give this one another name, or use another lake (--lake)."
+            )
+        if before is None or (before["recipe"] == recipe and before != here):
+            write_json(kept, known | {source: here})
 
 
 def locate(lake: Lake, snapshot: Artifact) -> list[tuple[dict[str, Any], Place]]:
@@ -37,13 +66,14 @@ def locate(lake: Lake, snapshot: Artifact) -> list[tuple[dict[str, Any], Place]]
     Raises SourceError, with the file, if one has changed or vanished since it was ingested.
     """
     hashes = HashCache(lake.root)
+    advice = READ_BEFORE if lake.registry.is_used(snapshot.fingerprint) else NEVER_READ
     found = []
     for row in snapshot.read().to_pylist():
         place = hashes.locate(row["sha256"])
         if place is None:
             raise SourceError(
                 f"{row['path']} of source {row['source']!r} (SHA-256 {row['sha256'][:12]}…) is not where it was, "
-                f"or has changed since. {PUT_BACK}"
+                f"or has changed since. {advice}"
             )
-        found.append((row, Place(*place)))
+        found.append((row, Place(*place, advice)))
     return found

@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from storage import names
 from storage.artifact import MAIN_TABLE, Artifact
 from storage.index import INDEX, INDEX_TABLES, write_index
 from storage.lake import Lake
@@ -134,14 +135,38 @@ def views(lake: Lake, at: str | None) -> list[str]:
 
 
 def _current(artifacts: list[Artifact]) -> list[Artifact]:
-    """All artifacts, but of those that were read from the same snapshot by the same stage only the newest."""
+    """All artifacts, but of those that were read from the same snapshot by the same stage only the newest, and none of
+    those that were read from a snapshot whose files were listed again, under another licence."""
     newest = {}
+    listed_again = _listed_again(artifacts)
     for artifact in artifacts:
         snapshot = artifact.manifest.identity.inputs
         read = artifact.manifest.kind in READ_KINDS and snapshot
+        if read and snapshot[0].fingerprint in listed_again:
+            continue
         key = (artifact.stage, snapshot) if read else artifact.fingerprint
         newest[key] = artifact
     return list(newest.values())
+
+
+def _listed_again(artifacts: list[Artifact]) -> set[str]:
+    """Fingerprints of snapshots whose files all stand in newer ones of the same source: its licence was changed."""
+    of_source: dict[tuple[str, str], list[Artifact]] = defaultdict(list)
+    for artifact in artifacts:
+        if artifact.manifest.kind == "snapshot":
+            config = artifact.manifest.identity.config
+            of_source[config["source"], config["holds"]].append(artifact)
+    found: set[str] = set()
+    for snapshots in of_source.values():
+        if len({one.manifest.identity.config["license"] for one in snapshots}) == 1:
+            continue  # snapshots of one licence never overlap
+        later: set[str] = set()
+        for snapshot in reversed(snapshots):
+            files = set(snapshot.read(["sha256"]).column("sha256").to_pylist())
+            if files <= later:
+                found.add(snapshot.fingerprint)
+            later |= files
+    return found
 
 
 def _no_rows(declared: Table) -> str:
@@ -231,8 +256,24 @@ def _decisions(lake: Lake, artifacts: list[Artifact], at: str | None) -> Artifac
         if not found:
             raise NoSuchView(f"{asked} holds no decisions: give the name of a corpus, or of decisions.")
         return found[0]
-    for kind in ("corpus", "decisions"):
-        newest = [artifact for artifact in artifacts if artifact.manifest.kind == kind]
-        if newest:
-            return newest[-1] if kind == "decisions" else newest[-1].input("decisions")
-    return None
+    corpus = newest_corpus(lake, artifacts)
+    if corpus:
+        return corpus.input("decisions")
+    decisions = [artifact for artifact in artifacts if artifact.manifest.kind == "decisions"]
+    return decisions[-1] if decisions else None
+
+
+def newest_corpus(lake: Lake, artifacts: list[Artifact] | None = None) -> Artifact | None:
+    """The corpus that a name was given last (an older one that a run came back to, too); without names, the one that
+    was made last. None if there is none.
+    """
+    made = {
+        artifact: (0.0, number)
+        for number, artifact in enumerate(artifacts if artifacts is not None else lake.artifacts(kind="corpus"))
+        if artifact.manifest.kind == "corpus"
+    }
+    for name in names.all_names(lake):
+        number, artifact, assigned = names.history(lake, name)[-1]
+        if artifact in made:
+            made[artifact] = max(made[artifact], (assigned, number))
+    return max(made, key=lambda artifact: made[artifact]) if made else None

@@ -18,8 +18,8 @@ from pydantic import Field
 from storage.artifact import Artifact
 from storage.commit import ShardOutput, locked
 from storage.files import canonical_json
-from storage.hashes import HashCache
-from storage.lake import Lake
+from storage.hashes import ChangedMeanwhile, HashCache
+from storage.lake import Lake, NotFound
 from storage.schemas.documents import FILES
 from storage.sources import SourceError
 from tasks.config import StageConfig
@@ -90,7 +90,8 @@ def _walk(folder: Path) -> Iterator[Path]:
             folders.clear()
             continue
         seen.add(real)
-        yield from (Path(place) / name for name in files)
+        # a dangling link is no file, and a pipe would be waited for
+        yield from (path for path in (Path(place) / name for name in files) if path.is_file())
 
 
 def snapshots(lake: Lake, source: Source) -> list[Artifact]:
@@ -99,6 +100,16 @@ def snapshots(lake: Lake, source: Source) -> list[Artifact]:
     return [
         artifact for artifact in lake.artifacts("ingest") if wanted.items() <= artifact.manifest.identity.config.items()
     ]
+
+
+def check_chosen(sources: Sequence[Source], fingerprints: Sequence[str]) -> None:
+    """Raises: NotFound for the first of these that no snapshot of the sources begins with."""
+    lake = current_run().lake
+    known = [one.fingerprint for source in sources for one in snapshots(lake, source)]
+    for wanted in fingerprints:
+        if not wanted or not any(one.startswith(wanted) for one in known):
+            there = ", ".join(one[:12] for one in known) or "none"
+            raise NotFound(f"No snapshot of the recipe's sources begins with {wanted!r}. There are: {there}.")
 
 
 def choose(source: Source, fingerprints: Sequence[str]) -> list[Artifact]:
@@ -120,12 +131,20 @@ def ingest(source: Source) -> list[Artifact]:
     root, paths = find_files(source)
     hashes = HashCache(run.lake.root)
     with locked(run.lake.root / ".cache" / f"ingest-{source.name}.lock"):
-        known = snapshots(run.lake, source)
+        run.lake.adopt("ingest")
+        known = [one for one in snapshots(run.lake, source) if not _let_go(one, hashes)]
         held = {sha256 for snapshot in known for sha256 in snapshot.read(["sha256"]).column("sha256").to_pylist()}
         present: dict[str, dict[str, Any]] = {}
         for path in paths:
-            sha256, size = hashes.sha256(path)
             name = path.relative_to(root).as_posix()
+            try:
+                sha256, size = hashes.sha256(path)
+            except (ChangedMeanwhile, FileNotFoundError):
+                said = f"{source.name}: {name} is being written or moved; it is left for the next time"
+                run.console.line(f"ingest          {said}")
+                continue
+            except OSError as error:
+                raise SourceError(f"Source {source.name!r}: {path} cannot be read ({error.strerror}).") from error
             about = {"path": name, "sha256": sha256, "bytes": size, "source": source.name, "license": source.license}
             present.setdefault(sha256, about)
         _say(source, paths, present, held)
@@ -139,10 +158,28 @@ def ingest(source: Source) -> list[Artifact]:
         return [*known, make_snapshot(rows)(config)]
 
 
+def _let_go(snapshot: Artifact, hashes: HashCache) -> bool:
+    """Whether a snapshot was discarded: a file of it changed or vanished before anything of it was read.
+
+    What is there of it now is found again, as new files. Called under the lock of its source.
+    """
+    lake = current_run().lake
+    if lake.registry.is_used(snapshot.fingerprint):
+        return False
+    gone = [row["path"] for row in snapshot.read().to_pylist() if hashes.locate(row["sha256"]) is None]
+    if not gone:
+        return False
+    others = f" and {len(gone) - 1:,} more" if len(gone) > 1 else ""
+    said = f"{snapshot.fingerprint[:12]} is taken anew: {gone[0]}{others} changed or vanished before it was read"
+    current_run().console.line(f"ingest          {said}")
+    lake.discard(snapshot)
+    return True
+
+
 def _say(source: Source, paths: Sequence[Path], present: Mapping[str, Any], held: set[str]) -> None:
     """One line on what is new, what stands there twice, and what of earlier snapshots is not there any more."""
     new, copies, away = len(set(present) - held), len(paths) - len(present), len(held - set(present))
-    if new or away:
+    if new or away or copies:
         parts = [f"{new:,} new of {len(paths):,} files"]
         parts += [f"{copies:,} copies of others"] if copies else []
         parts += [f"{away:,} of earlier snapshots not at this path: they stay in the corpus"] if away else []

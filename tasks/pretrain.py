@@ -34,7 +34,7 @@ class PretrainConfig(StageConfig):
     """What is trained, and how."""
 
     model: ModelConfig = ModelConfig()
-    training: TrainingConfig = TrainingConfig(steps=2000)
+    training: TrainingConfig = TrainingConfig()
     confine: bool = Field(
         default=False,
         description="A token sees its own document alone: a dense mask, some 2 % slower at a context of 256 on a CPU.",

@@ -14,6 +14,7 @@ from typing import Any
 
 from storage import runs
 from storage.artifact import Artifact
+from storage.index import write_index
 from storage.lake import Lake
 from storage.sql import catalog_moved, refresh_catalog
 from tasks.console import Console
@@ -97,6 +98,7 @@ def running(
     token = _current.set(run)
     if run.lake.registry.path.exists() and catalog_moved(run.lake):
         refresh_catalog(run.lake)
+    run.lake.registry.check_host()
     runs.start(run.lake, run.id, name, parameters or {}, code_revision())
     state, message = "crashed", None
     try:
@@ -115,6 +117,7 @@ def running(
         for step in run.steps:
             seconds[step.stage] = seconds.get(step.stage, 0.0) + step.seconds
         runs.end(run.lake, run.id, state, message, made, seconds)
+        write_index(run.lake)  # a client that holds `catalog.duckdb` open sees that the run has ended
 
 
 @functools.cache

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+import psutil
 import typer
 
 from flows.environment import OWN_SERVER, prepare
@@ -67,7 +68,7 @@ def run(
     report = data_to_model(recipe=recipe, settings=settings, lake=str(lake), workers=workers)
     from tasks.report.summary import print_summary
 
-    print_summary(lake, report)
+    print_summary(lake, report, since=psutil.Process().create_time())
 
 
 @app.command()

@@ -62,10 +62,14 @@ def find_failures(
         )
         _check_rows(connection, annotations)
         # In an order that does not depend on the order of the inputs.
-        marks = {**{f"{stage}.lost": lost[stage] for stage in sorted(lost)}, TOMBSTONE: tombstones}
+        marks = {**{_lost_by(stage): lost[stage] for stage in sorted(lost)}, TOMBSTONE: tombstones}
         rows, failed = _score(connection, annotations, columns, rules, marks)
     reasons = (TEXT_MISSING, *marks, *(rule.name for rule in rules))
     return Failures(rows, reasons, failed, columns["signature"][0])
+
+
+def _lost_by(stage: str) -> str:
+    return f"{stage}.lost"
 
 
 def _open(
@@ -155,7 +159,10 @@ def _score(
         joins.append(f"LEFT JOIN (SELECT doc_id, true AS mark_{number} FROM marked_{number}) USING (doc_id)")
         reasons.append(f"mark_{number}")
     # A column by its bare name must be the one of its own input, so rules see a subquery with nothing else in it.
-    reasons = ["content_hash IS NULL", *(f"coalesce({reason}, false)" for reason in reasons)]
+    reasons = [f"coalesce({reason}, false)" for reason in reasons]
+    # No hash: there is no text, or the stage that hashes it lost the document.
+    unhashed = dict(zip(marks, reasons, strict=True)).get(_lost_by(columns["content_hash"][0]), "false")
+    reasons = [f"content_hash IS NULL AND NOT {unhashed}", *reasons]
     reasons += [f"coalesce((\n{rule.drop_when}\n), false)" for rule in rules]
     taken = [name for name in columns if name not in UNRULED]
     query = (

@@ -9,6 +9,7 @@ from typing import Any
 from storage import names
 from storage.artifact import Artifact
 from storage.lake import Lake
+from storage.sql import newest_corpus
 from tasks.report.collect import Facts
 from tasks.report.flow_chart import FlowStep
 from tasks.report.svg import short
@@ -119,9 +120,11 @@ def _sources(count: int) -> str:
 def next_commands(facts: Facts) -> list[tuple[str, str]]:
     """Three commands to try next, as they can be typed where this runs, each with what it shows."""
     start, lake = program(), lake_option(facts.lake.root)
+    corpus = facts.results.corpus
+    at = f" --at {shlex.quote(name_of(facts.lake, corpus))}" if corpus and corpus != newest_corpus(facts.lake) else ""
     found = [
         (
-            f'{start} sql{lake} "select dropped_by, count(*) from documents group by all"',
+            f'{start} sql{lake}{at} "select dropped_by, count(*) from documents group by all"',
             "ask the lake anything",
         ),
         (f"{start} up{lake}", "the same flows in Prefect's UI: press Run, set a schedule"),

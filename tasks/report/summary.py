@@ -1,6 +1,7 @@
 """The closing table in the terminal: the same numbers as in the report of the run, and what to try next."""
 
 import sys
+import time
 from pathlib import Path
 
 from rich import box
@@ -19,9 +20,10 @@ PLAIN_WIDTH = 120
 REASONS = 4
 
 
-def print_summary(lake: Path, report: Path) -> None:
+def print_summary(lake: Path, report: Path, since: float | None = None) -> None:
     """Print what the run came to that a report belongs to (its file's name is the run's id), to standard output.
 
+    `since`, in seconds since 1970: when the command was started; the time that is no stage's is then told too.
     Raises: storage.lake.NotFound if the lake has no such run.
     """
     place = Lake(lake)
@@ -36,10 +38,10 @@ def print_summary(lake: Path, report: Path) -> None:
     console = Console(file=sys.stdout, width=None if terminal else PLAIN_WIDTH, highlight=False)
     frame = box.SIMPLE_HEAD if terminal else box.ASCII2
     with facts.connection:
-        for table in (documents(facts, frame), tokens(facts, frame), models(facts, frame), times(facts, frame)):
+        for table in (documents(facts, frame), tokens(facts, frame), models(facts, frame), times(facts, frame, since)):
             if table is not None:
                 console.print(table)
-        if not any(time.made for time in facts.times):
+        if not any(one.made for one in facts.times):
             console.print("Every artifact was there already: nothing had to be made.")
         console.print(Text(f"Report: {report}", style="bold"), soft_wrap=True)
         console.print("Try next:")
@@ -99,20 +101,24 @@ def models(facts: Facts, frame: box.Box) -> Table | None:
     return table
 
 
-def times(facts: Facts, frame: box.Box) -> Table | None:
-    """Where the time went: seconds of each stage in this run; None where everything was reused."""
-    made = [time for time in facts.times if time.made or time.seconds >= 0.05]
+def times(facts: Facts, frame: box.Box, since: float | None) -> Table | None:
+    """Where the time went: seconds of each stage in this run, and of the whole command; None where all was reused."""
+    made = [one for one in facts.times if one.made or one.seconds >= 0.05]
     if not made:
         return None
-    total = sum(time.seconds for time in facts.times)
+    total = sum(one.seconds for one in facts.times)
     table = _table("Where the time went", frame, "stage", "seconds", "share", "artifacts")
-    for time in sorted(made, key=lambda time: -time.seconds):
-        state = ", ".join(f"{n} {word}" for n, word in ((time.made, "made"), (time.reused, "reused")) if n)
-        share = f"{time.seconds / total:.0%}" if total else ""
-        table.add_row(time.stage, f"{time.seconds:,.1f}", share, state)
+    for one in sorted(made, key=lambda one: -one.seconds):
+        state = ", ".join(f"{n} {word}" for n, word in ((one.made, "made"), (one.reused, "reused")) if n)
+        share = f"{one.seconds / total:.0%}" if total else ""
+        table.add_row(one.stage, f"{one.seconds:,.1f}", share, state)
     if len(made) < len(facts.times):
         table.add_row(f"{len(facts.times) - len(made)} more", "", "", "reused")
     table.add_row("all stages", f"{total:,.1f}", duration(total), "", style="bold")
+    if since is not None:
+        whole = time.time() - since
+        table.add_row("beside them", f"{whole - total:,.1f}", "", "the sample, start, report")
+        table.add_row("whole command", f"{whole:,.1f}", duration(whole), "", style="bold")
     return table
 
 

@@ -1,16 +1,19 @@
 """What bad input gets: a clear error with the file, the place and what to do, or a row in the loss ledger."""
 
 import gzip
+import os
 import socket
 from pathlib import Path
 
 import pytest
 
 from flows.recipe import RecipeError, check_recipe, load_recipe
+from storage import names
+from storage.lake import Lake, NotFound
 from storage.sql import connect
 from tasks.extract.config import ExtractConfig
 from tasks.extract.stage import extract
-from tasks.ingest import Source, ingest
+from tasks.ingest import Source, check_chosen, find_files, ingest
 from tasks.run import running
 from tests.acceptance.drive import gristmill
 from tests.acceptance.world import RECIPE, write_warc, write_world
@@ -100,6 +103,7 @@ def test_a_page_built_to_break_the_parser_is_a_loss_with_its_reason(tmp_path, la
         (("repetition: null", "rules: {mine: n_word > 3}"), ["n_word", "n_words"]),
         (("repetition: null", "rules: {mine: select 1}"), ["rules.mine"]),
         (("name: mill\n", "name: mill\n  - broken: [\n"), ["is not YAML"]),
+        (("decide:", "decide: {}\ndecide:"), ["the key 'decide' stands twice in one place"]),
         (("\nname: mill\n", "\n"), ["name: this key is missing"]),
     ],
 )
@@ -187,5 +191,61 @@ def test_a_file_that_changed_since_it_was_ingested_is_named(tmp_path, lake):
     with running(lake, "bad input", workers=1, quiet=True):
         (snapshot,) = ingest(Source(name="bad", path=str(folder)))
         (folder / "one.warc.gz").write_bytes(gzip.compress(b"something else"))
-        with pytest.raises(ValueError, match=r"one\.warc\.gz of source 'bad'.*Put it back"):
+        with pytest.raises(ValueError, match=r"one\.warc\.gz of source 'bad'.*Run again"):
             extract(ExtractConfig(), snapshot=snapshot)
+
+
+def test_a_file_that_changed_before_it_was_read_is_taken_as_it_is_by_the_next_run(tmp_path, lake):
+    folder = tmp_path / "crawl"
+    write_warc(folder / "one.warc.gz", 0, 3)
+    write_warc(folder / "two.warc.gz", 50, 3)
+    with running(lake, "bad input", workers=1, quiet=True):
+        (before,) = ingest(Source(name="bad", path=str(folder)))
+    write_warc(folder / "one.warc.gz", 0, 5)
+    sql = read_folder(lake, folder)
+    covered(sql, folder)
+    assert sql.sql("select count(*) from ingest").fetchone() == (2,)
+    assert sql.sql("select count(*) from ingest where fingerprint = ?", params=[before.fingerprint]).fetchone() == (0,)
+    # what was read once stays what it was: a change is then a new file beside it
+    write_warc(folder / "one.warc.gz", 0, 7)
+    with running(lake, "bad input", workers=1, quiet=True):
+        old, new = ingest(Source(name="bad", path=str(folder)))
+        with pytest.raises(ValueError, match=r"one\.warc\.gz of source 'bad'.*Put it back"):
+            extract(ExtractConfig(max_bytes=1000), snapshot=old)
+        assert extract(ExtractConfig(), snapshot=new).rows() == 7
+
+
+def test_what_is_no_file_is_passed_over_and_what_cannot_be_read_is_named(tmp_path):
+    folder = tmp_path / "crawl"
+    write_warc(folder / "one.warc.gz", 0, 3)
+    (folder / "gone.warc.gz").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(folder / "pipe.warc.gz")
+    _, found = find_files(Source(name="bad", path=str(folder)))
+    assert [path.name for path in found] == ["one.warc.gz"]
+
+
+def test_another_recipe_with_a_source_of_the_same_name_is_refused(tmp_path, lake):
+    first = write_world(tmp_path / "first", warcs=1)
+    second = write_world(tmp_path / "second", warcs=1, recipe=RECIPE.replace("name: mill\n", "name: second\n", 1))
+    assert gristmill("refresh", str(first), lake=lake).returncode == 0
+    done = gristmill("refresh", str(second), lake=lake)
+    assert done.returncode == 1
+    assert "has a source 'pages' already: the recipe 'mill' reads it at" in done.stderr
+    assert "give this one another name, or use another lake" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert names.latest(Lake(lake), "second/corpus") is None
+    # its own recipe may read it elsewhere: the crawl of the next month in another folder
+    write_warc(tmp_path / "first" / "later" / "new.warc.gz", 900, 4)
+    later = gristmill("refresh", str(first), "--set", "sources.pages.path=later", lake=lake)
+    assert later.returncode == 0, later.stderr
+    assert "1 new of 1 files" in later.stderr
+
+
+def test_a_snapshot_that_is_none_is_named(tmp_path, lake):
+    write_warc(tmp_path / "crawl" / "one.warc.gz", 0, 3)
+    source = Source(name="bad", path=str(tmp_path / "crawl"))
+    with running(lake, "bad input", workers=1, quiet=True):
+        (snapshot,) = ingest(source)
+        check_chosen([source], [snapshot.fingerprint[:8]])
+        with pytest.raises(NotFound, match=f"begins with 'ffff'. There are: {snapshot.fingerprint[:12]}"):
+            check_chosen([source], [snapshot.fingerprint, "ffff"])

@@ -12,7 +12,7 @@ from storage.artifact import Artifact, Identity, Input
 from storage.commit import stage_artifact
 from storage.lake import Lake, NoLake
 from storage.schemas.documents import DOCUMENTS, LOSSES
-from storage.sql import NoSuchView, catalog_moved, connect, refresh_catalog
+from storage.sql import NoSuchView, catalog_moved, connect, newest_corpus, refresh_catalog
 from storage.statements import Refused, check, restrict, run_query
 from storage.table import Table, column, table
 
@@ -117,6 +117,27 @@ def test_at_a_name_documents_are_as_of_that_corpus(filled):
     assert connect(filled, at="corpus-15").sql("select count(*) from documents where kept").fetchone() == (2,)
     with pytest.raises(NoSuchView, match="holds no decisions"):
         connect(filled, at=filled.artifacts("quality")[0].fingerprint)
+
+
+def test_documents_follow_the_corpus_that_was_named_last(filled):
+    five, fifteen = (names.latest(filled, name) for name in ("corpus-5", "corpus-15"))
+    assert newest_corpus(filled) == fifteen
+    names.assign(filled, "mine/corpus", five)  # a run that came back to what it had made before
+    assert newest_corpus(filled) == five
+    assert connect(filled).sql("select count(*) from documents where kept").fetchone() == (3,)
+
+
+def test_of_a_source_whose_licence_was_changed_only_the_newest_reading_shows(lake):
+    store = Lake(lake)
+    files = table(column("path", pa.string(), "Path."), column("sha256", pa.string(), "Hash."))
+    listed = [{"path": "a", "sha256": "0a"}, {"path": "b", "sha256": "0b"}]
+    for number, licence in enumerate((None, "CC0-1.0")):
+        config = {"source": "web", "holds": "documents", "license": licence, "files": str(number)}
+        snapshot = commit(store, "ingest", "snapshot", config, [], {"part": (files, listed)})
+        commit(store, "extract", "documents", {}, [("snapshot", snapshot)], {"part": (DOCUMENTS, [document(1)])})
+    assert connect(store).sql("select fingerprint from extract").fetchall() == [
+        (store.artifacts("extract")[-1].fingerprint,)
+    ]
 
 
 def test_every_stage_and_the_catalog_itself_are_views(filled):

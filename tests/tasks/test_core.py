@@ -269,7 +269,7 @@ def test_a_file_that_changes_while_it_is_read_stops_the_stage(tmp_path, monkeypa
     monkeypatch.setattr("tasks.extract.stage.locate", locate_then_write)
     with running(tmp_path / "lake", "core", workers=1, quiet=True):
         (snapshot,) = ingest(Source(name="toy", path=str(source)))
-        with pytest.raises(StageFailed, match=r"a\.jsonl was changed while it was read\. Put it back"):
+        with pytest.raises(StageFailed, match=r"a\.jsonl was changed while it was read\. Run again"):
             extract(ExtractConfig(), snapshot=snapshot)
     assert [one.stage for one in Lake(tmp_path / "lake").artifacts()] == ["ingest"]
 

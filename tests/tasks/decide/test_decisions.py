@@ -212,6 +212,14 @@ def test_a_document_that_a_stage_could_not_finish_is_dropped_by_name() -> None:
     assert rows[named(2)]["dropped_by"] == "quality.lost"
 
 
+def test_a_document_that_sign_lost_has_its_text(tmp_path) -> None:
+    pages = [Page(named(1), None), Page(named(2), None), Page(named(3), named(9))]
+    rows = rows_of(decide(pages, config(), lost={"sign": [named(2)]}))
+    assert rows[named(1)]["failed"] == ["extract.text_missing"]
+    assert rows[named(2)]["failed"] == ["sign.lost"]
+    assert rows[named(3)]["kept"]
+
+
 def test_every_failed_rule_is_named_in_order() -> None:
     bad = {
         "n_words": 20,
