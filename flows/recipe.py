@@ -40,7 +40,11 @@ class RecipeError(ValueError):
 class NamedTokenizer(StageConfig):
     """The tokenizer of a recipe: one that the lake knows by this name, else one trained as `training` says."""
 
-    name: str = Field(description="Its name in the lake. It is trained only while no tokenizer has this name.")
+    name: str | None = Field(
+        default=None,
+        description="Its name in the lake. It is trained only while no tokenizer has this name. "
+        "Null: <recipe's name>/tokenizer.",
+    )
     training: TokenizerConfig = TokenizerConfig()
 
 
@@ -55,7 +59,7 @@ class Recipe(StageConfig):
     sign: SignConfig = SignConfig()
     decide: DecideConfig = DecideConfig()
     mixture: ComposeConfig = ComposeConfig()
-    tokenizer: NamedTokenizer = NamedTokenizer(name="tokenizer")
+    tokenizer: NamedTokenizer = NamedTokenizer()
     packing: PackConfig = PackConfig()
     training: PretrainConfig = PretrainConfig()
     conversations: ConversationsConfig = ConversationsConfig()
@@ -66,12 +70,17 @@ class Recipe(StageConfig):
     @model_validator(mode="after")
     def _check(self) -> "Recipe":
         check_name(self.name)
-        check_name(self.tokenizer.name)
+        check_name(self.tokenizer_name)
         names = [source.name for source in self.sources]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"two sources are called {twice[0]!r}: a source's name is part of every doc_id")
         return self
+
+    @property
+    def tokenizer_name(self) -> str:
+        """What the lake calls this recipe's tokenizer."""
+        return self.tokenizer.name or f"{self.name}/tokenizer"
 
     def holding(self, what: str) -> list[Source]:
         """The sources that hold documents, conversations or questions."""

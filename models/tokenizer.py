@@ -92,6 +92,11 @@ class Tokenizer:
         """Id of `<|im_end|>`. Raises KeyError if the tokenizer has none."""
         return self._control(MESSAGE_END)
 
+    @property
+    def ends(self) -> set[int]:
+        """Ids at which a model has said what it has to say: the end of a text, and of a message if there are any."""
+        return {self.control[name] for name in (END_OF_TEXT, MESSAGE_END) if name in self.control}
+
     def _control(self, name: str) -> int:
         if name not in self.control:
             raise KeyError(f"This tokenizer has no {name}, so it can't write conversations; it has {[*self.control]}.")

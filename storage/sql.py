@@ -123,7 +123,12 @@ def views(lake: Lake, at: str | None) -> list[str]:
     statements = {
         name: f"select * from read_parquet({quoted(lake.root / INDEX / f'{name}.parquet')})" for name in INDEX_TABLES
     }
-    statements |= {name: _no_rows(declared) for name, declared in EMPTY.items()}
+    statements |= {name: f"select null::varchar as stage, * from ({_no_rows(EMPTY[name])})" for name in EMPTY}
+    statements["training"] += " cross join (select null::double as seconds, null::double as tokens_per_second)"
+    statements["documents"] = (
+        "select * exclude (fingerprint), null::boolean as kept, null::varchar as dropped_by "
+        f"from ({_no_rows(EMPTY['documents'])})"
+    )
     for name, paths in sorted(tables.items()):
         statements[name] = f"select * exclude (filename), {_FINGERPRINT} from {_files(paths)}"
     asked = {"losses": losses, "tokens": of_kind["tokens"], "evaluations": of_kind["evaluation"]}
@@ -196,8 +201,8 @@ def _training(artifacts: list[Artifact]) -> dict[str, str]:
         rates.append(f"({', '.join(known)})")
     rows = _files([path for model in models for path in model.paths()])
     return {
-        "training": f"select {_STAGE}, * exclude (filename), {_FINGERPRINT}, rate.seconds, rate.tokens_per_second "
-        f"from {rows} left join (values {', '.join(rates)}) rate (model, seconds, tokens_per_second) "
+        "training": f"select {_STAGE}, step.* exclude (filename), {_FINGERPRINT}, rate.seconds, rate.tokens_per_second "
+        f"from {rows} step left join (values {', '.join(rates)}) rate (model, seconds, tokens_per_second) "
         f"on rate.model = split_part(filename, '/', -2)"
     }
 

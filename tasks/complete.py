@@ -47,14 +47,13 @@ class Completer:
                 f"{self._model} has learned from no conversation: it continues texts. Leave `--chat` out, or give a "
                 "fine-tuned model."
             )
-        stop = {self._tokenizer.end_of_text} | ({self._tokenizer.message_end} if chat else set())
         tokens = generate(
             self._decoder,
             prompt_tokens(self._tokenizer, prompt, chat).tolist(),
             longest=max_tokens,
             temperature=temperature,
             top_k=top_k or None,
-            stop=stop,
+            stop=self._tokenizer.ends,
             generator=torch.Generator().manual_seed(seed),
         )
         return self._pieces(tokens)

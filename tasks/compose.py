@@ -41,7 +41,7 @@ def _plan(inputs: Inputs, config: ComposeConfig) -> list[Shard]:
     except MixtureError as error:
         raise StageFailed(f"compose failed: {error}") from error
     for source in summary_rows([asdict(source) for source in mixture.sources]):
-        current_run().console.line(f"compose      {source}")
+        current_run().console.line(f"compose         {source}")
     digests = [hashlib.sha256() for _ in range(int(mixture.part[-1]) + 1)]
     cuts = np.searchsorted(mixture.part, np.arange(len(digests) + 1))
     sizes = np.add.reduceat(kept.size[mixture.document], cuts[:-1])

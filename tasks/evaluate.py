@@ -114,6 +114,8 @@ def choose_questions(questions: list[Artifact], config: EvaluateConfig) -> Rows:
 def _plan(inputs: Inputs, config: EvaluateConfig) -> list[Shard]:
     """One shard. Raises StageFailed if the corpus is not the model's own."""
     (model,), (corpus,), questions = inputs["model"], inputs["corpus"], list(inputs.get("questions", ()))
+    if corpus.manifest.kind == "model":
+        raise StageFailed(f"{corpus} is a model, and the corpus to score on is wanted: leave `--corpus` out.")
     own = ancestry(model).corpus
     if own != corpus:
         raise StageFailed(
@@ -173,7 +175,7 @@ def summarise(artifact: Artifact) -> list[dict[str, Any]]:
 
 evaluate = Stage(
     "evaluate",
-    1,
+    2,
     "evaluation",
     EvaluateConfig,
     {MAIN_TABLE: EVALUATIONS, "documents": DOCUMENT_SCORES, "predictions": PREDICTIONS, "samples": SAMPLES},

@@ -1,6 +1,6 @@
 """Ingest: a snapshot lists those files of a source that none of its earlier snapshots holds.
 
-Snapshots never overlap. A changed file is a new file; a vanished one stays until it is forgotten. A file's hash is
+Snapshots never overlap. A changed file is a new file; a vanished one stays. A file's hash is
 remembered by path, size and time, so that a known file is not read again.
 """
 
@@ -34,7 +34,9 @@ class Source(StageConfig):
     """Where records come from: a folder or a glob, and what is known of it."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Name of the source; part of every doc_id.")
-    path: str = Field(description="A file, a folder (everything below it), or a glob such as crawl/**/*.warc.gz.")
+    path: str = Field(
+        min_length=1, description="A file, a folder (everything below it), or a glob such as crawl/**/*.warc.gz."
+    )
     holds: Format = Field(default="documents", description="documents, conversations or questions.")
     license: str | None = Field(default=None, description="Licence of the records, where they do not state their own.")
     fields: dict[str, str] = Field(
@@ -182,7 +184,7 @@ def _say(source: Source, paths: Sequence[Path], present: Mapping[str, Any], held
     if new or away or copies:
         parts = [f"{new:,} new of {len(paths):,} files"]
         parts += [f"{copies:,} copies of others"] if copies else []
-        parts += [f"{away:,} of earlier snapshots not at this path: they stay in the corpus"] if away else []
+        parts += [f"{away:,} files of earlier snapshots not at this path: they stay in the corpus"] if away else []
         current_run().console.line(f"ingest          {source.name}: {', '.join(parts)}")
 
 

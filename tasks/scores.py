@@ -218,9 +218,14 @@ def draw_samples(
     found: Rows = []
     for number, (prompt, chat) in enumerate(prompts):
         ids = prompt_tokens(tokenizer, prompt, chat)
-        stop = {tokenizer.end_of_text, tokenizer.message_end} if chat else {tokenizer.end_of_text}
         generator = torch.Generator().manual_seed(seed * 1_000_003 + number)
-        options = {"longest": longest, "temperature": temperature, "top_k": top_k, "stop": stop, "generator": generator}
+        options = {
+            "longest": longest,
+            "temperature": temperature,
+            "top_k": top_k,
+            "stop": tokenizer.ends,
+            "generator": generator,
+        }
         said = list(generate(decoder, ids.tolist(), **options))
         found.append(
             {

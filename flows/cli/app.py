@@ -29,9 +29,12 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", help="Turn a dial of the recipe: decide.gopher.min_words=40. May be repeated."),
 ]
-Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes (default: one for each core).")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, max=512, help="Worker processes (default: one for each core).")
+]
 Corpus = Annotated[
-    str | None, typer.Option("--corpus", help="A corpus by name or fingerprint (default: the recipe's newest).")
+    str | None,
+    typer.Option("--corpus", help="A corpus by name or fingerprint (default: the newest; of a model: its own)."),
 ]
 Model = Annotated[
     str | None, typer.Option("--model", help="A model by name or fingerprint (default: the recipe's newest).")
@@ -121,7 +124,9 @@ def evaluate(
     lake: Lake = DEFAULT_LAKE,
     workers: Workers = None,
 ) -> None:
-    """Score a model: bits per byte by source beside unigram and xz, multiple-choice tasks, samples."""
+    """Score a model: bits per byte by source beside unigram and xz, multiple-choice tasks, samples.
+
+    The corpus is the model's own unless another is named; its validation part must not have been trained on."""
     settings = prepare_run(lake, recipe, settings, workers)
     from flows.evaluate import evaluate as flow
 

@@ -30,11 +30,12 @@ def sql(
     form: FormatOption = Format.table,
     at: At = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
-    seconds: Annotated[float, typer.Option(help="Stop a query after so many seconds.")] = 60.0,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Stop a query after so many seconds.")] = 60.0,
     memory: Annotated[str, typer.Option(help="Memory a query may use.")] = "2GB",
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
-    """Ask the lake anything. Views: documents, losses, artifacts, lineage, names, runs, and one for each stage.
+    """Ask the lake anything. Views: documents, losses, tokens, training, training_rows, evaluations, artifacts,
+    lineage, names, runs, and one for each stage and table (`show tables` at the prompt lists them).
 
     gristmill sql "select dropped_by, count(*) from documents group by all order by 2 desc"
     """
@@ -106,9 +107,14 @@ def artifacts(
     folder = existing_lake(lake)
     query = """select stage, fingerprint[:12] as fingerprint, kind, rows, round(bytes / 1e6, 2) as megabytes,
         strftime(created, '%Y-%m-%d %H:%M') as created,
-        (select string_agg(distinct name, ', ') from names where names.artifact = artifacts.artifact) as names
+        (select string_agg(name, ', ' order by name) from names
+            where names.artifact = artifacts.artifact
+            and (name, number) in (select (name, max(number)) from names group by name)) as names
         from artifacts where $stage is null or stage = $stage order by artifacts.created"""
     connection = views.connect(folder)
+    known = [one for (one,) in connection.execute("select distinct stage from artifacts order by 1").fetchall()]
+    if stage is not None and stage not in known:
+        raise Refused(f"No stage {stage!r} has made anything in {folder.root}. Stages: {', '.join(known)}.")
     write_rows(connection.execute(query, {"stage": stage}).to_arrow_table(), form, None)
 
 

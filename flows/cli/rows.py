@@ -35,6 +35,15 @@ def write_rows(rows: pa.Table, form: Format, output: Path | None) -> None:
     """
     if output is not None and (output.is_dir() or not output.absolute().parent.is_dir()):
         raise Refused(f"{output} can't be written: it is a folder, or the folder it lies in does not exist.")
+    try:
+        _write(rows, form, output)
+    except OSError as error:
+        if output is None:  # the reader of a pipe has gone
+            raise
+        raise Refused(f"{output} can't be written: {error.strerror or error}.") from error
+
+
+def _write(rows: pa.Table, form: Format, output: Path | None) -> None:
     rows = rows.rename_columns(distinct(rows.column_names))
     if form is Format.parquet:
         import pyarrow.parquet as pq
@@ -150,8 +159,8 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int) or (isinstance(value, Decimal) and value.as_tuple().exponent == 0):
-        return f"{int(value):,}"
+        return str(int(value))  # as it is: it may be a year or an id
     if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 1e6 else f"{value:,.0f}"
+        return f"{value:.4g}" if abs(value) < 1e6 else f"{value:.0f}"
     text = str(value).replace("\n", "⏎").replace("[", "\\[")
     return text if len(text) <= 200 else f"{text[:199]}…"

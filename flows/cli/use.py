@@ -63,16 +63,20 @@ def export(
     place = existing_lake(lake)
     with running(place, "export", parameters={"model": model}, quiet=True):
         exported = stage(ExportConfig(), model=place.get(model))
-    for path in copy_artifact(exported, folder):
+    try:
+        written = copy_artifact(exported, folder)
+    except OSError as error:
+        raise Refused(f"{folder} can't be written: {error.strerror}.") from error
+    for path in written:
         print(path)
 
 
 @app.command()
 def up(
     lake: Lake = DEFAULT_LAKE,
-    port: Annotated[int, typer.Option(help="Port of the UI and of Prefect's API.")] = 4200,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the UI and of Prefect's API.")] = 4200,
     reports_port: Annotated[
-        int | None, typer.Option(help="Port of the reports (default: the one after the UI's).")
+        int | None, typer.Option(min=1, max=65535, help="Port of the reports (default: the one after the UI's).")
     ] = None,
     runs: Annotated[int, typer.Option(min=1, help="How many runs go on side by side.")] = 2,
 ) -> None:

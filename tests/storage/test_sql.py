@@ -165,6 +165,17 @@ def test_a_lake_whose_only_run_failed_answers_too(lake):
     assert sql.sql("select state, message from runs").fetchall() == [("failed", "extract: no such file")]
 
 
+def test_views_that_nothing_has_filled_have_the_columns_of_filled_ones(filled, tmp_path):
+    store = Lake(tmp_path / "new")
+    runs.start(store, "r1", "refresh", {}, "abc")
+    empty = connect(store)
+    for view in ("documents", "losses", "training", "evaluations", "tokens"):
+        assert empty.sql(f"select * from {view}").fetchall() == []
+    assert {"kept", "dropped_by", "doc_id", "url"} <= set(empty.sql("from documents").columns)
+    assert {"stage", "step", "loss", "seconds", "tokens_per_second"} <= set(empty.sql("from training").columns)
+    assert empty.sql("from losses").columns == connect(filled).sql("from losses").columns
+
+
 def test_any_client_reads_the_catalog_while_it_is_swapped(filled):
     refresh_catalog(filled)
     stop = threading.Event()
