@@ -48,11 +48,11 @@ class EvaluateConfig(StageConfig):
     tasks: tuple[str, ...] | None = Field(default=None, description="Sets of questions that are asked. Null: all.")
     items: int = Field(default=500, ge=0, description="Questions of each set, at most.")
     prompts: tuple[str, ...] = Field(
-        default=("The mill by the river", "To install the package,", "def count_words(text):\n", "Enter the King."),
+        default=("The", "Once upon a time"),
         description="What samples go on from.",
     )
     messages: tuple[str, ...] = Field(
-        default=("What does a miller do?", "Is the sun a star?"), description="What a fine-tuned model is asked too."
+        default=("What can you tell me?",), description="What a fine-tuned model is asked too."
     )
     sample_tokens: int = Field(default=60, ge=1, description="Tokens of a sample, at most.")
     temperature: float = Field(default=0.8, ge=0, description="Of the samples. 0: always the most probable token.")
