@@ -36,8 +36,7 @@ class Registry:
 
     @contextlib.contextmanager
     def _connection(self, write: bool = False) -> Iterator[sqlite3.Connection]:
-        self.root.mkdir(parents=True, exist_ok=True)
-        with contextlib.closing(sqlite3.connect(self.path, timeout=60, isolation_level=None)) as connection:
+        with contextlib.closing(self._open()) as connection:
             if not connection.execute("select 1 from sqlite_master where name = 'host'").fetchone():
                 self._make(connection)
             if not write:
@@ -51,6 +50,12 @@ class Registry:
             except BaseException:
                 connection.execute("rollback")
                 raise
+
+    def _open(self) -> sqlite3.Connection:
+        if self.path.exists() and not os.access(self.root, os.W_OK):  # nobody writes here, so nothing need be locked
+            return sqlite3.connect(f"{self.path.as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
+        self.root.mkdir(parents=True, exist_ok=True)
+        return sqlite3.connect(self.path, timeout=60, isolation_level=None)
 
     def _make(self, connection: sqlite3.Connection) -> None:
         """Make the tables, and fill them from the manifests that are there: the registry may have been deleted."""

@@ -19,8 +19,8 @@ from storage.index import INDEX, INDEX_TABLES, write_index
 from storage.lake import Lake
 from storage.schemas.documents import DOCUMENTS, LOSSES
 from storage.schemas.evaluations import EVALUATIONS
-from storage.schemas.tokens import TOKEN_INDEX
-from storage.schemas.training import TRAINING
+from storage.schemas.tokens import PACKING, TOKEN_INDEX
+from storage.schemas.training import TRAINING, TRAINING_ROWS
 from storage.table import Table
 
 CATALOG = "catalog.duckdb"
@@ -42,9 +42,9 @@ def connect(lake: Lake | str | Path | None = None, at: str | None = None) -> duc
     lake = (lake if isinstance(lake, Lake) else Lake(lake) if lake is not None else Lake.default()).check()
     connection = duckdb.connect()
     connection.execute("set timezone = 'UTC'")
-    write_index(lake)
-    for statement in views(lake, at):
-        connection.execute(statement)
+    if os.access(lake.root, os.W_OK):  # what lies on a read-only disk can be asked too
+        write_index(lake)
+    _make(connection, lake, at)
     return connection
 
 
@@ -55,13 +55,35 @@ def refresh_catalog(lake: Lake) -> Path:
     temporary = lake.root / f".tmp-{uuid.uuid4().hex}-{CATALOG}"
     try:
         with duckdb.connect(str(temporary)) as connection:
-            for statement in views(lake, None):
-                connection.execute(statement)
+            _make(connection, lake, None)
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
         temporary.with_name(temporary.name + ".wal").unlink(missing_ok=True)
     return target
+
+
+def _make(connection: duckdb.DuckDBPyConnection, lake: Lake, at: str | None) -> None:
+    """Every view, and as the comment of each of its columns what the declaration of its table says of it."""
+    queries, examples = views(lake, at)
+    connection.execute("begin")  # else each statement waits for the disk
+    for name, query in queries.items():
+        connection.execute(f"create view {identifier(name)} as {query}")
+    of_view = {name: _meanings(pq.read_schema(path)) for name, path in examples.items()}
+    declared = [_meanings(one.schema) for one in (*INDEX_TABLES.values(), *EMPTY.values(), PACKING, TRAINING_ROWS)]
+    anywhere = {column: said for one in (*of_view.values(), *declared, COMPUTED) for column, said in one.items()}
+    of_view["documents"] = anywhere | _meanings(DOCUMENTS.schema)
+    columns = connection.execute("select table_name, column_name from duckdb_columns() where not internal").fetchall()
+    for view, column in columns:
+        said = of_view.get(view, anywhere).get(column) or COMPUTED.get(column)
+        if said:
+            connection.execute(f"comment on column {identifier(view)}.{identifier(column)} is {quoted(said)}")
+    connection.execute("commit")
+
+
+def _meanings(schema: pa.Schema) -> dict[str, str]:
+    """What each column means, as its declaration says; the sentence travels in the file."""
+    return {field.name: field.metadata[b"meaning"].decode() for field in schema if b"meaning" in (field.metadata or {})}
 
 
 def catalog_moved(lake: Lake) -> bool:
@@ -103,8 +125,20 @@ EMPTY = {
 }
 
 
-def views(lake: Lake, at: str | None) -> list[str]:
-    """The `create view` statements of a lake. What nothing has filled yet is there without rows."""
+COMPUTED = {
+    "stage": "The stage that wrote the row.",
+    "fingerprint": "Fingerprint of the artifact that the row stands in.",
+    "seconds": "Seconds that the whole training took.",
+    "tokens_per_second": "Tokens a second of the whole training.",
+}
+"""What the columns mean that views add."""
+
+
+def views(lake: Lake, at: str | None) -> tuple[dict[str, str], dict[str, Path]]:
+    """The views of a lake, from name to query, and for those of a stage's table one of its files.
+
+    The views that people ask for are there without rows before anything has filled them.
+    """
     tables: dict[str, list[Path]] = defaultdict(list)
     of_kind: dict[str, list[Path]] = defaultdict(list)
     losses: list[Path] = []
@@ -136,7 +170,7 @@ def views(lake: Lake, at: str | None) -> list[str]:
         if paths:
             statements[name] = f"select {_STAGE}, * exclude (filename), {_FINGERPRINT} from {_files(paths)}"
     statements |= _training(artifacts) | _training_rows(artifacts) | _documents(lake, artifacts, at)
-    return [f"create view {identifier(name)} as {query}" for name, query in statements.items()]
+    return statements, {name: paths[0] for name, paths in tables.items()}
 
 
 def _current(artifacts: list[Artifact]) -> list[Artifact]:

@@ -11,6 +11,7 @@ import psutil
 import typer
 
 from flows.environment import OWN_SERVER, prepare
+from storage.statements import Refused
 
 app = typer.Typer(
     name="gristmill",
@@ -51,8 +52,15 @@ def prepare_environment(lake: Path) -> None:
     prepare(lake)
 
 
+def check_writable(lake: Path) -> None:
+    """Raises: Refused if the lake lies where this user cannot write."""
+    if lake.exists() and not os.access(lake, os.W_OK):
+        raise Refused(f"The lake {lake.resolve()} can be asked, and nothing written into it. Name another: --lake.")
+
+
 def prepare_run(lake: Path, recipe: str, settings: list[str] | None, workers: int | None) -> list[str]:
     """The same, and the recipe checked: a mistake in it is said now, not after a server has started. Gives settings."""
+    check_writable(lake)
     prepare_environment(lake)
     from flows.session import checked
 
@@ -154,7 +162,6 @@ def expected_errors() -> tuple[type[BaseException], ...]:
     from storage.registry import SecondHost
     from storage.sources import SourceError
     from storage.sql import NoSuchView
-    from storage.statements import Refused
     from tasks.sample.build import SampleError
     from tasks.sample.carriers import SampleUnavailable
     from tasks.stage import StageFailed

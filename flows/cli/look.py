@@ -35,7 +35,8 @@ def sql(
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
     """Ask the lake anything. Views: documents, losses, tokens, training, training_rows, evaluations, artifacts,
-    lineage, names, runs, and one for each stage and table (`show tables` at the prompt lists them).
+    lineage, names, runs, and one for each stage and table (`show tables` at the prompt lists them). What the columns
+    mean: select column_name, comment from duckdb_columns() where table_name = 'documents'
 
     gristmill sql "select dropped_by, count(*) from documents group by all order by 2 desc"
     """

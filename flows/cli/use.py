@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.app import DEFAULT_LAKE, Lake, app
+from flows.cli.app import DEFAULT_LAKE, Lake, app, check_writable
 from flows.cli.look import existing_lake
 from storage.statements import Refused
 
@@ -61,6 +61,7 @@ def export(
     from tasks.run import running
 
     place = existing_lake(lake)
+    check_writable(lake)
     with running(place, "export", parameters={"model": model}, quiet=True):
         exported = stage(ExportConfig(), model=place.get(model))
     try:
@@ -82,5 +83,7 @@ def up(
 ) -> None:
     """Start the UI, a worker and the deployments, and stay until Ctrl-C. Runs and schedules start from the UI."""
     from flows.serve.up import up as serve
+
+    check_writable(lake)
 
     serve(lake, port, reports_port, runs)

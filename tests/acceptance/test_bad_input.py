@@ -2,12 +2,15 @@
 
 import gzip
 import os
+import shlex
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from flows.recipe import RecipeError, check_recipe, load_recipe
+from flows.refresh import grow_corpus
 from storage import names
 from storage.lake import Lake, NotFound
 from storage.sql import connect
@@ -15,7 +18,7 @@ from tasks.extract.config import ExtractConfig
 from tasks.extract.stage import extract
 from tasks.ingest import Source, check_chosen, find_files, ingest
 from tasks.run import running
-from tests.acceptance.drive import gristmill
+from tests.acceptance.drive import COMMAND, ROOT, gristmill
 from tests.acceptance.world import RECIPE, write_warc, write_world
 
 
@@ -249,3 +252,24 @@ def test_a_snapshot_that_is_none_is_named(tmp_path, lake):
         check_chosen([source], [snapshot.fingerprint[:8]])
         with pytest.raises(NotFound, match=f"begins with 'ffff'. There are: {snapshot.fingerprint[:12]}"):
             check_chosen([source], [snapshot.fingerprint, "ffff"])
+
+
+def test_a_lake_that_cannot_be_written_can_be_asked(tmp_path, lake):
+    recipe = write_world(tmp_path, warcs=1)
+    with running(lake, "way", workers=0, quiet=True):
+        grow_corpus(check_recipe(load_recipe(str(recipe))))
+    (tmp_path / "seen").mkdir()
+    words = ['sql "select count(*) as n from documents" --format csv', "artifacts", f"refresh {recipe}", "up"]
+    commands = [f"{shlex.join(COMMAND)} {one} --lake {tmp_path / 'seen'}; echo said $?" for one in words]
+    mount = f"mount --bind {lake} {tmp_path / 'seen'} && mount -o remount,bind,ro {tmp_path / 'seen'}"
+    done = subprocess.run(
+        ["unshare", "-rm", "bash", "-c", f"{mount} || exit 77; {'; '.join(commands)}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode == 77 or "unshare failed" in done.stderr:
+        pytest.skip("This machine makes no mount namespace, and so no folder that is read-only for every user.")
+    assert [line for line in done.stdout.splitlines() if line.startswith("said")] == ["said 0"] * 2 + ["said 1"] * 2
+    assert done.stderr.count("can be asked, and nothing written into it. Name another: --lake.") == 2
+    assert "Traceback" not in done.stderr

@@ -165,6 +165,17 @@ def test_a_lake_whose_only_run_failed_answers_too(lake):
     assert sql.sql("select state, message from runs").fetchall() == [("failed", "extract: no such file")]
 
 
+def test_every_column_says_what_it_means(filled):
+    refresh_catalog(filled)
+    said = "select table_name, column_name, comment from duckdb_columns() where not internal"
+    with duckdb.connect(str(filled.root / "catalog.duckdb"), read_only=True) as catalog:
+        for client in (connect(filled), catalog):
+            rows = client.sql(said).fetchall()
+            assert [row for row in rows if not row[2]] == []
+            assert ("documents", "n_words", "Words.") in rows
+            assert ("quality", "n_words", "Words.") in rows
+
+
 def test_views_that_nothing_has_filled_have_the_columns_of_filled_ones(filled, tmp_path):
     store = Lake(tmp_path / "new")
     runs.start(store, "r1", "refresh", {}, "abc")
