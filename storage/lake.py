@@ -1,5 +1,6 @@
 """A lake: the folder that holds every artifact, name, run and mark, and what is asked of it."""
 
+import difflib
 import os
 import shutil
 from collections.abc import Collection, Iterable
@@ -77,7 +78,7 @@ class Lake:
 
         Raises NotFound with what is near if there is none, or more than one.
         """
-        from storage.names import latest
+        from storage.names import all_names, latest
 
         named = latest(self, name)
         if named is not None:
@@ -92,8 +93,10 @@ class Lake:
             raise NotFound(
                 f"{name!r} is the start of {len(found)} artifacts: {', '.join(map(str, found[:5]))}. Write more of it."
             )
+        near = difflib.get_close_matches(name, all_names(self), n=1)
+        meant = f" Did you mean {near[0]!r}?" if near else ""
         raise NotFound(
-            f"The lake {self.root} has no artifact or name {name!r}. `gristmill artifacts` lists what there is."
+            f"The lake {self.root} has no artifact or name {name!r}.{meant} `gristmill artifacts` lists what there is."
         )
 
     def artifacts(self, stage: str | None = None, kind: str | None = None) -> list[Artifact]:

@@ -86,7 +86,8 @@ def _check_select(query: str) -> None:
             )
         raise Refused(f"This is not SQL that DuckDB can parse: {tree.get('error_message', query)}")
     if len(tree["statements"]) != 1:
-        raise Refused(f"One statement at a time: this holds {len(tree['statements'])}.")
+        held = len(tree["statements"]) or "none"
+        raise Refused(f"One statement at a time: this holds {held}.")
     for kind, name in _functions(tree):
         if name in WRITING or (kind == "TABLE_FUNCTION" and name not in READING):
             raise Refused(f"The function {name} is not answered here: only functions that read are.")

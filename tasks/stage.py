@@ -106,10 +106,6 @@ class Stage(Generic[C]):
             stage=self.name, version=self.version, config=config.model_dump(mode="json"), inputs=tuple(listed)
         )
 
-    def find(self, config: C | None = None, **inputs: Artifact | Sequence[Artifact]) -> Artifact | None:
-        """The artifact if the lake has it. Nothing is made."""
-        return current_run().lake.find(self.identity(config or self.config(), _listed(inputs)))
-
     def __call__(self, config: C | None = None, **inputs: Artifact | Sequence[Artifact]) -> Artifact:
         """Give the artifact for this configuration and these inputs, made now if it is not there.
 

@@ -103,13 +103,13 @@ def headline(facts: Facts) -> list[tuple[str, str, str]]:
         beside = (
             f"unigram {bits['unigram']:.2f}, xz {bits['xz_each']:.2f}" if bits["unigram"] and bits["xz_each"] else ""
         )
-        best = bits["base"] if bits["base"] is not None else bits["tuned"]
-        tiles.append(("bits per byte", f"{best:.3f}", beside))
+        of, best = ("base", bits["base"]) if bits["base"] is not None else ("fine-tuned", bits["tuned"])
+        tiles.append((f"bits per byte, {of}", f"{best:.3f}", beside))
     scores = [row for row in score_rows(facts) if row["chance"] is not None]
     if scores:
         row = scores[0]
-        value = row["tuned"] if row["tuned"] is not None else row["base"]
-        tiles.append((row["task"], f"{value:.1%}", f"chance {row['chance']:.1%}"))
+        of, value = ("fine-tuned", row["tuned"]) if row["tuned"] is not None else ("base", row["base"])
+        tiles.append((f"{row['task']}, {of}", f"{value:.1%}", f"chance {row['chance']:.1%}"))
     return tiles
 
 
