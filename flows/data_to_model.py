@@ -6,7 +6,18 @@ from flows.environment import report_address
 from flows.evaluate import ask, score
 from flows.finetune import converse, tune
 from flows.orchestrate import flow
-from flows.parameters import LakePath, RecipeName, Settings, Snapshots, Workers
+from flows.parameters import (
+    LakePath,
+    LearningRate,
+    MinLanguageProbability,
+    MinWords,
+    RecipeName,
+    Settings,
+    Snapshots,
+    TrainingTokens,
+    Workers,
+    turn,
+)
 from flows.pretrain import train_base
 from flows.refresh import grow_corpus
 from flows.session import give_name, session
@@ -19,8 +30,12 @@ from tasks.report.page import write_report
 @flow(log_prints=False, persist_result=False)
 def data_to_model(
     recipe: RecipeName = "sample",
-    settings: Settings = [],  # noqa: B006 (Prefect's form)
-    snapshots: Snapshots = [],  # noqa: B006
+    snapshots: Snapshots = [],  # noqa: B006 (Prefect's form)
+    min_words: MinWords = None,
+    min_language_probability: MinLanguageProbability = None,
+    training_tokens: TrainingTokens = None,
+    learning_rate: LearningRate = None,
+    settings: Settings = [],  # noqa: B006
     lake: LakePath = None,
     workers: Workers = None,
 ) -> Path:
@@ -28,6 +43,13 @@ def data_to_model(
 
     Every stage whose artifact exists is reused: a second run takes seconds.
     """
+    settings = turn(
+        settings,
+        min_words=min_words,
+        min_language_probability=min_language_probability,
+        training_tokens=training_tokens,
+        learning_rate=learning_rate,
+    )
     with session("data_to_model", recipe, settings, lake, workers) as (plan, run):
         # read before anything is trained: what is wrong with them is said in the first seconds
         questions = ask(plan)

@@ -13,8 +13,8 @@ from tasks.ingest import Source, ingest
 @flow(log_prints=False, persist_result=False)
 def finetune(
     recipe: RecipeName = "sample",
-    settings: Settings = [],  # noqa: B006 (Prefect's form)
     model: ModelName = None,
+    settings: Settings = [],  # noqa: B006 (Prefect's form)
     lake: LakePath = None,
     workers: Workers = None,
 ) -> Artifact:

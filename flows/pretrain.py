@@ -1,7 +1,16 @@
 """Pretrain: a corpus becomes tokens, and tokens a model."""
 
 from flows.orchestrate import flow
-from flows.parameters import CorpusName, LakePath, RecipeName, Settings, Workers
+from flows.parameters import (
+    CorpusName,
+    LakePath,
+    LearningRate,
+    RecipeName,
+    Settings,
+    TrainingTokens,
+    Workers,
+    turn,
+)
 from flows.recipe import Recipe, RecipeError
 from flows.session import give_name, named, session
 from storage import names
@@ -16,12 +25,15 @@ from tasks.train_tokenizer import train_tokenizer
 @flow(log_prints=False, persist_result=False)
 def pretrain(
     recipe: RecipeName = "sample",
-    settings: Settings = [],  # noqa: B006 (Prefect's form)
     corpus: CorpusName = None,
+    training_tokens: TrainingTokens = None,
+    learning_rate: LearningRate = None,
+    settings: Settings = [],  # noqa: B006 (Prefect's form)
     lake: LakePath = None,
     workers: Workers = None,
 ) -> Artifact:
     """Train a tokenizer if the recipe's is unknown, tokenize and pack the corpus, and train a model on it."""
+    settings = turn(settings, training_tokens=training_tokens, learning_rate=learning_rate)
     with session("pretrain", recipe, settings, lake, workers) as (plan, _):
         return train_base(plan, named(f"{plan.name}/corpus", f"refresh {recipe}", corpus))
 
@@ -40,7 +52,7 @@ def find_tokenizer(recipe: Recipe, corpus: Artifact) -> Artifact:
 
     Raises: flows.recipe.RecipeError if the name means something else.
     """
-    name, wanted = recipe.tokenizer.name, recipe.tokenizer.training
+    name, wanted = recipe.tokenizer_name, recipe.tokenizer.training
     known = names.latest(current_run().lake, name)
     if known is None:
         return give_name(name, train_tokenizer(wanted, corpus=corpus))

@@ -4,22 +4,33 @@ from collections.abc import Sequence
 
 from flows.annotations import ANNOTATIONS
 from flows.orchestrate import flow
-from flows.parameters import LakePath, RecipeName, Settings, Snapshots, Workers
+from flows.parameters import (
+    LakePath,
+    MinLanguageProbability,
+    MinWords,
+    RecipeName,
+    Settings,
+    Snapshots,
+    Workers,
+    turn,
+)
 from flows.recipe import Recipe
 from flows.session import give_name, session
 from storage.artifact import Artifact
 from tasks.compose import compose
 from tasks.decide.stage import decide
 from tasks.extract.stage import extract
-from tasks.ingest import Source, choose, ingest
+from tasks.ingest import Source, check_chosen, choose, ingest
 from tasks.run import current_run
 
 
 @flow(log_prints=False, persist_result=False)
 def refresh(
     recipe: RecipeName = "sample",
-    settings: Settings = [],  # noqa: B006 (Prefect's form)
-    snapshots: Snapshots = [],  # noqa: B006
+    snapshots: Snapshots = [],  # noqa: B006 (Prefect's form)
+    min_words: MinWords = None,
+    min_language_probability: MinLanguageProbability = None,
+    settings: Settings = [],  # noqa: B006
     lake: LakePath = None,
     workers: Workers = None,
 ) -> Artifact:
@@ -27,6 +38,7 @@ def refresh(
 
     Old files are not read again. With no new file and an unchanged recipe this ends at once and says so.
     """
+    settings = turn(settings, min_words=min_words, min_language_probability=min_language_probability)
     with session("refresh", recipe, settings, lake, workers) as (plan, _):
         return grow_corpus(plan, snapshots)
 
@@ -34,6 +46,7 @@ def refresh(
 def grow_corpus(recipe: Recipe, snapshots: Sequence[str] = ()) -> Artifact:
     """The corpus of a recipe over all that its sources hold now, or over chosen snapshots; named `<recipe>/corpus`."""
     sources = recipe.holding("documents")
+    check_chosen(sources, snapshots)
     documents = [document for source in sources for document in read(source, recipe, snapshots)]
     annotations = [annotation for document in documents for annotation in annotate(document, recipe)]
     decisions = decide(recipe.decide, documents=documents, annotations=annotations)

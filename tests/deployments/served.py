@@ -46,10 +46,13 @@ class Served:
     ports: list[int] = field(default_factory=lambda: free_ports(2))
     pid: int = 0
 
+    def command(self) -> list[Any]:
+        """What is started: with the toy deployments."""
+        return [sys.executable, "-u", "-m", "tests.deployments.serve", self.lake, *self.ports]
+
     def start(self) -> None:
         self.log.unlink(missing_ok=True)
-        command = [sys.executable, "-u", "-m", "tests.deployments.serve", self.lake, *self.ports]
-        script = f"{' '.join(map(str, command))} > {self.log} 2>&1 & echo $!"
+        script = f"{' '.join(map(str, self.command()))} > {self.log} 2>&1 & echo $!"
         given = subprocess.run(["bash", "-c", script], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True)
         self.pid = int(given.stdout)
         wait_for(
@@ -112,3 +115,17 @@ class Served:
     def of_runs(self) -> list[psutil.Process]:
         """The processes of flow runs, shard workers included."""
         return [one for one in self.processes() if "PREFECT__FLOW_RUN_ID" in one.environ()]
+
+
+class Shipped(Served):
+    """`gristmill up`, the command itself, with the deployments that ship."""
+
+    def command(self) -> list[Any]:
+        """The command as a person types it."""
+        port, reports_port = self.ports
+        options = ["--lake", self.lake, "--port", port, "--reports-port", reports_port]
+        return [sys.executable, "-u", "-m", "flows.cli", "up", *options]
+
+    def artifacts(self, run: str) -> list[dict[str, Any]]:
+        """What a run shows in Prefect: every artifact of its flow and of its tasks."""
+        return self.api("POST", "artifacts/filter", json={"flow_runs": {"id": {"any_": [run]}}})
