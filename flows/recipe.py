@@ -9,7 +9,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from flows.annotations import ANNOTATIONS
-from flows.mistakes import ended, nearest, sentence
+from flows.mistakes import ended, nearest, sentence, sentences
 from models.language import locate as locate_model
 from storage.names import check_name
 from tasks.compose import ComposeConfig
@@ -52,7 +52,7 @@ class Recipe(StageConfig):
     """What is run: sources, what the stages measure, thresholds, mixture, model, training, evaluation."""
 
     name: str = Field(description="Names of the lake begin with it: <name>/corpus, <name>/base, <name>/tuned.")
-    sources: tuple[Source, ...] = Field(min_length=1)
+    sources: tuple[Source, ...] = Field(min_length=1, description="Where records come from: a list, one section each.")
     extract: ExtractConfig = ExtractConfig()
     language: LanguageConfig = LanguageConfig()
     quality: QualityConfig = QualityConfig()
@@ -145,7 +145,7 @@ def load_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
     try:
         recipe = Recipe.model_validate(content)
     except ValidationError as error:
-        mistakes = "\n".join(f"  {sentence(one, Recipe)}" for one in error.errors())
+        mistakes = "\n".join(f"  {one}" for one in sentences(error.errors(), Recipe, content))
         raise RecipeError(f"{path} cannot be run:\n{mistakes}") from error
     except ValueError as error:
         raise RecipeError(f"{path} cannot be run: {error}") from error

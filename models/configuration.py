@@ -71,14 +71,22 @@ class ModelConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     depth: int = Field(default=2, ge=1, description="Number of layers; every other size follows from it.")
-    width: int | None = Field(default=None, ge=1, description="Size of the residual stream.")
-    heads: int | None = Field(default=None, ge=1, description="Query heads.")
-    key_value_heads: int | None = Field(default=None, ge=1, description="Key and value heads.")
-    head_width: int | None = Field(default=None, ge=2, multiple_of=2, description="Size of each head.")
-    mlp_width: int | None = Field(default=None, ge=1, description="Size inside the MLP.")
-    rope_theta: float | None = Field(default=None, gt=0, description="Base of the rotary wavelengths.")
+    width: int | None = Field(default=None, ge=1, description="Size of the residual stream. Null: 64 for each layer.")
+    heads: int | None = Field(default=None, ge=1, description="Query heads. Null: as many as the width has room for.")
+    key_value_heads: int | None = Field(
+        default=None,
+        ge=1,
+        description="Key and value heads. Null: as many as query heads, from 8 layers on a quarter of them.",
+    )
+    head_width: int | None = Field(default=None, ge=2, multiple_of=2, description="Size of each head. Null: 64.")
+    mlp_width: int | None = Field(
+        default=None, ge=1, description="Size inside the MLP. Null: 8/3 of the width, rounded up to 32."
+    )
+    rope_theta: float | None = Field(default=None, gt=0, description="Base of the rotary wavelengths. Null: 10,000.")
     qk_norm: bool = Field(default=True, description="RMSNorm on queries and keys.")
-    tied_embeddings: bool | None = Field(default=None, description="The output layer is the token embedding.")
+    tied_embeddings: bool | None = Field(
+        default=None, description="The output layer is the token embedding. Null: below 12 layers."
+    )
 
     def shape(self, vocabulary_size: int, context_length: int) -> DecoderConfig:
         """The whole shape. Raises ValidationError if the heads don't fit each other."""
@@ -134,7 +142,11 @@ class TrainingConfig(BaseModel):
     schedule: ScheduleConfig = ScheduleConfig()
     clip: float = Field(default=1.0, gt=0, description="Largest norm of all gradients together.")
     seed: int = Field(default=0, ge=0, description="Of the first weights and the order of rows.")
-    threads: int = Field(default=2, ge=1, description="CPU threads. Sums are cut by it, so it changes the last bits.")
+    threads: int = Field(
+        default=2,
+        ge=1,
+        description="CPU threads, 2 on every machine: sums are cut by it, so another number gives other last bits.",
+    )
     device: Device = Field(default="cpu", description="Where the model computes; one device.")
 
     @model_validator(mode="before")

@@ -17,9 +17,13 @@ class ModelRef(BaseModel):
     """A model by name and SHA-256: the hash counts. `path` finds it elsewhere and is no part of the identity."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    name: str
-    sha256: str
-    path: str | None = Field(default=None, exclude=True)
+    name: str = Field(description="Name of its file.")
+    sha256: str = Field(description="SHA-256 of its file, 64 hexadecimal characters: the model's identity.")
+    path: str | None = Field(
+        default=None,
+        exclude=True,
+        description="Its file. Null: in GRISTMILL_MODELS, or in the package that carries it.",
+    )
 
 
 LID_176 = ModelRef(name="lid.176.ftz", sha256="8f3472cfe8738a7b6099e8e999c3cbfae0dcd15696aac7d7738a8039db603e83")

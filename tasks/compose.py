@@ -111,7 +111,7 @@ def read_kept(decisions: Sequence[str], files: Sequence[DocumentFile], config: C
             "rows: give exactly the documents that were decided on, each artifact once."
         )
     if found.column("text_bytes").null_count:
-        raise MixtureError("A kept document has no text_bytes: it was forgotten after decide ran. Run decide again.")
+        raise MixtureError("A kept document has no text_bytes: its text is gone since decide ran. Run decide again.")
     identifiers = bytes.fromhex("".join(found.column("doc_id").to_pylist()))
     identifier = np.frombuffer(identifiers, ">u8").astype(np.uint64).reshape(n, 2)
     order = np.lexsort((identifier[:, 1], identifier[:, 0]))

@@ -58,7 +58,11 @@ class EvaluateConfig(StageConfig):
     temperature: float = Field(default=0.8, ge=0, description="Of the samples. 0: always the most probable token.")
     top_k: int | None = Field(default=50, ge=1, description="Samples choose among so many tokens. Null: all.")
     seed: int = Field(default=0, ge=0, description="Of the samples.")
-    threads: int = Field(default=2, ge=1, description="CPU threads: sums are cut by it, so it changes the last bits.")
+    threads: int = Field(
+        default=2,
+        ge=1,
+        description="CPU threads, 2 on every machine: sums are cut by it, so another number gives other last bits.",
+    )
     device: Device = Field(default="cpu", description="Where the model computes; one device.")
 
 

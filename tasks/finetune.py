@@ -47,7 +47,11 @@ class FinetuneConfig(StageConfig):
     held_out: int = Field(default=256, ge=0, description="Held-out conversations that the loss is measured on.")
     validations: int = Field(default=4, ge=1, description="How often that is done on the way, evenly spread.")
     seed: int = Field(default=0, ge=0, description="Of the order of rows.")
-    threads: int = Field(default=2, ge=1, description="CPU threads. Sums are cut by it, so it changes the last bits.")
+    threads: int = Field(
+        default=2,
+        ge=1,
+        description="CPU threads, 2 on every machine: sums are cut by it, so another number gives other last bits.",
+    )
     device: Device = Field(default="cpu", description="Where the model computes; one device.")
     checkpoint_every: int = Field(
         default=100, ge=1, exclude=True, description="Steps between checkpoints; changes nothing but what a kill costs."

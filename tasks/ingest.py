@@ -37,7 +37,10 @@ class Source(StageConfig):
     path: str = Field(
         min_length=1, description="A file, a folder (everything below it), or a glob such as crawl/**/*.warc.gz."
     )
-    holds: Format = Field(default="documents", description="documents, conversations or questions.")
+    holds: Format = Field(
+        default="documents",
+        description="What its records are. A corpus takes documents, fine-tuning conversations, evaluation questions.",
+    )
     license: str | None = Field(default=None, description="Licence of the records, where they do not state their own.")
     fields: dict[str, str] = Field(
         default={}, description="For JSONL and Parquet: our field → the column's name, where it is not the usual one."

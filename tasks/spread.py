@@ -157,7 +157,7 @@ def _buffers(file: DocumentFile, places: Places) -> Iterator[pa.Table]:
         chosen = group.take(pa.array(rows - first_row))
         if chosen.column("text").null_count:
             raise SpreadError(
-                f"{file.documents} has no text for a document that was kept: it was forgotten after decide ran. Run "
+                f"{file.documents} has no text for a document that was kept: its text is gone since decide ran. Run "
                 "again from decide."
             )
         columns = {name: chosen.column(name) for name in FROM_DOCUMENTS} | {

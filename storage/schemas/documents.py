@@ -46,7 +46,7 @@ DOCUMENTS = table(
     column("carrier", pa.string(), "The package (name==version) that carried the record, where it says so."),
     column("title", pa.string(), "Title of the page."),
     column("text_bytes", pa.int64(), "UTF-8 bytes of the text."),
-    column("text", pa.large_string(), "The text as extracted; null once it is forgotten."),
+    column("text", pa.large_string(), "The text as extracted; null where there is none."),
     group_rows=1024,
 )
 

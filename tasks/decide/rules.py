@@ -42,10 +42,16 @@ class DecideConfig(StageConfig):
     repetition: RepetitionRules | None = RepetitionRules()
     c4: C4Rules | None = None
     fineweb: FineWebRules | None = None
-    rules: dict[str, str] = Field(default_factory=dict)
+    rules: dict[str, str] = Field(
+        default_factory=dict,
+        description="Rules of your own: a name, and an SQL predicate that is true where a document goes.",
+    )
     duplicates: DuplicateRules = DuplicateRules()
     # Plain mappings, not models: what is set to null and what is not named must look different in the fingerprint.
-    sources: dict[str, dict[str, dict[str, Any] | None]] = Field(default_factory=dict)
+    sources: dict[str, dict[str, dict[str, Any] | None]] = Field(
+        default_factory=dict,
+        description="What differs for a source: {code: {gopher: null}, books: {gopher: {max_words: 2000000}}}.",
+    )
     validation_share: Annotated[float, Field(ge=0, lt=1, description="Share of clusters set apart for validation.")] = (
         0.02
     )
@@ -106,6 +112,11 @@ def _change_rules(where: str, rules: Mapping[str, str], changes: Mapping[str, An
     return changed
 
 
+def _in_words(message: str) -> str:
+    """pydantic's message as it can stand behind a key: "must be greater than or equal to 0"."""
+    return message.removeprefix("Value error, ").replace("Input should be", "must be").partition(", unable to")[0]
+
+
 def _change_group(where: str, group: type[RuleGroup], base: RuleGroup | None, changes: Mapping[str, Any]) -> RuleGroup:
     for name in changes:
         if name not in group.model_fields:
@@ -114,7 +125,9 @@ def _change_group(where: str, group: type[RuleGroup], base: RuleGroup | None, ch
         return group.model_validate({**(base.model_dump() if base else {}), **changes})
     except ValidationError as error:
         first = error.errors()[0]
-        raise ValueError(f"{where}.{'.'.join(str(part) for part in first['loc'])}: {first['msg']}.") from error
+        raise ValueError(
+            f"{where}.{'.'.join(str(part) for part in first['loc'])}: {_in_words(first['msg'])}."
+        ) from error
 
 
 @dataclass(frozen=True)

@@ -79,8 +79,12 @@ class RuleGroup(StageConfig):
 class LanguageRules(RuleGroup):
     """By the language model's first guess. FineWeb keeps English at 0.65 and above."""
 
-    allowed: Annotated[tuple[str, ...] | None, DropWhen("language", "not in")] = None
-    min_probability: Annotated[Share | None, DropWhen("language_probability", "<")] = 0.65
+    allowed: Annotated[tuple[str, ...] | None, DropWhen("language", "not in")] = Field(
+        default=None, description="Languages that stay, by the model's codes ([en, de]); null: all."
+    )
+    min_probability: Annotated[Share | None, DropWhen("language_probability", "<")] = Field(
+        default=0.65, description="Probability of the first guess at least (FineWeb, Penedo et al. 2024: 0.65)."
+    )
 
     @field_validator("allowed")
     @classmethod
@@ -95,56 +99,98 @@ class LanguageRules(RuleGroup):
 class GopherRules(RuleGroup):
     """Quality rules of MassiveText (Rae et al. 2021, section A.1.1), with its limits."""
 
-    min_words: Annotated[Count | None, DropWhen("n_words", "<")] = 50
-    max_words: Annotated[Count | None, DropWhen("n_words", ">")] = 100_000
-    min_mean_word_length: Annotated[Ratio | None, DropWhen("mean_word_length", "<")] = 3.0
-    max_mean_word_length: Annotated[Ratio | None, DropWhen("mean_word_length", ">")] = 10.0
-    max_hash_to_word_ratio: Annotated[Ratio | None, DropWhen("hash_to_word_ratio", ">")] = 0.1
-    max_ellipsis_to_word_ratio: Annotated[Ratio | None, DropWhen("ellipsis_to_word_ratio", ">")] = 0.1
-    max_bullet_line_share: Annotated[Share | None, DropWhen("bullet_line_share", ">")] = 0.9
-    max_ellipsis_line_share: Annotated[Share | None, DropWhen("ellipsis_line_share", ">")] = 0.3
-    min_alphabetic_word_share: Annotated[Share | None, DropWhen("alphabetic_word_share", "<")] = 0.8
-    min_stop_words: Annotated[Count | None, DropWhen("n_stop_words", "<")] = 2
+    min_words: Annotated[Count | None, DropWhen("n_words", "<")] = Field(
+        default=50, description="Words at least (Rae et al. 2021, A.1.1)."
+    )
+    max_words: Annotated[Count | None, DropWhen("n_words", ">")] = Field(
+        default=100_000, description="Words at most (Rae et al. 2021, A.1.1)."
+    )
+    min_mean_word_length: Annotated[Ratio | None, DropWhen("mean_word_length", "<")] = Field(
+        default=3.0, description="Characters of the mean word at least (Rae et al. 2021, A.1.1)."
+    )
+    max_mean_word_length: Annotated[Ratio | None, DropWhen("mean_word_length", ">")] = Field(
+        default=10.0, description="Characters of the mean word at most (Rae et al. 2021, A.1.1)."
+    )
+    max_hash_to_word_ratio: Annotated[Ratio | None, DropWhen("hash_to_word_ratio", ">")] = Field(
+        default=0.1, description="Signs # per word at most (Rae et al. 2021, A.1.1)."
+    )
+    max_ellipsis_to_word_ratio: Annotated[Ratio | None, DropWhen("ellipsis_to_word_ratio", ">")] = Field(
+        default=0.1, description="Ellipses (... or …) per word at most (Rae et al. 2021, A.1.1)."
+    )
+    max_bullet_line_share: Annotated[Share | None, DropWhen("bullet_line_share", ">")] = Field(
+        default=0.9, description="Share of lines that begin with a bullet, at most (Rae et al. 2021, A.1.1)."
+    )
+    max_ellipsis_line_share: Annotated[Share | None, DropWhen("ellipsis_line_share", ">")] = Field(
+        default=0.3, description="Share of lines that end with an ellipsis, at most (Rae et al. 2021, A.1.1)."
+    )
+    min_alphabetic_word_share: Annotated[Share | None, DropWhen("alphabetic_word_share", "<")] = Field(
+        default=0.8, description="Share of words that hold a letter, at least (Rae et al. 2021, A.1.1)."
+    )
+    min_stop_words: Annotated[Count | None, DropWhen("n_stop_words", "<")] = Field(
+        default=2, description="Different words of quality.stop_words at least (Rae et al. 2021, A.1.1)."
+    )
 
 
 class RepetitionRules(RuleGroup):
     """Repetition rules of MassiveText (Rae et al. 2021, table A1), with its limits."""
 
-    max_duplicate_line_share: Annotated[Share | None, DropWhen("duplicate_line_share", ">")] = 0.30
-    max_duplicate_paragraph_share: Annotated[Share | None, DropWhen("duplicate_paragraph_share", ">")] = 0.30
-    max_duplicate_line_character_share: Annotated[Share | None, DropWhen("duplicate_line_character_share", ">")] = 0.20
+    max_duplicate_line_share: Annotated[Share | None, DropWhen("duplicate_line_share", ">")] = Field(
+        default=0.30, description="Share of lines that stood before (Rae et al. 2021, table A1)."
+    )
+    max_duplicate_paragraph_share: Annotated[Share | None, DropWhen("duplicate_paragraph_share", ">")] = Field(
+        default=0.30, description="Share of paragraphs that stood before (Rae et al. 2021, table A1)."
+    )
+    max_duplicate_line_character_share: Annotated[Share | None, DropWhen("duplicate_line_character_share", ">")] = (
+        Field(default=0.20, description="Share of characters in lines that stood before (Rae et al. 2021, table A1).")
+    )
     max_duplicate_paragraph_character_share: Annotated[
         Share | None, DropWhen("duplicate_paragraph_character_share", ">")
-    ] = 0.20
-    max_top_2gram_character_share: Annotated[Share | None, DropWhen("top_2gram_character_share", ">")] = 0.20
-    max_top_3gram_character_share: Annotated[Share | None, DropWhen("top_3gram_character_share", ">")] = 0.18
-    max_top_4gram_character_share: Annotated[Share | None, DropWhen("top_4gram_character_share", ">")] = 0.16
+    ] = Field(
+        default=0.20, description="Share of characters in paragraphs that stood before (Rae et al. 2021, table A1)."
+    )
+    max_top_2gram_character_share: Annotated[Share | None, DropWhen("top_2gram_character_share", ">")] = Field(
+        default=0.20, description="Share of characters in the most frequent 2-gram (Rae et al. 2021, table A1)."
+    )
+    max_top_3gram_character_share: Annotated[Share | None, DropWhen("top_3gram_character_share", ">")] = Field(
+        default=0.18, description="Share of characters in the most frequent 3-gram (Rae et al. 2021, table A1)."
+    )
+    max_top_4gram_character_share: Annotated[Share | None, DropWhen("top_4gram_character_share", ">")] = Field(
+        default=0.16, description="Share of characters in the most frequent 4-gram (Rae et al. 2021, table A1)."
+    )
     max_duplicate_5gram_character_share: Annotated[Share | None, DropWhen("duplicate_5gram_character_share", ">")] = (
-        0.15
+        Field(default=0.15, description="Share of characters in 5-grams that stood before (Rae et al. 2021, table A1).")
     )
     max_duplicate_6gram_character_share: Annotated[Share | None, DropWhen("duplicate_6gram_character_share", ">")] = (
-        0.14
+        Field(default=0.14, description="Share of characters in 6-grams that stood before (Rae et al. 2021, table A1).")
     )
     max_duplicate_7gram_character_share: Annotated[Share | None, DropWhen("duplicate_7gram_character_share", ">")] = (
-        0.13
+        Field(default=0.13, description="Share of characters in 7-grams that stood before (Rae et al. 2021, table A1).")
     )
     max_duplicate_8gram_character_share: Annotated[Share | None, DropWhen("duplicate_8gram_character_share", ">")] = (
-        0.12
+        Field(default=0.12, description="Share of characters in 8-grams that stood before (Rae et al. 2021, table A1).")
     )
     max_duplicate_9gram_character_share: Annotated[Share | None, DropWhen("duplicate_9gram_character_share", ">")] = (
-        0.11
+        Field(default=0.11, description="Share of characters in 9-grams that stood before (Rae et al. 2021, table A1).")
     )
     max_duplicate_10gram_character_share: Annotated[Share | None, DropWhen("duplicate_10gram_character_share", ">")] = (
-        0.10
+        Field(
+            default=0.10, description="Share of characters in 10-grams that stood before (Rae et al. 2021, table A1)."
+        )
     )
 
 
 class C4Rules(RuleGroup):
     """Those rules of C4 that drop whole pages (Raffel et al. 2020, section 2.2); its line rules change text."""
 
-    min_sentences: Annotated[Count | None, DropWhen("n_sentences", "<")] = 5
-    curly_bracket: Annotated[bool, DropWhen("has_curly_bracket", "is")] = True
-    lorem_ipsum: Annotated[bool, DropWhen("has_lorem_ipsum", "is")] = True
+    min_sentences: Annotated[Count | None, DropWhen("n_sentences", "<")] = Field(
+        default=5, description="Sentences at least (Raffel et al. 2020, 2.2)."
+    )
+    curly_bracket: Annotated[bool, DropWhen("has_curly_bracket", "is")] = Field(
+        default=True, description="Drop a page that holds { (Raffel et al. 2020, 2.2)."
+    )
+    lorem_ipsum: Annotated[bool, DropWhen("has_lorem_ipsum", "is")] = Field(
+        default=True, description="Drop a page that holds 'lorem ipsum', in any case (Raffel et al. 2020, 2.2)."
+    )
 
 
 class FineWebRules(RuleGroup):
@@ -154,10 +200,23 @@ class FineWebRules(RuleGroup):
     characters from 0.01 on, where the paper says 0.1: the paper's value is the default here.
     """
 
-    min_line_punctuation_share: Annotated[Share | None, DropWhen("line_punctuation_share", "<=")] = 0.12
-    max_short_line_share: Annotated[Share | None, DropWhen("short_line_share", ">=")] = 0.67
-    max_line_character_duplicate_share: Annotated[Share | None, DropWhen("line_character_duplicate_share", ">=")] = 0.1
-    max_newline_to_word_ratio: Annotated[Ratio | None, DropWhen("newline_to_word_ratio", ">")] = 0.3
+    min_line_punctuation_share: Annotated[Share | None, DropWhen("line_punctuation_share", "<=")] = Field(
+        default=0.12,
+        description="Share of lines that end in punctuation; dropped at it or below (Penedo et al. 2024, 3.6).",
+    )
+    max_short_line_share: Annotated[Share | None, DropWhen("short_line_share", ">=")] = Field(
+        default=0.67,
+        description="Share of lines that `quality` counts as short; dropped from it on (Penedo et al. 2024, 3.6).",
+    )
+    max_line_character_duplicate_share: Annotated[Share | None, DropWhen("line_character_duplicate_share", ">=")] = (
+        Field(
+            default=0.1,
+            description="Share of characters in lines that stood before; dropped from it on (Penedo et al. 2024, 3.6).",
+        )
+    )
+    max_newline_to_word_ratio: Annotated[Ratio | None, DropWhen("newline_to_word_ratio", ">")] = Field(
+        default=0.3, description="Line ends per word at most (Penedo et al. 2024: their published code alone)."
+    )
 
 
 class DuplicateRules(StageConfig):

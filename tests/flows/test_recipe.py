@@ -1,11 +1,21 @@
 """A recipe is checked whole before any work: every mistake a sentence with its place and what would be right."""
 
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, get_args, get_origin
 
 import pytest
 import torch
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from typer.testing import CliRunner
 
 from flows.annotations import ANNOTATIONS
+from flows.cli.app import app
+from flows.cli.recipes import recipe as recipe_command
 from flows.recipe import PRESETS, Recipe, RecipeError, check_recipe, find_recipe, load_recipe
 from tests.acceptance.world import RECIPE
 
@@ -54,7 +64,7 @@ def test_a_recipe_without_mistakes_passes(tmp_path):
         ("tokenizer.name=a b", ["'a b' is no name"]),
         ("decide.rules.mine=n_word > 3", ["n_words"]),
         ("decide.gopher=[1", ["--set decide.gopher: the value '[1' is not YAML", "needs quotes"]),
-        ("finetuning.device=gpu", ["finetuning.device: Input should be 'cpu', 'cuda' or 'mps' (it is 'gpu')"]),
+        ("finetuning.device=gpu", ["finetuning.device: must be one of cpu, cuda, mps (it is 'gpu'"]),
         ("training.training.tokens=9", ["training.training: Give either `steps` or `tokens`"]),
     ],
 )
@@ -118,3 +128,80 @@ def test_a_group_that_is_off_can_be_set(tmp_path):
 def test_every_annotation_has_its_section_in_a_recipe():
     for stage, section in ANNOTATIONS:
         assert Recipe.model_fields[section].annotation is stage.config
+
+
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The configurations that an annotation names: alone, beside null, in lists and mappings."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for one in get_args(annotation) for model in models_in(one)]
+
+
+def fields(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Every key below a configuration with its field; `<name>` for entries of a list or mapping."""
+    for name, field in model.model_fields.items():
+        yield f"{path}{name}", field
+        for inside in models_in(field.annotation):
+            each = "<name>." if get_origin(field.annotation) in (tuple, dict) else ""
+            yield from fields(inside, f"{path}{name}.{each}")
+
+
+def printed(*arguments: str, width: int = 80) -> str:
+    """What `gristmill recipe` prints on a terminal of this width."""
+    done = CliRunner().invoke(app, ["recipe", *arguments], env={"COLUMNS": str(width)})
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.stdout
+
+
+def test_every_key_of_a_recipe_says_what_it_is():
+    undescribed = [path for path, field in fields(Recipe) if not field.description and not models_in(field.annotation)]
+    assert undescribed == []
+    sections = {model for _, field in fields(Recipe) for model in models_in(field.annotation)}
+    assert [model.__name__ for model in sections if not model.__doc__] == []
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_the_command_names_every_key(width: int):
+    lines = printed(width=width).splitlines()
+    named = [line.split()[0].removesuffix(":") for line in lines if re.match(r"  \S", line)]
+    assert named == [path for path, _ in fields(Recipe)]
+    assert max(len(line) for line in lines) <= max(width, 6 + 64)  # a hash has no place to be broken at
+
+
+def test_the_command_prints_one_section():
+    lines = printed("--section", "decide.gopher").splitlines()
+    keys = [line.strip() for line in lines if re.match(r"  \S", line)]
+    assert len(keys) == 11
+    assert all(key.startswith("decide.gopher") for key in keys)
+    assert "  decide.gopher.min_words: 50" in lines
+    with pytest.raises(RecipeError, match=r"no section 'decid' \(did you mean 'decide'\?\). Sections: name, sources"):
+        printed("--section", "decid")
+
+
+def test_the_command_marks_what_a_recipe_changes(tmp_path: Path):
+    text = (
+        "name: mine\nsources: [{name: web, path: crawl}]\ndecide: {gopher: {min_words: 7}, repetition: null, c4: {}}\n"
+    )
+    lines = printed(write(tmp_path, f"{text}mixture: {{sources: {{web: {{weight: 0.5}}}}}}\n"), width=120).splitlines()
+    assert [line for line in lines if line.startswith("* ")] == [
+        "* decide.gopher.min_words: 7   (default 50)",
+        "* decide.repetition: null   (default a section)",
+        "* decide.c4   (default null)",
+        "* mixture.sources.web.weight: 0.5   (default null)",
+    ]
+    assert "  sources.web.path: crawl" in lines
+    assert "  decide.fineweb.max_short_line_share   (off: its section is null)" in lines
+    assert "  decide.c4.min_sentences: 5" in lines
+
+
+def test_the_command_names_the_recipes_there_are():
+    with pytest.raises(RecipeError, match=r"There is no recipe called 'smaple' \(did you mean 'sample'\?\)"):
+        recipe_command("smaple")
+
+
+def test_the_command_needs_neither_torch_nor_prefect():
+    code = "import sys; from flows.cli.recipes import recipe; recipe('sample'); print(*sys.modules, sep='\\n')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"torch", "prefect"} & set(done.stdout.splitlines())
+    assert "flows.recipe" in done.stdout.splitlines()
