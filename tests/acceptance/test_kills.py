@@ -1,5 +1,6 @@
 """Killed at any instant, a run leaves whole artifacts and nothing else; run again, it ends with the same bytes."""
 
+import os
 import random
 import re
 import signal
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.way import contents, finish, finished, start
+from tests.acceptance.way import contents, finish, finished, start, unfinished
 from tests.acceptance.world import write_world
 
 
@@ -85,22 +86,48 @@ def test_workers_killed_at_a_named_point_leave_whole_shards(tmp_path, calm, poin
     goes_on(tmp_path / "lake", recipe, expected, part)
 
 
+def kill_after(lake: Path, recipe: Path, made: int, seconds: float) -> bool:
+    """Start a run, wait until it has made so many files, then so many seconds, and kill it; False if it was done."""
+
+    def files() -> set[str]:
+        return {os.path.join(folder, name) for folder, _, names in os.walk(lake) for name in names}
+
+    before, seen = files(), set()
+    process = start(lake, recipe)
+    while len(seen) < made and process.poll() is None:
+        seen |= files() - before
+        time.sleep(0.05)
+    time.sleep(seconds)
+    process.send_signal(signal.SIGKILL)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode in (0, -signal.SIGKILL), output
+    return process.returncode != 0
+
+
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_killed_at_twenty_random_instants_the_next_run_goes_on(tmp_path, calm):
-    """One lake, killed again and again until it is done: each run goes on where the last one was."""
+    """One lake, killed again and again until it is done: each run goes on where the last one was.
+
+    An instant is drawn as a number of files that the run has made, and a moment after them: so the kills are spread
+    over the stages, however long this machine takes to import and to work.
+    """
     recipe, expected = calm
     draw = random.Random(7)
-    kills = 0
-    lake = tmp_path / "lake"
+    lake, kills, interrupted = tmp_path / "lake", 0, []
     while kills < 20:
-        process = start(lake, recipe)
-        time.sleep(draw.uniform(1.5, 9.0))
-        process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=60)
-        if process.returncode == 0:  # it was done before the kill: begin anew
+        before, left = finished(lake), unfinished(lake)
+        killed = kill_after(lake, recipe, draw.randint(2, 12), draw.uniform(0, 0.3))
+        after = finished(lake)
+        assert {place: after.get(place) for place in before} == before
+        if not killed:  # it was done before the kill: begin anew
             assert contents(lake) == expected
             lake = tmp_path / f"lake-{kills}"
             continue
         kills += 1
         assert contents(lake).items() <= expected.items()
+        interrupted += [stage for stage, things in unfinished(lake).items() if things - left.get(stage, set())]
     goes_on(lake, recipe, expected)
+    # a good part of the kills met a stage at work, which left something new unfinished, and not always the same stage
+    assert len(interrupted) >= 8, interrupted
+    assert len(set(interrupted)) >= 4, interrupted

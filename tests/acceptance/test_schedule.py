@@ -1,6 +1,5 @@
 """New files in a source become a new corpus version on a schedule: the real flows on a real server and worker."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ import pytest
 from storage import names
 from storage.artifact import Artifact
 from storage.lake import Lake
-from tests.acceptance.world import write_warc, write_world
+from tests.acceptance.world import need_times_of_reading, never_read, write_warc, write_world
 from tests.deployments.test_up import REPOSITORY, Served, wait_for
 
 pytestmark = pytest.mark.slow
@@ -47,12 +46,6 @@ def corpora(lake: Path) -> list[Artifact]:
     return [artifact for _, artifact, _ in names.history(Lake(lake), "mill/corpus")]
 
 
-def _never_read(path: Path) -> int:
-    """Set the time of the last reading far back, where any reading moves it (also under relatime); gives that time."""
-    os.utime(path, ns=(1_000_000_000, path.stat().st_mtime_ns))
-    return path.stat().st_atime_ns
-
-
 @pytest.mark.timeout(600)
 def test_a_new_file_becomes_a_new_corpus_version_on_a_schedule_and_no_old_file_is_read(up: Real, tmp_path: Path):
     recipe = write_world(tmp_path / "world", warcs=2)
@@ -67,11 +60,11 @@ def test_a_new_file_becomes_a_new_corpus_version_on_a_schedule_and_no_old_file_i
     up.api("PATCH", f"deployments/{deployment['id']}/schedules/{schedule['id']}", json=every_minute)
 
     old = sorted((tmp_path / "world" / "pages").iterdir())
-    opened = {path: _never_read(path) for path in old}
+    opened = {path: never_read(path) for path in old}
     write_warc(tmp_path / "world" / "pages" / "new.warc.gz", 900, 9)
     wait_for(lambda: len(corpora(up.lake)) > 1, 240)
 
-    assert {path: path.stat().st_atime_ns for path in old} == opened
+    times = {path: path.stat().st_atime_ns for path in old}
     lake = Lake(up.lake)
     snapshots = lake.artifacts("ingest")
     assert [one.rows() for one in snapshots] == [2, 1]
@@ -81,3 +74,5 @@ def test_a_new_file_becomes_a_new_corpus_version_on_a_schedule_and_no_old_file_i
     assert corpora(up.lake)[-1].inputs("documents") == lake.artifacts("extract")
     runs = up.api("POST", "flow_runs/filter", json={"flow_runs": {"deployment_id": {"any_": [deployment["id"]]}}})
     assert any(run["auto_scheduled"] and run["state_type"] in ("RUNNING", "COMPLETED") for run in runs)
+    need_times_of_reading(tmp_path / "world")
+    assert times == opened

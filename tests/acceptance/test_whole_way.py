@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,8 +11,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from lxml import html
 
+from flows.sample import prepare_sample
+from storage import names
 from storage.lake import Lake
+from storage.runs import all_runs
 from storage.sql import connect
 from tests.acceptance.drive import COMMAND, ROOT, gristmill
 from tests.acceptance.way import contents
@@ -55,6 +60,22 @@ def test_the_namespace_really_denies_the_network(way):
     assert "Network is unreachable" in done.stderr
 
 
+def test_the_cached_sample_is_used_with_the_network_denied(tmp_path):
+    if not namespaces():
+        pytest.skip("no network namespace can be made here")
+    folder = prepare_sample()
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    done = denied("sample", lake=tmp_path / "lake", timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{folder}\n"
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def report_of(done: subprocess.CompletedProcess[str]) -> Path:
+    """The report whose path a run printed."""
+    return Path(done.stdout.split("Report: ")[1].split("\n")[0].strip())
+
+
 def test_the_run_ends_with_a_table_a_report_and_what_to_try_next(way):
     lake, _, done = way
     for words in (
@@ -66,18 +87,40 @@ def test_the_run_ends_with_a_table_a_report_and_what_to_try_next(way):
         "Report: ",
     ):
         assert words in done.stdout
-    report = Path(done.stdout.split("Report: ")[1].split("\n")[0].strip())
+    report = report_of(done)
     assert report.is_file()
     assert report.parent == lake / "reports"
     assert "Traceback" not in done.stderr
 
 
-def test_the_model_beats_a_unigram_model_and_xz_on_each_document(way):
-    lake, *_ = way
-    rows = connect(lake).sql("select metric, value from evaluations where task = 'validation' and source = 'all'")
-    values = dict(rows.fetchall())
+def test_the_base_model_beats_unigrams_and_xz_on_each_document_and_the_report_of_its_run_says_so(way):
+    lake, _, done = way
+    _, scores, _ = names.history(Lake(lake), "mill/base-scores")[0]
+    (model,) = scores.inputs("model")
+    assert model == names.history(Lake(lake), "mill/base")[0][1]
+    rows = connect(lake).execute(
+        "select metric, value from evaluations where task = 'validation' and source = 'all' and fingerprint = $1",
+        [scores.fingerprint],
+    )
+    measured = rows.fetchall()
+    values = dict(measured)
+    assert len(values) == len(measured)
     assert values["bits_per_byte"] < values["unigram"] < values["byte_unigram"]
     assert values["bits_per_byte"] < values["xz_each"]
+
+    assert report_of(done).stem == scores.provenance["run"]
+    page = html.document_fromstring(report_of(done).read_bytes())
+    (total,) = page.xpath("//section[@id='evaluation']//tr[@class='total']")
+    heads = [head.text_content() for head in total.xpath("ancestor::table/thead//th")]
+    shown = dict(zip(heads, (cell.text_content().split()[0] for cell in total), strict=True))
+    for head, metric in (
+        ("Base", "bits_per_byte"),
+        ("unigram of tokens", "unigram"),
+        ("unigram of bytes", "byte_unigram"),
+        ("xz -9, each document alone", "xz_each"),
+        ("xz -9, all in one file", "xz_whole"),
+    ):
+        assert shown[head] == f"{values[metric]:.3f}", head
 
 
 def test_a_second_run_reuses_every_artifact(way):
@@ -90,23 +133,32 @@ def test_a_second_run_reuses_every_artifact(way):
     assert contents(lake) == before
 
 
-def test_a_turned_threshold_decides_again_and_scores_nothing(way):
-    lake, recipe, _ = way
-    done = gristmill("refresh", str(recipe), "--set", "decide.gopher.min_words=120", lake=lake)
-    assert done.returncode == 0, done.stderr
-    made = {line.split()[0] for line in done.stderr.splitlines() if "made in" in line}
-    assert made == {"decide", "compose"}
-    assert "gopher.min_words: 30 → 120" in done.stderr
-    sql = connect(lake)
-    dropped = sql.sql("select count(*) from documents where dropped_by = 'gopher.min_words'").fetchone()
-    assert dropped is not None
-    assert dropped[0] > 0
+def test_a_turned_threshold_makes_decide_and_what_follows_and_nothing_else(way, tmp_path):
+    _, recipe, _ = way
+    lake = tmp_path / "lake"
+    shutil.copytree(way[0], lake)
     first = Lake(lake).artifacts("compose")[0].fingerprint
-    then = (
-        connect(lake, at=first).sql("select count(*) from documents where dropped_by = 'gopher.min_words'").fetchone()
-    )
-    assert then is not None
-    assert then[0] < dropped[0]
+    done = gristmill("run", str(recipe), "--set", "decide.gopher.min_words=120", lake=lake)
+    assert done.returncode == 0, done.stderr
+    (said,) = re.findall(r"^decide +\w+ +differs from \w+ in (.*)$", done.stderr, re.MULTILINE)
+    assert said == "gopher.min_words: 30 → 120"
+
+    run = all_runs(Lake(lake))[-1]
+    assert (run["flow"], run["state"]) == ("data_to_model", "completed")
+    used = [Lake(lake).get(name) for name in run["artifacts"]]
+    made = {one.stage for one in used if one.provenance["run"] == run["run"]}
+    reused = {one.stage for one in used if one.provenance["run"] != run["run"]}
+    follow = {"decide", "compose", "tokenize", "pack", "pretrain", "evaluate", "finetune", "export"}
+    assert made == follow
+    # a recipe names its tokenizer, and the lake knows it
+    before = {"ingest", "extract", "language", "quality", "sign", "conversations", "questions", "train_tokenizer"}
+    assert reused == before
+    for state, stages in (("made in", follow), ("reused", before)):
+        assert {line.split()[0] for line in done.stderr.splitlines() if re.search(f" rows +{state}", line)} == stages
+
+    dropped = "select count(*) from documents where dropped_by = 'gopher.min_words'"
+    now, then = (connect(lake, at=at).sql(dropped).fetchall()[0][0] for at in (None, first))
+    assert now > then
 
 
 def test_explain_says_what_every_stage_said(way):

@@ -117,6 +117,18 @@ def finished(lake: Path) -> dict[tuple[str, str, str], tuple[int, int]]:
     return {place: (path.stat().st_ino, path.stat().st_mtime_ns) for place, path in found.items()}
 
 
+def unfinished(lake: Path) -> dict[str, set[tuple[str, int, int]]]:
+    """What lies in the staging of each artifact that has a work folder: path, inode and a file's time, by stage."""
+    found: dict[str, set[tuple[str, int, int]]] = {}
+    for work in lake.glob("*/.staging/*.work"):
+        for path in [work, *work.rglob("*"), *work.with_suffix("").rglob("*")]:
+            about = path.stat()
+            # the time of a folder moves when another run clears away in it
+            thing = path.relative_to(lake).as_posix(), about.st_ino, about.st_mtime_ns if path.is_file() else 0
+            found.setdefault(work.parts[-3], set()).add(thing)
+    return found
+
+
 if __name__ == "__main__":
     where = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     if len(sys.argv) > 5:

@@ -5,9 +5,11 @@ Everything follows from a seed: the same bytes each time.
 
 import io
 import json
+import os
 import random
 from pathlib import Path
 
+import pytest
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
@@ -156,3 +158,32 @@ def write_world(folder: Path, warcs: int = 3, recipe: str = RECIPE) -> Path:
     path = folder / "mill.yaml"
     path.write_text(recipe, encoding="utf-8")
     return path
+
+
+def write_page(path: Path, url: str, html: str) -> None:
+    """A WARC file of one page. Its bytes may stand between those of others: archives laid end to end are one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "wb") as stream:
+        headers = {"WARC-Date": DATE, "WARC-Record-ID": "<urn:uuid:00000000-0000-4000-9000-000000000000>"}
+        http = StatusAndHeaders("200 OK", [("Content-Type", "text/html; charset=utf-8")], protocol="HTTP/1.1")
+        kwargs = {"warc_headers_dict": headers, "payload": io.BytesIO(html.encode()), "http_headers": http}
+        writer = WARCWriter(stream, gzip=True)
+        writer.write_record(writer.create_warc_record(url, "response", length=len(html.encode()), **kwargs))
+
+
+def never_read(path: Path) -> int:
+    """Set the time of the last reading far back, where any reading moves it (also under relatime); gives that time."""
+    os.utime(path, ns=(1_000_000_000, path.stat().st_mtime_ns))
+    return path.stat().st_atime_ns
+
+
+def need_times_of_reading(folder: Path) -> None:
+    """Skip the test if a file of this folder that is read for sure keeps its old time of reading."""
+    control = folder / "control"
+    control.write_text("A file that is read.")
+    before = never_read(control)
+    control.read_text()
+    after = control.stat().st_atime_ns
+    control.unlink()
+    if after == before:
+        pytest.skip(f"the file system of {folder} does not keep times of reading: no old file is seen to stay unread")
