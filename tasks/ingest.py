@@ -16,7 +16,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from storage.artifact import Artifact
-from storage.commit import ShardOutput, locked
+from storage.commit import ShardOutput, locked, tidy
 from storage.files import canonical_json
 from storage.hashes import ChangedMeanwhile, HashCache
 from storage.lake import Lake, NotFound
@@ -154,6 +154,7 @@ def ingest(source: Source) -> list[Artifact]:
             present.setdefault(sha256, about)
         _say(source, paths, present, held)
         for snapshot in known:
+            tidy(snapshot)  # a kill right after its commit may have left its work behind
             run.reuse(snapshot)
         rows = sorted((row for sha256, row in present.items() if sha256 not in held), key=lambda row: row["path"])
         if not rows:

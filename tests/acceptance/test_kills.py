@@ -40,6 +40,8 @@ def goes_on(lake: Path, recipe: Path, expected: dict[str, str], part: str = "tun
 
 # Points in stages that run in the command's own process kill it; points of shards kill its workers.
 POINTS = [
+    "ingest.commit.renamed",
+    "ingest.commit.registered",
     "extract.commit.prepared",
     "extract.commit.renamed",
     "decide.decided",
@@ -86,14 +88,14 @@ def test_workers_killed_at_a_named_point_leave_whole_shards(tmp_path, calm, poin
     goes_on(tmp_path / "lake", recipe, expected, part)
 
 
-def kill_after(lake: Path, recipe: Path, made: int, seconds: float) -> bool:
+def kill_after(lake: Path, recipe: Path, workers: int, made: int, seconds: float) -> bool:
     """Start a run, wait until it has made so many files, then so many seconds, and kill it; False if it was done."""
 
     def files() -> set[str]:
         return {os.path.join(folder, name) for folder, _, names in os.walk(lake) for name in names}
 
     before, seen = files(), set()
-    process = start(lake, recipe)
+    process = start(lake, recipe, workers)
     while len(seen) < made and process.poll() is None:
         seen |= files() - before
         time.sleep(0.05)
@@ -117,7 +119,7 @@ def test_killed_at_twenty_random_instants_the_next_run_goes_on(tmp_path, calm):
     lake, kills, interrupted = tmp_path / "lake", 0, []
     while kills < 20:
         before, left = finished(lake), unfinished(lake)
-        killed = kill_after(lake, recipe, draw.randint(2, 12), draw.uniform(0, 0.3))
+        killed = kill_after(lake, recipe, 1 + kills % 2, draw.randint(2, 12), draw.uniform(0, 0.3))
         after = finished(lake)
         assert {place: after.get(place) for place in before} == before
         if not killed:  # it was done before the kill: begin anew
