@@ -202,5 +202,4 @@ def test_a_length_is_given_once():
     assert settings(tokens_per_step=5).rows_per_step(16) == 1
     with pytest.raises(ValidationError, match="either `steps` or `tokens`"):
         settings(tokens=100)
-    with pytest.raises(ValidationError, match="either `steps` or `tokens`"):
-        settings(steps=None)
+    assert settings(steps=None).steps == 2000
