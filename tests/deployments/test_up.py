@@ -1,6 +1,5 @@
 """`gristmill up` as it runs: a real server and a real worker, driven through Prefect's API."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -14,8 +13,6 @@ import pytest
 
 from flows.environment import running_server
 from storage.lake import Lake
-from storage.names import latest
-from tests.acceptance.world import need_times_of_reading, never_read, write_warc, write_world
 from tests.deployments.served import REPOSITORY, Served, free_ports, wait_for
 
 pytestmark = pytest.mark.slow
@@ -112,33 +109,6 @@ def test_a_schedule_is_off_until_it_is_switched_on_and_then_gives_scheduled_runs
     served.switch_on(deployment)
     runs = wait_for(scheduled, 90)
     assert all(run["auto_scheduled"] for run in runs)
-
-
-def test_a_new_warc_is_taken_by_the_scheduled_refresh_and_no_old_file_is_read(served: Served, tmp_path: Path):
-    recipe = str(write_world(tmp_path, warcs=1))
-    assert served.ended(served.run("refresh", recipe=recipe))["type"] == "COMPLETED"
-    lake = Lake(served.lake)
-    first = latest(lake, "mill/corpus")
-    assert first is not None
-
-    old, new = tmp_path / "pages" / "crawl-0.warc.gz", tmp_path / "pages" / "crawl-1.warc.gz"
-    opened = never_read(old)
-    write_warc(tmp_path / "elsewhere.warc.gz", first=500, pages=12)
-    os.rename(tmp_path / "elsewhere.warc.gz", new)
-    deployment = served.deployment("refresh")
-    path = f"deployments/{deployment['id']}/schedules/{deployment['schedules'][0]['id']}"
-    content = {"parameters": {"recipe": recipe}, "schedule": {"interval": 20}}
-    served.api("PATCH", path, json=content | {"active": True})
-    second = wait_for(lambda: found if (found := latest(lake, "mill/corpus")) != first else None)
-    served.api("PATCH", path, json={"active": False})
-
-    wait_for(lambda: not served.of_runs())
-    time_of_reading = old.stat().st_atime_ns
-
-    assert second.rows() > first.rows()
-    assert [one.rows() for one in lake.artifacts(kind="snapshot")] == [1, 1]
-    need_times_of_reading(tmp_path)
-    assert time_of_reading == opened
 
 
 def test_a_second_one_for_the_lake_and_a_busy_port_get_a_sentence(served: Served, tmp_path: Path):

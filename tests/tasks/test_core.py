@@ -207,14 +207,14 @@ def test_killed_at_random_instants_the_next_run_goes_on(tmp_path, undisturbed):
     seconds = time.monotonic() - begun
     draw = random.Random(11)
     killed = kept = 0
-    for attempt in range(20):
+    for attempt in range(8):  # twenty of the whole way: tests/acceptance/test_kills.py
         lake = tmp_path / f"lake-{attempt}"
         process = start(lake, source)
         time.sleep(draw.uniform(0.2, seconds))
         process.send_signal(signal.SIGKILL)
         killed += process.wait(timeout=60) == -signal.SIGKILL
         kept += check_goes_on(lake, source, expected)
-    assert killed >= 12
+    assert killed >= 4
     assert kept > 0
 
 
