@@ -3,11 +3,10 @@
 from flows.orchestrate import flow
 from flows.parameters import CorpusName, LakePath, ModelName, RecipeName, Settings, Workers
 from flows.recipe import Recipe
-from flows.session import give_name, named, session
+from flows.session import give_name, named, read_sources, session
 from storage.artifact import Artifact
 from tasks import evaluate as stages
 from tasks.ancestry import ancestry
-from tasks.ingest import Source, ingest
 from tasks.questions import read_questions
 
 
@@ -43,11 +42,6 @@ def ask(recipe: Recipe) -> list[Artifact]:
 
     Raises: StageFailed if the recipe names a task that none of them asks: before a model is trained, not after.
     """
-    found = [one for source in recipe.holding("questions") for one in _read(source, recipe)]
+    found = read_sources(recipe, "questions", recipe.questions, read_questions)
     stages.choose_questions(found, recipe.evaluation)
     return found
-
-
-def _read(source: Source, recipe: Recipe) -> list[Artifact]:
-    config = recipe.questions.model_copy(update={"fields": {**recipe.questions.fields, **source.fields}})
-    return [read_questions(config, snapshot=snapshot) for snapshot in ingest(source)]

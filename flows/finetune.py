@@ -3,11 +3,10 @@
 from flows.orchestrate import flow
 from flows.parameters import LakePath, ModelName, RecipeName, Settings, Workers
 from flows.recipe import Recipe
-from flows.session import give_name, named, session
+from flows.session import give_name, named, read_sources, session
 from storage.artifact import Artifact
 from tasks import finetune as stages
 from tasks.conversations import read_conversations
-from tasks.ingest import Source, ingest
 
 
 @flow(log_prints=False, persist_result=False)
@@ -36,11 +35,6 @@ def converse(recipe: Recipe) -> list[Artifact]:
 
     Raises: StageFailed if there are none, so that nobody trains a base model for hours to hear of it.
     """
-    found = [one for source in recipe.holding("conversations") for one in _read(source, recipe)]
+    found = read_sources(recipe, "conversations", recipe.conversations, read_conversations)
     stages.check_conversations(found)
     return found
-
-
-def _read(source: Source, recipe: Recipe) -> list[Artifact]:
-    config = recipe.conversations.model_copy(update={"fields": {**recipe.conversations.fields, **source.fields}})
-    return [read_conversations(config, snapshot=snapshot) for snapshot in ingest(source)]

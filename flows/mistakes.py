@@ -120,7 +120,8 @@ def _demand(error: Any, annotation: Any) -> str:
         return "must not be empty" if about["min_length"] == 1 else f"must have {about['min_length']} {what} or more"
     if kind in ("too_long", "string_too_long"):
         return f"must have {about['max_length']} {'entries' if kind == 'too_long' else 'characters'} or fewer"
-    return re.sub(r"(^|: )Input should ", r"\1must ", error["msg"].removeprefix("Value error, "))
+    said = re.sub(r"(^|: )Input should ", r"\1must ", error["msg"].removeprefix("Value error, "))
+    return said.partition(", unable to parse")[0]
 
 
 def _remarks(error: Any) -> list[str]:

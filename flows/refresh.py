@@ -15,7 +15,7 @@ from flows.parameters import (
     turn,
 )
 from flows.recipe import Recipe
-from flows.session import give_name, session
+from flows.session import give_name, session, with_fields
 from storage.artifact import Artifact
 from tasks.compose import compose
 from tasks.decide.stage import decide
@@ -58,7 +58,7 @@ def grow_corpus(recipe: Recipe, snapshots: Sequence[str] = ()) -> Artifact:
 
 def read(source: Source, recipe: Recipe, snapshots: Sequence[str] = ()) -> list[Artifact]:
     """The documents of each snapshot of a source, or of those chosen by fingerprint (no new one is made then)."""
-    config = recipe.extract.model_copy(update={"fields": {**recipe.extract.fields, **source.fields}})
+    config = with_fields(recipe.extract, source)
     found = choose(source, snapshots) if snapshots else ingest(source)
     return [extract(config, snapshot=snapshot) for snapshot in found]
 

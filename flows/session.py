@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from flows.recipe import Recipe, check_recipe, find_recipe, load_recipe
 from flows.sample import prepare_sample
@@ -10,7 +11,14 @@ from storage import names
 from storage.artifact import Artifact
 from storage.lake import Lake
 from storage.sources import claim
+from tasks.conversations import ConversationsConfig
+from tasks.extract.config import ExtractConfig
+from tasks.ingest import Source, ingest
+from tasks.questions import QuestionsConfig
 from tasks.run import Run, current_run, running
+from tasks.stage import Stage
+
+C = TypeVar("C", ExtractConfig, ConversationsConfig, QuestionsConfig)
 
 
 def needs_sample(recipe: str) -> bool:
@@ -49,6 +57,20 @@ def session(
         for source in loaded.sources:
             claim(place, source.name, loaded.name, source.path)
         yield loaded, run
+
+
+def with_fields(config: C, source: Source) -> C:
+    """The configuration of a reader for one source, whose own names of columns go before the recipe's."""
+    return config.model_copy(update={"fields": dict(config.fields) | source.fields})
+
+
+def read_sources(recipe: Recipe, holds: str, config: C, stage: Stage[C]) -> list[Artifact]:
+    """What a reader makes of each snapshot of the recipe's sources that hold conversations, or questions."""
+    return [
+        stage(with_fields(config, source), snapshot=snapshot)
+        for source in recipe.holding(holds)
+        for snapshot in ingest(source)
+    ]
 
 
 def give_name(name: str, artifact: Artifact) -> Artifact:

@@ -112,11 +112,6 @@ def _change_rules(where: str, rules: Mapping[str, str], changes: Mapping[str, An
     return changed
 
 
-def _in_words(message: str) -> str:
-    """pydantic's message as it can stand behind a key: "must be greater than or equal to 0"."""
-    return message.removeprefix("Value error, ").replace("Input should be", "must be").partition(", unable to")[0]
-
-
 def _change_group(where: str, group: type[RuleGroup], base: RuleGroup | None, changes: Mapping[str, Any]) -> RuleGroup:
     for name in changes:
         if name not in group.model_fields:
@@ -125,9 +120,7 @@ def _change_group(where: str, group: type[RuleGroup], base: RuleGroup | None, ch
         return group.model_validate({**(base.model_dump() if base else {}), **changes})
     except ValidationError as error:
         first = error.errors()[0]
-        raise ValueError(
-            f"{where}.{'.'.join(str(part) for part in first['loc'])}: {_in_words(first['msg'])}."
-        ) from error
+        raise ValueError(f"{where}.{'.'.join(str(part) for part in first['loc'])}: {first['msg']}.") from error
 
 
 @dataclass(frozen=True)

@@ -1,38 +1,22 @@
 """New files in a source become a new corpus version on a schedule: the real flows on a real server and worker."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from storage import names
 from storage.artifact import Artifact
 from storage.lake import Lake
 from tests.acceptance.world import need_times_of_reading, never_read, write_warc, write_world
-from tests.deployments.test_up import REPOSITORY, Served, wait_for
+from tests.deployments.served import Shipped, wait_for
 
 pytestmark = pytest.mark.slow
 
 
-class Real(Served):
-    """`gristmill up`, the command itself, with the deployments that ship."""
-
-    def start(self) -> None:
-        options = ["--lake", self.lake, "--port", self.ports[0], "--reports-port", self.ports[1]]
-        command = [sys.executable, "-u", "-m", "flows.cli", "up", *options]
-        script = f"{' '.join(map(str, command))} > {self.log} 2>&1 & echo $!"
-        given = subprocess.run(["bash", "-c", script], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True)
-        self.pid = int(given.stdout)
-        wait_for(lambda: "Press Run" in self.log.read_text() or not psutil.pid_exists(self.pid), 180)
-        assert "Press Run" in self.log.read_text(), self.log.read_text()
-
-
 @pytest.fixture
-def up(tmp_path: Path) -> Iterator[Real]:
-    real = Real(tmp_path / "lake", tmp_path / "log.txt")
+def up(tmp_path: Path) -> Iterator[Shipped]:
+    real = Shipped(tmp_path / "lake", tmp_path / "log.txt")
     try:
         real.start()
         yield real
@@ -47,7 +31,7 @@ def corpora(lake: Path) -> list[Artifact]:
 
 
 @pytest.mark.timeout(600)
-def test_a_new_file_becomes_a_new_corpus_version_on_a_schedule_and_no_old_file_is_read(up: Real, tmp_path: Path):
+def test_a_new_file_becomes_a_new_corpus_version_on_a_schedule_and_no_old_file_is_read(up: Shipped, tmp_path: Path):
     recipe = write_world(tmp_path / "world", warcs=2)
     first = up.run("refresh", recipe=str(recipe))
     assert up.ended(first)["type"] == "COMPLETED", up.state(first)
