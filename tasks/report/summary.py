@@ -58,7 +58,9 @@ def documents(facts: Facts, frame: box.Box) -> Table | None:
     for step in steps:
         reasons = [f"{reason} {count:,}" for reason, count in step.left[:REASONS]]
         if len(step.left) > REASONS:
-            reasons.append(f"{len(step.left) - REASONS} more {sum(count for _, count in step.left[REASONS:]):,}")
+            others = len(step.left) - REASONS
+            lost = sum(count for _, count in step.left[REASONS:])
+            reasons.append(f"{others} other reason{'s' * (others > 1)} {lost:,}")
         table.add_row(step.name, f"{step.entered:,}", f"{step.stayed:,}", ", ".join(reasons))
     table.add_row("kept", "", f"{steps[-1].stayed:,}", "", style="bold")
     return table
