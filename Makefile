@@ -6,12 +6,16 @@ VENV := .venv
 STAMP := $(VENV)/set-up-done
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types check clean setup
+CONTEST ?=
+PEERS := .bench/peers
+
+.PHONY: help run test lint types check bench clean setup
 
 help:
 	@echo "make run      install once into $(VENV), then run the whole recipe: crawl in, evaluated model out"
 	@echo "make test     the same set-up, then every test    (make test TESTS=tests/storage: only those)"
 	@echo "make check    lint and types                      (make lint, make types: one of them)"
+	@echo "make bench    us beside our peers on the same documents (make bench CONTEST=language: one); needs real data"
 	@echo "make setup    only the set-up; done again when the pins change"
 	@echo "make clean    says what can be made again and its size; make clean YES=1 deletes it (never the lake)"
 	@echo
@@ -31,6 +35,14 @@ types: $(STAMP)
 	$(VENV)/bin/pyright
 
 check: lint types
+
+bench: $(STAMP) $(PEERS)/done
+	$(VENV)/bin/python -m benchmarks $(CONTEST)
+
+$(PEERS)/done: benchmarks/peers.txt
+	@echo "bench: installs the peers into $(PEERS)"
+	@$(PYTHON) -m venv $(PEERS) && $(PEERS)/bin/pip install -q --upgrade pip && $(PEERS)/bin/pip install -q -r benchmarks/peers.txt
+	@touch $@
 
 setup: $(STAMP)
 

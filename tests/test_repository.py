@@ -109,9 +109,10 @@ def pins() -> dict[str, Requirement]:
 
 
 def declared() -> list[Requirement]:
-    """What pyproject.toml asks for, the dev extra included."""
+    """What pyproject.toml asks for, its extras included: set-up installs them all."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return [Requirement(line) for line in [*project["dependencies"], *project["optional-dependencies"]["dev"]]]
+    extras = project["optional-dependencies"].values()
+    return [Requirement(line) for lines in (project["dependencies"], *extras) for line in lines]
 
 
 def test_every_pin_is_exact():

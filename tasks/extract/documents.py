@@ -1,7 +1,7 @@
 """From a record to its row: a document, or a loss with the reason why it is none. Every record gives exactly one."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from tasks.extract.archive import Item, Record, Unreadable
@@ -33,7 +33,7 @@ _DATE = re.compile(
 class DocumentRow(NamedTuple):
     """A document: the columns of the documents table that a record can tell.
 
-    `offset`, `length`, `space`: its place in the file.
+    `offset`, `length`, `space`: its place in the file. `text` is None only where a block list spared the parsing.
     """
 
     space: str
@@ -51,7 +51,16 @@ class DocumentRow(NamedTuple):
     carrier: str | None
     title: str | None
     text_bytes: int
-    text: str
+    text: str | None
+    author: str | None = None
+    published: date | None = None
+    extractor: str | None = None
+    truncated: str | None = None
+    license_from: str | None = None
+    robots: list[str] | None = None
+    tdm_reservation: bool | None = None
+    blocked_by: str | None = None
+    blocked_entry: str | None = None
 
 
 class LossRow(NamedTuple):
@@ -105,6 +114,7 @@ def extract_record(item: Item, config: ExtractConfig) -> DocumentRow | LossRow:
         title=text.title,
         text_bytes=len(text.text.encode()),
         text=text.text,
+        truncated=item.headers.get("warc-truncated") or None,
     )
 
 

@@ -108,7 +108,7 @@ def ledger(artifact: Artifact) -> list[dict[str, Any]]:
 
 extract = Stage(
     "extract",
-    1,
+    2,
     "documents",
     ExtractConfig,
     {MAIN_TABLE: DOCUMENTS, "losses": LOSSES},
