@@ -2,6 +2,7 @@
 PYTHON ?= python3
 RECIPE ?= sample
 TESTS ?= tests
+JOBS ?= 2
 VENV := .venv
 STAMP := $(VENV)/set-up-done
 
@@ -13,7 +14,7 @@ PEERS := .bench/peers
 
 help:
 	@echo "make run      install once into $(VENV), then run the whole recipe: crawl in, evaluated model out"
-	@echo "make test     the same set-up, then every test    (make test TESTS=tests/storage: only those)"
+	@echo "make test     the same set-up, then every test    (make test TESTS=tests/storage: only those; JOBS=4)"
 	@echo "make check    lint and types                      (make lint, make types: one of them)"
 	@echo "make bench    us beside our peers on the same documents (make bench CONTEST=language: one); needs real data"
 	@echo "make setup    only the set-up; done again when the pins change"
@@ -26,7 +27,7 @@ run: $(STAMP)
 
 test: $(STAMP)
 	@$(VENV)/bin/gristmill sample
-	$(VENV)/bin/python -m pytest $(TESTS)
+	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .
