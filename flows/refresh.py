@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from flows.annotations import ANNOTATIONS
+from flows.annotations import annotate
 from flows.orchestrate import flow
 from flows.parameters import (
     LakePath,
@@ -61,9 +61,3 @@ def read(source: Source, recipe: Recipe, snapshots: Sequence[str] = ()) -> list[
     config = with_fields(recipe.extract, source)
     found = choose(source, snapshots) if snapshots else ingest(source)
     return [extract(config, snapshot=snapshot) for snapshot in found]
-
-
-def annotate(documents: Artifact, recipe: Recipe) -> list[Artifact]:
-    """What every per-document stage that the recipe runs says of these documents."""
-    chosen = [(stage, getattr(recipe, section)) for stage, section in ANNOTATIONS]
-    return [stage(config, documents=documents) for stage, config in chosen if config.enabled]
