@@ -1,11 +1,15 @@
 """The stages that say something of every document, in the order in which they run.
 
 A new one is a line here, and its section in `flows.recipe.Recipe`: a run calls it, a recipe sets it, and its columns
-may stand in the rules of `decide`.
+may stand in the rules of `decide`. A stage that reads columns of others stands after them.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
+from storage.artifact import Artifact
+from tasks.config import StageConfig
+from tasks.edits import resolve_edits
 from tasks.language import identify_language
 from tasks.quality.stage import measure_quality
 from tasks.sign import sign
@@ -16,4 +20,25 @@ ANNOTATIONS: tuple[tuple[Stage[Any], str], ...] = (
     (measure_quality, "quality"),
     (sign, "sign"),
 )
-"""(stage, name of its section in a recipe)."""
+"""(stage, name of its section in a recipe). After them all come the edits, which `mixture` asks for."""
+
+
+def enabled(recipe: Any) -> list[tuple[Stage[Any], StageConfig]]:
+    """The stages that a recipe runs, each with its configuration."""
+    chosen = [*((stage, getattr(recipe, section)) for stage, section in ANNOTATIONS), (resolve_edits, recipe.edits)]
+    return [(stage, config) for stage, config in chosen if config.enabled]
+
+
+def columns(stage: Stage[Any], config: StageConfig) -> list[str]:
+    """The columns that a stage adds under this configuration."""
+    return [name for name in stage.tables_of(config)["part"].schema.names if name != "doc_id"]
+
+
+def annotate(documents: Artifact, recipe: Any) -> Iterator[Artifact]:
+    """What every per-document stage that the recipe runs says of these documents."""
+    written: dict[str, Artifact] = {}
+    for stage, config in enabled(recipe):
+        read = list(dict.fromkeys(written[name] for name in stage.reads(config) if name in written))
+        made = stage(config, documents=documents, **({"annotations": read} if read else {}))
+        written |= dict.fromkeys(columns(stage, config), made)
+        yield made

@@ -8,14 +8,16 @@ from typing import Any, get_args
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from flows.annotations import ANNOTATIONS
+from flows.annotations import enabled
 from flows.mistakes import ended, nearest, sentence, sentences
 from models.language import locate as locate_model
 from storage.names import check_name
+from storage.schemas.spans import SPANS
 from tasks.compose import ComposeConfig
 from tasks.config import StageConfig
 from tasks.conversations import ConversationField, ConversationsConfig
 from tasks.decide.rules import DecideConfig, check_rules
+from tasks.edits import EditsConfig, resolve_edits
 from tasks.evaluate import EvaluateConfig
 from tasks.extract.config import ExtractConfig, RowField
 from tasks.finetune import FinetuneConfig
@@ -81,6 +83,11 @@ class Recipe(StageConfig):
     def tokenizer_name(self) -> str:
         """What the lake calls this recipe's tokenizer."""
         return self.tokenizer.name or f"{self.name}/tokenizer"
+
+    @property
+    def edits(self) -> EditsConfig:
+        """What `mixture` says of changing texts, for the stage that finds out what is left of them."""
+        return EditsConfig(remove=self.mixture.remove, redact=self.mixture.redact)
 
     def holding(self, what: str) -> list[Source]:
         """The sources that hold documents, conversations or questions."""
@@ -173,7 +180,7 @@ def check_recipe(recipe: Recipe) -> Recipe:
         mistakes.append(ended(str(error)))
     if not recipe.holding("documents"):
         mistakes.append("sources: none of them holds documents, so there is nothing to make a corpus of.")
-    mistakes += [*_check_sources(recipe), *_check_shape(recipe), *_check_devices(recipe)]
+    mistakes += [*_check_sources(recipe), *_check_edits(recipe), *_check_shape(recipe), *_check_devices(recipe)]
     if mistakes:
         listed = "\n".join(f"  {one}" for one in mistakes)
         raise RecipeError(f"The recipe {recipe.name} cannot be run:\n{listed}")
@@ -197,6 +204,27 @@ def _check_sources(recipe: Recipe) -> Iterator[str]:
         for name in (name for name in source.fields if name not in known):
             what = f"sources.{source.name}.fields.{name}: there is no such field{nearest(name, known)}"
             yield f"{what}. Fields of {source.holds}: {', '.join(known)}."
+
+
+def _check_edits(recipe: Recipe) -> Iterator[str]:
+    """Spans to remove or redact that no stage of the recipe finds."""
+    written = {
+        field.name
+        for stage, config in enabled(recipe)
+        if stage is not resolve_edits
+        for field in stage.tables_of(config)["part"].schema
+        if field.type == SPANS
+    }
+    for name in recipe.mixture.remove:
+        if name not in written:
+            known = ", ".join(sorted(written)) or "none"
+            yield (
+                f"mixture.remove: no stage of this recipe writes spans called {name!r}"
+                f"{nearest(name, sorted(written))}. Columns of spans that it writes: {known}."
+            )
+    missing = [name for name in recipe.edits.redacted_columns if name not in written]
+    if recipe.mixture.redact and missing:
+        yield f"mixture.redact: no stage of this recipe writes {missing[0]}, of which it would replace the spans."
 
 
 def _check_devices(recipe: Recipe) -> Iterator[str]:
@@ -239,7 +267,7 @@ def _columns(recipe: Recipe) -> dict[str, str]:
 
     from storage.schemas.documents import DOCUMENTS
 
-    annotated = [stage.tables_of(getattr(recipe, section)) for stage, section in ANNOTATIONS]
+    annotated = [stage.tables_of(config) for stage, config in enabled(recipe)]
     schemas = [DOCUMENTS.schema, *(tables["part"].schema for tables in annotated)]
     found: dict[str, str] = {}
     with duckdb.connect() as connection:

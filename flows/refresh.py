@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from flows.annotations import ANNOTATIONS
+from flows.annotations import annotate
 from flows.orchestrate import flow
 from flows.parameters import (
     LakePath,
@@ -61,8 +61,3 @@ def read(source: Source, recipe: Recipe, snapshots: Sequence[str] = ()) -> list[
     config = with_fields(recipe.extract, source)
     found = choose(source, snapshots) if snapshots else ingest(source)
     return [extract(config, snapshot=snapshot) for snapshot in found]
-
-
-def annotate(documents: Artifact, recipe: Recipe) -> list[Artifact]:
-    """What every per-document stage says of these documents."""
-    return [stage(getattr(recipe, section), documents=documents) for stage, section in ANNOTATIONS]

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from storage.artifact import MAIN_TABLE, Artifact
 from storage.commit import ShardOutput
+from storage.files import canonical_json
 from storage.shards import conform, read_batches
 from storage.table import Table, column, table
 from tasks.config import StageConfig
@@ -42,46 +44,102 @@ def with_doc_id(declared: Table) -> Table:
     )
 
 
-def plan_annotation(inputs: Mapping[str, Sequence[Artifact]], config: StageConfig) -> list[Any]:
-    """One shard for each part of the one `documents` input."""
-    from tasks.stage import Shard
+class NotAligned(ValueError):
+    """An annotation does not have the rows of the documents that it is read beside."""
 
-    (documents,) = inputs["documents"]
-    return [
-        Shard(
-            part.shard,
-            {"sha256": part.sha256},
-            part.rows,
-            {"path": str(documents.folder / part.name)},
-            f"{documents}/{part.name}",
-        )
-        for part in documents.parts(MAIN_TABLE)
-    ]
+
+def read_beside(path: str | Path, columns: Sequence[str], doc_ids: pa.ChunkedArray, beside: str | Path) -> pa.Table:
+    """Columns of one part of an annotation, checked to be of these documents, row by row.
+
+    Raises: NotAligned where the doc_ids differ from those of the documents' part (`beside`, for the message).
+    """
+    with pq.ParquetFile(path) as annotation:
+        table = annotation.read(columns=["doc_id", *columns], use_threads=False)
+    if not table.column("doc_id").combine_chunks().equals(doc_ids.combine_chunks()):
+        raise NotAligned(f"{path} does not have the rows of {beside}: delete its artifact.")
+    return table.select(list(columns))
 
 
 @dataclass(frozen=True)
 class AnnotationWork:
-    """Applies a pure function to one part of the documents, `batch_rows` at a time, and keeps the rows aligned."""
+    """Applies a pure function to one part of the documents, `batch_rows` at a time, and keeps the rows aligned.
+
+    Columns that the documents do not have are read from earlier annotations (the inputs `annotations`), part by part
+    beside the documents. What `prepare` makes of the configuration and of all other inputs is the function's third
+    argument; it is made once in a process.
+    """
 
     name: str
-    function: Callable[[pa.RecordBatch, Any], pa.RecordBatch]
-    reads: tuple[str, ...]
+    function: Callable[..., pa.RecordBatch]
+    reads: Callable[[Any], tuple[str, ...]]
     writes: Callable[[Any], Table]
     batch_rows: int
+    prepare: Callable[[Any, Mapping[str, Sequence[Artifact]]], Any] | None = None
+
+    def plan(self, inputs: Mapping[str, Sequence[Artifact]], config: StageConfig) -> list[Any]:
+        """One shard for each part of the one `documents` input.
+
+        Raises: StageFailed where a column is in none of the inputs, or an annotation is of other documents.
+        """
+        from tasks.stage import Shard, StageFailed
+
+        (documents,) = inputs["documents"]
+        parts = documents.parts(MAIN_TABLE)
+        beside: dict[str, list[str]] = {}
+        if parts:
+            missing = set(self.reads(config)).difference(pq.read_schema(documents.folder / parts[0].name).names)
+            for annotation in inputs.get("annotations", ()):
+                if annotation.input("documents") != documents:
+                    raise StageFailed(f"{self.name} failed: {annotation} is not about {documents}, which it is given.")
+                names = missing.intersection(pq.read_schema(annotation.paths()[0]).names)
+                beside[str(annotation.folder)] = sorted(names)
+                missing -= names
+            if missing:
+                raise StageFailed(
+                    f"{self.name} failed: no stage before it writes the column {min(missing)}, which it reads: turn on "
+                    "the stage that does."
+                )
+        others = {role: list(given) for role, given in inputs.items() if role not in ("documents", "annotations")}
+        return [
+            Shard(
+                part.shard,
+                {"sha256": part.sha256},
+                part.rows,
+                {"path": str(documents.folder / part.name), "part": part.name, "beside": beside, "inputs": others},
+                f"{documents}/{part.name}",
+            )
+            for part in parts
+        ]
 
     def __call__(self, shard: Any, config: StageConfig, output: ShardOutput, watch: Watch) -> None:
         """Write one row per document of the shard."""
-        done = 0
-        columns = list(dict.fromkeys(["doc_id", "text", *self.reads]))
-        for group in read_batches(Path(shard.where["path"]), columns):
+        path, done, reads = Path(shard.where["path"]), 0, self.reads(config)
+        beside: dict[str, pa.ChunkedArray] = {}
+        if shard.where["beside"]:
+            with pq.ParquetFile(path) as documents:
+                doc_ids = documents.read(columns=["doc_id"], use_threads=False).column("doc_id")
+            for folder, names in shard.where["beside"].items():
+                table = read_beside(Path(folder) / shard.where["part"], names, doc_ids, path)
+                beside |= {name: table.column(name) for name in names}
+        prepared = (_prepared(self, config, shard.where["inputs"]),) if self.prepare else ()
+        columns = [name for name in dict.fromkeys(["doc_id", "text", *reads]) if name not in beside]
+        for group in read_batches(path, columns):
             for start in range(0, group.num_rows, self.batch_rows):
                 batch = group.slice(start, self.batch_rows)
-                output.write(self._rows(batch, config, done, output, watch))
+                for name, values in beside.items():
+                    batch = batch.append_column(name, values.slice(done, batch.num_rows).combine_chunks())
+                output.write(self._rows(batch, config, prepared, done, output, watch))
                 done += batch.num_rows
                 watch.progress(done)
 
     def _rows(
-        self, batch: pa.RecordBatch, config: StageConfig, first: int, output: ShardOutput, watch: Watch
+        self,
+        batch: pa.RecordBatch,
+        config: StageConfig,
+        prepared: tuple[Any, ...],
+        first: int,
+        output: ShardOutput,
+        watch: Watch,
     ) -> pa.RecordBatch:
         names = self.writes(config).schema.names
         present = batch.column("text").is_valid()
@@ -89,7 +147,7 @@ class AnnotationWork:
         # where each row of the batch finds its result; -1 (null) for a document without text
         place = np.full(batch.num_rows, -1, np.int64)
         place[present.to_numpy(zero_copy_only=False)] = np.arange(dense.num_rows)
-        results, lost = self._apply(dense, config, first, output, watch)
+        results, lost = self._apply(dense, config, prepared, first, output, watch)
         keep = np.ones(dense.num_rows, bool)
         keep[lost] = False
         renumber = np.where(keep, np.cumsum(keep) - 1, -1)
@@ -99,18 +157,30 @@ class AnnotationWork:
         return pa.RecordBatch.from_arrays([batch.column("doc_id"), *values], names=["doc_id", *names])
 
     def _apply(
-        self, dense: pa.RecordBatch, config: StageConfig, first: int, output: ShardOutput, watch: Watch
+        self,
+        dense: pa.RecordBatch,
+        config: StageConfig,
+        prepared: tuple[Any, ...],
+        first: int,
+        output: ShardOutput,
+        watch: Watch,
     ) -> tuple[pa.RecordBatch, list[int]]:
         """The function's rows for these documents, and the positions of those that killed it (which have no row)."""
         if dense.num_rows == 0:
             return pa.RecordBatch.from_pylist([], schema=self.writes(config).schema), []
         try:
-            return self._call(dense, config, first, BATCH_FACTOR, watch), []
+            return self._call(dense, config, prepared, first, BATCH_FACTOR, watch), []
         except RecordDied:
-            return self._one_by_one(dense, config, first, output, watch)
+            return self._one_by_one(dense, config, prepared, first, output, watch)
 
     def _one_by_one(
-        self, dense: pa.RecordBatch, config: StageConfig, first: int, output: ShardOutput, watch: Watch
+        self,
+        dense: pa.RecordBatch,
+        config: StageConfig,
+        prepared: tuple[Any, ...],
+        first: int,
+        output: ShardOutput,
+        watch: Watch,
     ) -> tuple[pa.RecordBatch, list[int]]:
         """The same after the batch died: a guarded call for each document, and a loss for each that dies of it."""
         rows: list[pa.RecordBatch] = []
@@ -118,7 +188,7 @@ class AnnotationWork:
         for position in range(dense.num_rows):
             document = dense.slice(position, 1)
             try:
-                rows.append(self._call(document, config, first + position, DOCUMENT_FACTOR, watch))
+                rows.append(self._call(document, config, prepared, first + position, DOCUMENT_FACTOR, watch))
             except RecordDied as died:
                 row = {
                     "doc_id": document.column("doc_id")[0].as_py(),
@@ -132,10 +202,30 @@ class AnnotationWork:
         return pa.concat_batches([empty, *rows]), lost
 
     def _call(
-        self, documents: pa.RecordBatch, config: StageConfig, key: int, careful_factor: float, watch: Watch
+        self,
+        documents: pa.RecordBatch,
+        config: StageConfig,
+        prepared: tuple[Any, ...],
+        key: int,
+        careful_factor: float,
+        watch: Watch,
     ) -> pa.RecordBatch:
-        given = documents.select(list(self.reads))
-        result = watch.guard(key, self.function, given, config, careful_factor=careful_factor)
+        given = documents.select(list(self.reads(config)))
+        result = watch.guard(key, self.function, given, config, *prepared, careful_factor=careful_factor)
         if result.num_rows != documents.num_rows:
             raise ValueError(f"{self.name} gave {result.num_rows} rows for {documents.num_rows} documents.")
         return conform(result, self.writes(config).schema, self.name)
+
+
+_LATEST: dict[str, Any] = {}
+"""What was prepared last, by what it is made of: a process holds one such thing at a time."""
+
+
+def _prepared(work: AnnotationWork, config: StageConfig, inputs: Mapping[str, Sequence[Artifact]]) -> Any:
+    folders = {role: [str(one.folder) for one in given] for role, given in inputs.items()}
+    made_of = canonical_json([work.name, config.model_dump(mode="json"), folders])
+    if made_of not in _LATEST:
+        _LATEST.clear()
+        assert work.prepare is not None
+        _LATEST[made_of] = work.prepare(config, inputs)
+    return _LATEST[made_of]

@@ -6,12 +6,13 @@ seeded hashes of its id.
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from storage.hashing import splitmix64
+from storage.schemas.redaction import MARKS
 from tasks.config import StageConfig
 
 SHUFFLE, CHOICE = 0, 1  # two streams: a document chosen early must not stand early
@@ -45,6 +46,9 @@ class ComposeConfig(StageConfig):
     source of which less than an epoch is taken gives the same part of its validation documents. Example: a corpus that
     is a quarter books, at most a tenth code, the rest pages by size:
     `{sources: {books: {weight: 0.25, max_epochs: 2}, code: {weight: 0.1}}, budget_bytes: 16000000}`.
+
+    `remove` and `redact` change the text as it is composed; the extracted text stays whole, and all sizes here are
+    those of the composed text. Example: `{remove: [c4_line_spans], redact: {email: <EMAIL>, ip: <IP>}}`.
     """
 
     sources: dict[str, SourceMixture] = Field(default={}, description="What differs for a source, by its name.")
@@ -58,6 +62,17 @@ class ComposeConfig(StageConfig):
     ] = 1.0
     seed: Annotated[int, Field(ge=0, lt=2**63, description="Of the order and of the choice of documents.")] = 0
     part_bytes: Annotated[int, Field(gt=0, description="Bytes of text in one part file at most.")] = 64 << 20
+    remove: tuple[str, ...] = Field(default=(), description="Columns of spans that are cut out of the text.")
+    redact: dict[str, str] = Field(
+        default={},
+        description="What stands for each kind of span that is redacted, by its kind ({email: <EMAIL>}); true: "
+        "the usual marks, for all kinds. Kinds that are not named stay as they are.",
+    )
+
+    @field_validator("redact", mode="before")
+    @classmethod
+    def _usual_marks(cls, given: Any) -> Any:
+        return {True: dict(MARKS), False: {}}[given] if isinstance(given, bool) else given
 
     @model_validator(mode="after")
     def _one_budget(self) -> "ComposeConfig":

@@ -22,10 +22,13 @@ import pyarrow.parquet as pq
 from storage.failpoints import reached
 from storage.files import write_atomically
 from storage.schemas.corpus import CORPUS
+from tasks.annotation import NotAligned, read_beside
+from tasks.spans import apply
 
 BUFFER_BYTES = 32 << 20  # text that is held before it is sorted by part and written
 PLACED = pa.schema([*CORPUS.schema, pa.field("part", pa.int32()), pa.field("rank", pa.int32())])
 FROM_DOCUMENTS = ["doc_id", "source", "license", "url", "text_bytes", "text"]
+FROM_EDITS = ["edits", "composed_bytes", "removed_characters", "redactions"]
 WAIT_SECONDS = 0.05
 
 
@@ -35,10 +38,11 @@ class SpreadError(RuntimeError):
 
 @dataclass(frozen=True)
 class DocumentFile:
-    """A part of a documents artifact, and the part of its language annotation, if there is one."""
+    """A part of a documents artifact, and the parts of its annotations that are read with it, where there are such."""
 
     documents: str
     languages: str | None
+    edits: str | None = None
 
 
 @dataclass(frozen=True)
@@ -148,7 +152,8 @@ def _index(path: Path) -> Path:
 
 def _buffers(file: DocumentFile, places: Places) -> Iterator[pa.Table]:
     """The chosen rows of one file with their places, about BUFFER_BYTES of text at a time."""
-    languages = _languages(file)
+    languages = _beside(file, file.languages, ["language"])
+    edits = _beside(file, file.edits, FROM_EDITS)
     waiting: list[pa.RecordBatch] = []
     held = 0
     for first_row, group in _groups(Path(file.documents), places.row):
@@ -160,15 +165,18 @@ def _buffers(file: DocumentFile, places: Places) -> Iterator[pa.Table]:
                 f"{file.documents} has no text for a document that was kept: its text is gone since decide ran. Run "
                 "again from decide."
             )
-        columns = {name: chosen.column(name) for name in FROM_DOCUMENTS} | {
-            "language": languages.take(pa.array(rows)) if languages is not None else pa.nulls(len(rows), pa.string()),
+        taken = pa.array(rows)
+        columns = _composed(chosen, edits.take(taken) if edits else None, file) | {
+            "language": languages.column("language").take(taken).combine_chunks()
+            if languages
+            else pa.nulls(len(rows), pa.string()),
             "split": pa.array(["train", "validation"]).take(pa.array(places.validation[some].astype(np.int8))),
             "copies": pa.array(places.copies[some]),
             "part": pa.array(places.part[some]),
             "rank": pa.array(places.rank[some]),
         }
         waiting.append(pa.RecordBatch.from_arrays([columns[name] for name in PLACED.names], schema=PLACED))
-        held += int(pc.sum(chosen.column("text_bytes")).as_py() or 0)  # type: ignore[attr-defined]
+        held += int(pc.sum(columns["text_bytes"]).as_py() or 0)  # type: ignore[attr-defined]
         if held >= BUFFER_BYTES:
             yield pa.Table.from_batches(waiting)
             waiting, held = [], 0
@@ -189,15 +197,36 @@ def _groups(path: Path, rows: np.ndarray) -> Iterator[tuple[int, pa.RecordBatch]
             first += count
 
 
-def _languages(file: DocumentFile) -> pa.Array | None:
-    """The language of each row of a documents file; checked to be of the same documents."""
-    if file.languages is None:
+def _beside(file: DocumentFile, annotation: str | None, columns: list[str]) -> pa.Table | None:
+    """Columns of an annotation for each row of a documents file; checked to be of the same documents."""
+    if annotation is None:
         return None
-    with pq.ParquetFile(file.languages) as annotation, pq.ParquetFile(file.documents) as documents:
-        table, ids = annotation.read(columns=["doc_id", "language"]), documents.read(columns=["doc_id"])
-    if not table.column("doc_id").combine_chunks().equals(ids.column("doc_id").combine_chunks()):
-        raise SpreadError(f"{file.languages} does not have the rows of {file.documents}: delete its artifact.")
-    return table.column("language").combine_chunks()
+    with pq.ParquetFile(file.documents) as documents:
+        ids = documents.read(columns=["doc_id"]).column("doc_id")
+    try:
+        return read_beside(annotation, columns, ids, file.documents)
+    except NotAligned as error:
+        raise SpreadError(str(error)) from error
+
+
+def _composed(chosen: pa.RecordBatch, edits: pa.Table | None, file: DocumentFile) -> dict[str, pa.Array]:
+    """What a corpus takes from the documents, the edits applied to their texts."""
+    columns = {name: chosen.column(name) for name in FROM_DOCUMENTS}
+    if edits is None:
+        none = pa.array(np.zeros(chosen.num_rows, np.int32))
+        return columns | {"removed_characters": none, "redactions": none}
+    counts = {name: edits.column(name).combine_chunks() for name in ("removed_characters", "redactions")}
+    edited = edits.column("edits").combine_chunks()
+    if len(edited.flatten()):
+        texts = chosen.column("text").to_pylist()
+        for place, spans in enumerate(edited.to_pylist()):
+            if spans:
+                texts[place] = apply(texts[place], [(one["start"], one["end"], one["kind"]) for one in spans])
+        columns["text"] = pa.array(texts, pa.large_string())
+        columns["text_bytes"] = pc.call_function("binary_length", [columns["text"]])
+    if not columns["text_bytes"].equals(edits.column("composed_bytes").combine_chunks()):
+        raise SpreadError(f"{file.edits} does not say the sizes of the edited texts: delete its artifact.")
+    return columns | counts
 
 
 def gather(paths: Sequence[Path], part: int) -> pa.Table:

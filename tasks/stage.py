@@ -67,7 +67,9 @@ class Stage(Generic[C]):
     (or in this process where `here` is true: for what uses the whole machine by itself). `tables` are what it writes,
     or a function of the configuration that gives them (where it sets the width of a list). `explains`: whether a
     missing artifact is compared with the nearest one that exists. `kind` is what the SQL views go by: "snapshot",
-    "documents", "annotation", "decisions", "corpus", "tokens", "model", "evaluation", …
+    "documents", "annotation", "decisions", "corpus", "tokens", "model", "evaluation", … `reads`: the columns that a
+    per-document stage looks at, of the documents and of annotations made before it; `given`: roles of whole artifacts
+    that it is also given.
     """
 
     name: str
@@ -83,6 +85,8 @@ class Stage(Generic[C]):
     fn: Callable[..., Any] | None = None
     summary: Callable[[Artifact], list[dict[str, Any]]] | None = None
     describe: Callable[[Artifact], str] | None = None
+    reads: Callable[[C], tuple[str, ...]] = lambda config: ()
+    given: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _STAGES[self.work.__module__ if self.fn is None else self.fn.__module__, self.name] = self
@@ -235,10 +239,12 @@ def stage(
     name: str,
     *,
     version: int,
-    reads: Sequence[str],
+    reads: Sequence[str] | Callable[[Any], Sequence[str]],
     writes: Table | Callable[[Any], Table],
     kind: str = "annotation",
     batch_rows: int = 256,
+    prepare: Callable[[Any, Inputs], Any] | None = None,
+    given: Sequence[str] = (),
 ) -> Callable[[Callable], Stage]:
     """Declare a per-document stage from a pure function over record batches.
 
@@ -247,24 +253,35 @@ def stage(
     for row; where the text is null, or the function killed its process, the row is null (and the second is in the
     losses). `writes` declares the function's columns (or gives them, from the configuration); `doc_id` is added in
     front.
+
+    Columns in `reads` that the documents do not have are those of annotations made before, which the stage is then
+    given in the role `annotations`; they may be null. `prepare(config, inputs)` makes, once in a process, what the
+    function gets as its third argument: an index, an automaton, of the configuration or of whole artifacts, which the
+    stage takes in the roles `given`.
     """
 
     def declared(config: StageConfig) -> Table:
         return writes if isinstance(writes, Table) else writes(config)
 
-    def declare(function: Callable[[pa.RecordBatch, Any], pa.RecordBatch]) -> Stage:
-        from tasks.annotation import ANNOTATION_LOSSES, AnnotationWork, plan_annotation, with_doc_id
+    def looked_at(config: StageConfig) -> tuple[str, ...]:
+        return tuple(reads(config) if callable(reads) else reads)
 
+    def declare(function: Callable[..., pa.RecordBatch]) -> Stage:
+        from tasks.annotation import ANNOTATION_LOSSES, AnnotationWork, with_doc_id
+
+        work = AnnotationWork(name, function, looked_at, declared, batch_rows, prepare)
         return Stage(
             name=name,
             version=version,
             kind=kind,
             config=get_type_hints(function)["config"],
             tables=lambda config: {MAIN_TABLE: with_doc_id(declared(config)), "losses": ANNOTATION_LOSSES},
-            plan=plan_annotation,
-            work=AnnotationWork(name, function, tuple(reads), declared, batch_rows),
+            plan=work.plan,
+            work=work,
             unit="rows",
             fn=function,
+            reads=looked_at,
+            given=tuple(given),
         )
 
     return declare

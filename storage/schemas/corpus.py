@@ -12,8 +12,10 @@ CORPUS = table(
     column("url", pa.string(), "Where the page was captured."),
     column("split", pa.string(), "train or validation; all of train comes first.", nullable=False),
     column("copies", pa.int32(), "How many times the document counts in one pass; 1 in validation.", nullable=False),
+    column("removed_characters", pa.int32(), "Characters of the extracted text that were removed.", nullable=False),
+    column("redactions", pa.int32(), "Marks that stand for what was redacted.", nullable=False),
     column("text_bytes", pa.int64(), "UTF-8 bytes of the text, once.", nullable=False),
-    column("text", pa.large_string(), "The text.", nullable=False),
+    column("text", pa.large_string(), "The text, as extracted but for removals and redactions.", nullable=False),
     group_rows=1024,
 )
 
@@ -29,4 +31,7 @@ MIXTURE = table(
     column("exhausted", pa.bool_(), "Whether the source gave all that its cap on epochs allows.", nullable=False),
     column("validation_documents", pa.int64(), "Validation documents in the corpus.", nullable=False),
     column("validation_bytes", pa.int64(), "Their bytes.", nullable=False),
+    column("emptied_documents", pa.int64(), "Kept documents of which the edits left nothing; not in the corpus."),
+    column("removed_characters", pa.int64(), "Characters removed from the corpus's documents, each counted once."),
+    column("redactions", pa.int64(), "Marks in the corpus's documents, each counted once."),
 )

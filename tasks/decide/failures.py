@@ -13,6 +13,7 @@ from tasks.decide.predicates import PredicateError, literal, quoted
 from tasks.decide.rules import DecideConfig, Rule, check_rules, compile_rules
 
 TEXT_MISSING = "extract.text_missing"
+EMPTIED = "edits.emptied"
 TOMBSTONE = "forget.tombstone"
 UNDATED = np.iinfo(np.int64).max  # seen after all that have a date
 # What no rule can read: the text, because scores decide, and lists of hashes, which say nothing by themselves.
@@ -61,6 +62,8 @@ def find_failures(
             {"doc_id": "VARCHAR", **{name: kind for name, (_, kind) in columns.items() if name not in UNRULED}},
         )
         _check_rows(connection, annotations)
+        if columns.get("emptied", ("",))[0] == "edits":
+            rules = [Rule(EMPTIED, quoted("emptied")), *rules]
         # In an order that does not depend on the order of the inputs.
         marks = {**{_lost_by(stage): lost[stage] for stage in sorted(lost)}, TOMBSTONE: tombstones}
         rows, failed = _score(connection, annotations, columns, rules, marks)

@@ -4,7 +4,8 @@ A threshold in a recipe and the rule that it makes have the same name: `decide.g
 `gopher.min_words`. A threshold set to null is no rule, a group set to null is none of its rules. A rule drops where its
 predicate is true; a score that is null (too few words for an n-gram, no text) drops nothing. A document without text is
 dropped by `extract.text_missing`, one that a stage could not finish by `<stage>.lost`, a forgotten one by
-`forget.tombstone`, and copies by `duplicates.exact` and `duplicates.near`.
+`forget.tombstone`, one of which composition would leave nothing by `edits.emptied`, and copies by `duplicates.exact`
+and `duplicates.near`.
 
 The groups and their columns are in `thresholds`.
 """

@@ -3,7 +3,7 @@
 import hashlib
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,12 +13,15 @@ from storage.commit import stage_artifact
 from storage.lake import Lake
 from storage.schemas.documents import DOCUMENTS
 from storage.schemas.scores import LANGUAGE
-from storage.table import Table
+from storage.schemas.spans import SPANS
+from storage.table import Table, column, table
 from tasks.annotation import with_doc_id
 from tasks.decide.decisions import DECISIONS
+from tasks.edits import EditsConfig, resolve_edits
 
 WORDS = ["mill", "stone", "grain", "water", "wheel", "flour", "sack", "river", "bread", "oven", "wind"]
 GROUP_ROWS = 16
+FOUND = with_doc_id(table(column("line_spans", SPANS, "Lines to remove."), column("pii_spans", SPANS, "To redact.")))
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Page:
     language: str
     kept: bool
     split: str
+    spans: dict[str, list[dict]] = field(default_factory=dict)
 
 
 def write_pages(counts: dict[str, int], seed: int = 1, kept: float = 0.8, validation: float = 0.1) -> list[Page]:
@@ -46,11 +50,18 @@ def write_pages(counts: dict[str, int], seed: int = 1, kept: float = 0.8, valida
     return pages
 
 
-def put(lake: Path, pages: Sequence[Page], cuts: Sequence[Sequence[int]], shuffle: int | None = 0) -> dict:
+def put(
+    lake: Path,
+    pages: Sequence[Page],
+    cuts: Sequence[Sequence[int]],
+    shuffle: int | None = 0,
+    edits: EditsConfig | None = None,
+) -> dict:
     """The pages, shuffled unless `shuffle` is None, cut into snapshots, and these into files of so many rows each.
 
-    What the cuts leave over goes into the last file. Returns: the inputs of compose by role; those that the lake has
-    already are not made again.
+    What the cuts leave over goes into the last file. With `edits` the pages' spans are an annotation, and the stage of
+    that name is run on it, inside a run. Returns: the inputs of compose by role; those that the lake has already are
+    not made again.
     """
     order = list(pages)
     if shuffle is not None:
@@ -71,6 +82,10 @@ def put(lake: Path, pages: Sequence[Page], cuts: Sequence[Sequence[int]], shuffl
         filled = [_fill(one, declared) for one in languages]
         inputs = [Input(role="documents", stage="extract", fingerprint=documents[-1].fingerprint)]
         annotations.append(_commit(lake, "language", "annotation", named, inputs, declared, filled))
+        if edits is not None:
+            spans = [_fill([{"doc_id": p.doc_id, **p.spans} for p in one], FOUND) for one in rows]
+            found = _commit(lake, "found", "annotation", named, inputs, FOUND, spans)
+            annotations.append(resolve_edits(edits, documents=documents[-1], annotations=found))
     inputs = [Input(role="documents", stage=one.stage, fingerprint=one.fingerprint) for one in documents]
     inputs += [Input(role="annotations", stage=one.stage, fingerprint=one.fingerprint) for one in annotations]
     decided = [
