@@ -29,6 +29,9 @@ WIDE_TERMINALS = "。！？．｡។៕။"
 # FineWeb's first published set (. ' " ! ?) with the typographic forms of the two quotes; terminal marks of other
 # scripts are added as in datatrove's present code.
 QUOTED_ENDINGS = ".'\"!?’”"
+# What datatrove ends a line with beyond Sentence_Terminal: Khmer signs at the end of a section. (It lacks marks that
+# Unicode has added since 15.0.)
+KHMER_ENDS = "\u17d6\u17d9\u17da"
 # Where Python's str.splitlines cuts, and what its str.strip takes away.
 LINE_BREAKS = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 # What datatrove's `utils.text.PUNCTUATION` calls no word, terminal marks apart: it leaves out $ and the bullet.
@@ -64,7 +67,7 @@ def word_classes() -> np.ndarray:
     classes[found(rf"[[{SPACELESS}]&&[\p{{L}}\p{{Nl}}]](?V1)")] = k.ALONE
     classes[found(r"\p{M}")] = k.MARK
     classes[found(r"\p{L}")] |= k.ALPHABETIC
-    classes[found(r"\p{Lu}")] |= k.UPPERCASE
+    classes[found(r"\p{Uppercase}")] |= k.UPPERCASE
     classes[found(r"\p{Nd}")] |= k.DIGIT
     classes[found(r"\p{Sentence_Terminal}")] |= k.TERMINAL | k.ENDING | k.QUOTED_ENDING | k.PUNCTUATION
     classes[found(r"[\p{Pe}\p{Pf}\p{Pi}'\"]")] |= k.CLOSING
@@ -73,6 +76,7 @@ def word_classes() -> np.ndarray:
         (QUOTED_ENDINGS, k.QUOTED_ENDING),
         (LINE_BREAKS, k.LINE_BREAK),
         (PUNCTUATION, k.PUNCTUATION),
+        (KHMER_ENDS, k.PUNCTUATION | k.ENDING | k.QUOTED_ENDING),
     ):
         classes[[ord(mark) for mark in marks]] |= flag
     classes[[code for code, character in enumerate(every) if character.isspace()]] |= k.SPACE
