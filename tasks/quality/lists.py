@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -68,34 +69,30 @@ class BadWords(BaseModel):
         return {**value, "path": str(path), "sha256": found}
 
 
+_WORD = re.compile(r"\w+")
+
+
 @functools.lru_cache(maxsize=2)
-def _automaton(path: str, sha256: str) -> Any:
-    """An automaton that finds the words of a list; `sha256` is part of the key, so that a changed file is read anew."""
-    import ahocorasick_rs
-
+def _patterns(path: str, sha256: str) -> tuple[frozenset[str], tuple[str, ...]]:
+    """The single words of a list, and its other entries; `sha256` is a key here, so that a changed file is read anew."""
     lines = Path(path).read_text(encoding="utf-8").split("\n")
-    words = sorted({line.strip().lower() for line in lines} - {""})
-    return ahocorasick_rs.AhoCorasick(words, matchkind=ahocorasick_rs.MatchKind.Standard)
-
-
-def _in_word(neighbour: str) -> bool:
-    """Whether what stands beside a match goes on with its word; at the text's ends nothing does."""
-    return neighbour.isalnum() or neighbour == "_"
+    entries = {line.strip().lower() for line in lines} - {""}
+    words = {entry for entry in entries if _WORD.fullmatch(entry)}
+    return frozenset(words), tuple(sorted(entries - words))
 
 
 def find_bad_words(texts: pa.Array, words: BadWords | None) -> pa.Array:
-    """Whether a word of the list stands in each text in lower case, with no letter or digit beside it; null without.
+    """Whether an entry of the list stands in each text in lower case, with no letter or digit beside it; null without.
 
     As C4's published code and datatrove do it for all languages written with spaces.
     """
     if words is None:
         return pa.nulls(len(texts), pa.bool_())
-    automaton = _automaton(words.path, words.sha256)
+    single, phrases = _patterns(words.path, words.sha256)
     found = np.zeros(len(texts), bool)
     for index, text in enumerate(texts.to_pylist()):
         lowered = text.lower()
-        found[index] = any(
-            not _in_word(lowered[max(start - 1, 0) : start]) and not _in_word(lowered[end : end + 1])
-            for _, start, end in automaton.find_matches_as_indexes(lowered, overlapping=True)
+        found[index] = not single.isdisjoint(_WORD.findall(lowered)) or any(
+            phrase in lowered and re.search(rf"(?:\W|^){re.escape(phrase)}(?:\W|$)", lowered) for phrase in phrases
         )
     return pa.array(found)
