@@ -4,8 +4,9 @@ The paper leaves open what a duplicate is; it is datatrove's here (`gopher_repet
 occurrences. Dolma and RedPajama count the first one too, so their shares are up to twice as high. n-grams are of words
 and signs (see `words`), as written; RedPajama takes words alone, in lower case. A share of characters is of all
 characters of the text, white space too. After a duplicated n-gram the search goes on behind it, so that no character
-counts twice; characters of the top n-gram are its length, spaces between its words counted in, times its occurrences,
-cut at the whole text (occurrences overlap in `ha ha ha`).
+counts twice; n-grams of 5 to 10 are the same where their joined letters are. Characters of the top n-gram are its
+length, spaces between its words counted in, times its occurrences, cut at the whole text (occurrences overlap in
+`ha ha ha`).
 """
 
 import numpy as np
@@ -17,7 +18,7 @@ from tasks.quality.words import share
 
 def repetition_columns(counts: np.ndarray) -> dict[str, pa.Array]:
     """Gopher's repetition metrics from the counts of each text. Null without lines, or with too few words."""
-    characters, lines, paragraphs = counts[:, k.CHARACTERS], counts[:, k.LINES], counts[:, k.PARAGRAPHS]
+    characters, lines, paragraphs = counts[:, k.CHARACTERS], counts[:, k.PIECES], counts[:, k.PARAGRAPHS]
     columns = {
         "duplicate_line_share": share(counts[:, k.DUPLICATE_LINES], lines),
         "duplicate_paragraph_share": share(counts[:, k.DUPLICATE_PARAGRAPHS], paragraphs),

@@ -1,94 +1,140 @@
 """How a text is cut, once for all metrics.
 
-**Words** are longest runs of letters, digits, marks and the underscore (Unicode categories L*, N*, M*, and `_`). In
-scripts written without spaces (Han, kana, Thai, Lao, Khmer, Myanmar) each letter, with the marks on it, is a word: a
-dictionary would be needed to do better, so counts of words are higher there and words shorter than a reader's.
-**Signs** are longest runs of one same other character: `...` and `----` are one sign each. A lone sign directly
-between two words of scripts with spaces belongs to neither and is not counted: `it's`, `3.14` and `well-known` are two
-words and no sign. What is left are **gaps**: white space, control and format characters, unassigned code points; a
-mark that follows a gap is one too. *Words and signs* together are what datatrove's word tokenizers give (spaCy's and
-NLTK's split some contractions, numbers and hyphens in other ways); where a published ratio is per such token, it is so
-here. **Spaced words** are runs of anything but gaps, as Dolma and NeMo Curator count words: the share of words with a
-letter is of these.
+**Words** are those of `tasks.words`, as written: runs of letters, digits, marks and the underscore; each letter where a
+script has no spaces. **Signs** are longest runs of one same other character: `...` and `----` are one sign each. A lone
+sign directly between two words of scripts with spaces belongs to neither and is not counted: `it's`, `3.14` and
+`well-known` are two words and no sign. What is left are **gaps**: white space, control and format characters,
+unassigned code points; a mark that follows a gap is one too. *Words and signs* together, **tokens**, are what
+datatrove's word tokenizers give (spaCy's split some contractions, numbers and hyphens in other ways); where a published
+ratio is per such token, it is so here. **Spaced words** are runs of anything but gaps, as Dolma and NeMo Curator count
+words: the share of words with a letter is of these.
 
-**Lines** end at a line feed alone. Gaps at a line's end are not part of it, and a line of gaps alone does not count.
-**Paragraphs** are runs of lines that count, joined by line feeds. **Sentences** end at a run of terminal marks
-(Unicode's Sentence_Terminal) that comes after a word and before a gap, closing quotes and brackets left aside; marks of
-scripts without spaces need no gap. A line's end ends a sentence without counting it. No abbreviations are known.
-**Characters** are Unicode code points.
+**Lines** are, for each metric, what the code cuts that made it known (datatrove's): for FineWeb's, what stands between
+line feeds and is not white space alone; for repetition, what stands between runs of line feeds, as it is, so that a
+line feed at the text's start or end leaves an empty one there; for bullets and ellipses, and for C4, lines as Python's
+`str.splitlines` cuts them, white space at both ends left away. **Paragraphs** stand between two or more line feeds.
 
-The classes come from the tables of the pinned package `regex`, not from Python's own, which differ by its version.
+**Sentences** end at a run of terminal marks (Unicode's Sentence_Terminal) that comes after a word and before a gap,
+closing quotes and brackets left aside; marks of scripts without spaces need no gap. A line's end ends a sentence: one
+without a terminal mark counts only where a column says so. No abbreviations are known. **Characters** are Unicode code
+points.
 """
 
 import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import regex
 
-LAST_CLASSIFIED = 0x3FFFF  # no letter, mark or sign of a text is assigned past the third ideographic plane but variants
+from storage.schemas.spans import SPANS
+from tasks.words import utf8, word_classes
 
-SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
-WIDE_TERMINALS = "。！？．｡។៕။"
-# FineWeb's first published set (. ' " ! ?) with the typographic forms of the two quotes; terminal marks of other
-# scripts are added as in datatrove's present code.
-LINE_ENDINGS = ".'\"!?’”"
+LINE_BREAK_BYTES = (0x85, 0xA8, 0xA9, ord("["))
+"""Last bytes of what may begin a span, besides the control characters below 32: line breaks, and a citation."""
+SPANS_A_LINE = 5  # `items in cart` three times among ten words, and a phrase at each end
 
 
-@functools.cache
-def word_classes() -> np.ndarray:
-    """What each code point up to LAST_CLASSIFIED is, uint8: the constants of `kernels`."""
-    from tasks.quality import kernels
+@dataclass(frozen=True)
+class Counted:
+    """What is counted of n texts.
 
-    every = "".join(map(chr, range(LAST_CLASSIFIED + 1)))
+    `counts` (n, texts, columns) int64, named in `kernels`; `entropy` (n,) float64, bits; `stop_words` (n, lists) int32,
+    how many of each list are there; `spans`: of C4, FineWeb and RefinedWeb, lists as in `storage.schemas.spans`.
+    """
 
-    def found(pattern: str) -> list[int]:
-        return [match.start() for match in regex.finditer(pattern, every)]
-
-    classes = np.full(LAST_CLASSIFIED + 1, kernels.GAP, np.uint8)
-    classes[found(r"[\p{P}\p{S}]")] = kernels.SYMBOL
-    classes[found(r"[\p{L}\p{N}_]")] = kernels.LETTER
-    classes[found(rf"[[{SPACELESS}]&&[\p{{L}}\p{{Nl}}]](?V1)")] = kernels.ALONE
-    classes[found(r"\p{M}")] = kernels.MARK
-    classes[found(r"\p{L}")] |= kernels.ALPHABETIC
-    classes[found(r"\p{Sentence_Terminal}")] |= kernels.TERMINAL | kernels.LINE_ENDING
-    classes[found(r"[\p{Pe}\p{Pf}\p{Pi}'\"]")] |= kernels.CLOSING
-    classes[[ord(mark) for mark in WIDE_TERMINALS]] |= kernels.WIDE
-    classes[[ord(mark) for mark in LINE_ENDINGS]] |= kernels.LINE_ENDING
-    return classes
+    counts: np.ndarray
+    entropy: np.ndarray
+    stop_words: np.ndarray
+    spans: tuple[pa.Array, pa.Array, pa.Array]
 
 
-def hash_word(word: str) -> int:
-    """The hash under which `kernels` know a word: FNV-1a over its code points, then `mix`. Modulo 2^64."""
-    from tasks.sign_kernels import FNV_OFFSET, FNV_PRIME, mix
+def hash_word(word: str) -> tuple[int, int]:
+    """The polynomial hash of a word's code points, and the base to the power of its length, modulo 2^64."""
+    from tasks.quality.kernels import BASE
 
-    value = int(FNV_OFFSET)
+    value, power = 0, 1
     for character in word:
-        value = ((value ^ ord(character)) * int(FNV_PRIME)) & 0xFFFFFFFFFFFFFFFF
-    return int(mix(np.uint64(value)))
+        value = (value * int(BASE) + ord(character) + 1) & 0xFFFFFFFFFFFFFFFF
+        power = power * int(BASE) & 0xFFFFFFFFFFFFFFFF
+    return value, power
 
 
-def utf8(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """The bytes of a string column without nulls (uint8) and where each text starts in them (n + 1, int64). No copy."""
-    values = texts if pa.types.is_large_string(texts.type) else texts.cast(pa.large_string())
-    _, offsets, data = values.buffers()
-    starts = np.frombuffer(offsets, np.int64)[values.offset : values.offset + len(values) + 1] if offsets else None
-    if starts is None or not len(starts):
-        return np.zeros(0, np.uint8), np.zeros(1, np.int64)
-    return np.frombuffer(data, np.uint8) if data else np.zeros(0, np.uint8), np.ascontiguousarray(starts)
+@functools.lru_cache(maxsize=8)
+def _stop_word_table(lists: tuple[tuple[str, ...], ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The hash table of all stop words (keys, numbers), and which numbers each list has (bounds, members)."""
+    from tasks.sign_kernels import mix
+
+    number = {word: place for place, word in enumerate(dict.fromkeys(word for words in lists for word in words))}
+    size = 2
+    while size < 4 * len(number):
+        size *= 2
+    keys, numbers = np.zeros(size, np.uint64), np.full(size, -1, np.int32)
+    for word, place in number.items():
+        key = int(mix(np.uint64(hash_word(word)[0])))
+        slot = key % size
+        while numbers[slot] >= 0:
+            slot = (slot + 1) % size
+        keys[slot], numbers[slot] = key, place
+    members = [sorted({number[word] for word in words}) for words in lists]
+    bounds = np.cumsum([0, *map(len, members)]).astype(np.int32)
+    return keys, numbers, bounds, np.array([one for of in members for one in of], np.int32)
 
 
-def count_texts(texts: pa.Array, stop_words: tuple[str, ...], short_line: int) -> np.ndarray:
-    """Everything that is counted of each text, (n, N_COUNTS) int64; the columns are named in `kernels`."""
+def count_texts(
+    texts: pa.Array,
+    stop_words: tuple[tuple[str, ...], ...],
+    short_line: int = 30,
+    min_line_words: int = 3,
+    max_word_length: int = 1000,
+) -> Counted:
+    """Everything that is counted of each text; `stop_words` are lists of them, each counted by itself."""
     from tasks.quality import kernels
-    from tasks.quality.scan import count_texts
+    from tasks.quality.kernels.texts import SPAN_COLUMNS, count_texts
 
     text, offsets = utf8(texts)
-    counts = np.zeros((len(offsets) - 1, kernels.N_COUNTS), np.int64)
-    hashes = np.array([hash_word(word) for word in stop_words], np.uint64)
-    readonly = text.view()
-    readonly.flags.writeable = False
-    count_texts(readonly, offsets, word_classes(), hashes, short_line, counts)
+    n = len(offsets) - 1
+    text = text[: offsets[-1]].view()
+    text.flags.writeable = False
+    mine = text[offsets[0] :]
+    may_begin = np.count_nonzero(mine < 32) + sum(np.count_nonzero(mine == byte) for byte in LINE_BREAK_BYTES)
+    room = SPANS_A_LINE * (int(may_begin) + n)
+    starts, ends, kinds = (np.empty((SPAN_COLUMNS, room), np.int32) for _ in range(3))
+    bounds = np.zeros((SPAN_COLUMNS, n + 1), np.int64)
+    counts = np.zeros((n, kernels.N_TEXTS, kernels.N_COUNTS), np.int64)
+    entropy, found = np.zeros(n), np.zeros((n, len(stop_words)), np.int32)
+    limits = np.array([short_line, min_line_words, max_word_length], np.int64)
+    table = _stop_word_table(stop_words)
+    count_texts(text, offsets, word_classes(), *table, limits, counts, entropy, found, starts, ends, kinds, bounds)
+    c4, fineweb, refinedweb = (_spans(starts[row], ends[row], kinds[row], bounds[row]) for row in range(SPAN_COLUMNS))
+    return Counted(counts, entropy, found, (c4, fineweb, refinedweb))
+
+
+def _spans(starts: np.ndarray, ends: np.ndarray, kinds: np.ndarray, bounds: np.ndarray) -> pa.Array:
+    """Lists of spans from their parts; text i has those from bounds[i] to bounds[i + 1]."""
+    from tasks.quality.kernels import SPAN_KINDS
+
+    count = int(bounds[-1])
+    kind = pa.array(SPAN_KINDS, pa.string()).take(pa.array(kinds[:count]))
+    spans = pa.StructArray.from_arrays(
+        [pa.array(starts[:count]), pa.array(ends[:count]), kind], fields=list(SPANS.value_type)
+    )
+    return pa.ListArray.from_arrays(pa.array(bounds.astype(np.int32)), spans, type=SPANS)
+
+
+def count_given_words(words: Sequence[Sequence[str]]) -> np.ndarray:
+    """The n-gram counts of documents that another tool cut into words, (n, texts, columns) int64; the rest is 0."""
+    from tasks.quality import kernels
+    from tasks.quality.kernels.texts import count_given_words
+
+    known = {word: hash_word(word) for document in words for word in document}
+    flat = [known[word] for document in words for word in document]
+    lengths = np.array([len(word) for document in words for word in document], np.int32)
+    offsets = np.cumsum([0, *map(len, words)]).astype(np.int64)
+    counts = np.zeros((len(words), kernels.N_TEXTS, kernels.N_COUNTS), np.int64)
+    hashes = np.array([value for value, _ in flat], np.uint64)
+    powers = np.array([power for _, power in flat], np.uint64)
+    count_given_words(hashes, powers, lengths, offsets, counts)
     return counts
 
 

@@ -1,11 +1,13 @@
 """The quality metrics once more, slowly: from the published definitions and the module texts, with strings and sets."""
 
 import itertools
+import math
+import re
 from collections import Counter
 
 import regex
 
-SPACELESS = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
+SPACELESS = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\u30fc\uff70]")
 SENTENCE_TERMINAL = regex.compile(r"\p{Sentence_Terminal}")
 CLOSING = regex.compile(r"[\p{Pe}\p{Pf}\p{Pi}'\"]")
 CATEGORY = {name: regex.compile(rf"\p{{{name}}}") for name in ("L", "N", "M", "P", "S", "Nl")}
@@ -71,15 +73,8 @@ def has_letter(word: str) -> bool:
     return any(has("L", character) for character in word)
 
 
-def without_end(line: str) -> str:
-    """The line up to its last character that is no gap; a mark is none."""
-    while line and role(line[-1]) == "gap":
-        line = line[:-1]
-    return line
-
-
-def sentences(line: str) -> int:
-    """Sentences of a line that end in a terminal mark."""
+def sentences(line: str, unfinished: bool = False) -> int:
+    """Sentences of a line that end in a terminal mark; with `unfinished` also what stands behind the last of them."""
     count, word, ended = 0, False, False
     kinds = [(kind, character) for kind, piece in pieces(line) for character in piece]
     for kind, character in [*kinds, ("gap", " ")]:
@@ -95,7 +90,7 @@ def sentences(line: str) -> int:
                     count, word, ended = count + 1, False, False
             elif not CLOSING.match(character):
                 ended = False
-    return count
+    return count + (unfinished and word)
 
 
 def repeats(items: list[str]) -> tuple[int, int]:
@@ -119,9 +114,9 @@ def duplicated(tokens: list[str], n: int) -> int | None:
         return None
     seen, found, start = set(), 0, 0
     while start <= len(tokens) - n:
-        gram = tuple(tokens[start : start + n])
+        gram = "".join(tokens[start : start + n])
         if gram in seen:
-            found, start = found + len("".join(gram)), start + n
+            found, start = found + len(gram), start + n
         else:
             seen.add(gram)
             start += 1
@@ -133,46 +128,185 @@ def divide(part: float | None, whole: int) -> float | None:
     return None if part is None or whole == 0 else part / whole
 
 
+def share_of(condition, items) -> float | None:
+    """The share of items of which the condition holds."""
+    items = list(items)
+    return divide(sum(map(bool, map(condition, items))), len(items))
+
+
+def is_terminal(character: str, quotes: bool) -> bool:
+    """Whether a line that ends so ends with a mark."""
+    more = ".'\"!?’”" if quotes else ""
+    return SENTENCE_TERMINAL.match(character) is not None or character in more + "\u17d6\u17d9\u17da"
+
+
+def fineweb(text: str) -> dict[str, float | None]:
+    """FineWeb's metrics."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    return {
+        "line_punctuation_share": share_of(lambda line: is_terminal(line[-1], True), lines),
+        "line_end_mark_share": share_of(lambda line: is_terminal(line[-1], False), lines),
+        "short_line_share": share_of(lambda line: len(line) <= 30, lines),
+        "line_character_duplicate_share": divide(repeats(lines)[1], len(text) - text.count("\n")),
+        "newline_to_word_ratio": divide(text.count("\n"), len(words_and_signs(text))),
+    }
+
+
+CITATION = re.compile(r"\[\d*]|\[edit]|\[citation needed]")
+POLICY = ("terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies")
+
+
+def c4(text: str, terminal: bool) -> tuple[str, bool, bool, list[str]]:
+    """C4's line rules: what is left, whether a line drops the page by { or lorem ipsum, why the other lines go."""
+    kept, curly, lorem, why = [], False, False, []
+    for whole in text.splitlines():
+        line = whole.strip()
+        words = line.split()
+        if any(len(word) > 1000 for word in words):
+            why.append("long_word")
+            continue
+        line = CITATION.sub("", line)
+        lowered = line.lower()
+        if terminal and (not line.endswith((".", "?", "!", '"', "'")) or line.endswith("...")):
+            why.append("no_terminal_punctuation")
+            continue
+        if len(words) < 3:
+            why.append("few_words")
+            continue
+        lorem = lorem or "lorem ipsum" in lowered
+        if "javascript" in lowered:
+            why.append("javascript")
+            continue
+        curly = curly or "{" in line
+        if any(phrase in lowered for phrase in POLICY):
+            why.append("policy")
+            continue
+        kept.append(line)
+    return "\n".join(kept).strip(), curly, lorem, why
+
+
+COUNTER = re.compile(
+    r"\W*\d[\d,.]*[kmb]?\s+(likes|shares|comments|retweets|reposts|quotes|bookmarks|upvotes|downvotes|downloads|views"
+    r"|followers)\W*"
+)
+
+
+def refine(text: str) -> tuple[str, list[str]]:
+    """RefinedWeb's line rules: what is left, and why lines or pieces of them go."""
+    kept, why = [], []
+    for line in text.split("\n"):
+        if not line:
+            kept.append(line)
+        elif sum(regex.match(r"\p{Uppercase}", character) is not None for character in line) > len(line) / 2:
+            why.append("uppercase")
+        elif all(regex.match(r"\p{Nd}", character) for character in line):
+            why.append("numeric")
+        elif COUNTER.fullmatch(line.replace("\u212a", "k").lower()):
+            why.append("counter")
+        elif len(line.split()) < 2:
+            why.append("one_word")
+        elif len(line.split()) <= 10:
+            left = line
+            for name, pattern in (
+                ("sign_in", r"^sign-in\s?"),
+                ("read_more", r"\s?read more(\.\.\.|…)$"),
+                ("items_in_cart", r"\s?items in cart"),
+            ):
+                left, times = re.subn(pattern, "", left, flags=re.IGNORECASE)
+                why += [name] * times
+            if left.strip():
+                kept.append(left)
+        else:
+            kept.append(line)
+    return "\n".join(kept), why
+
+
+def shape(text: str) -> dict[str, float | None]:
+    """Length, entropy and shares of characters."""
+    n = len(text)
+    return {
+        "n_characters": n,
+        "character_entropy": -sum(times / n * math.log2(times / n) for times in Counter(text).values()) if n else None,
+        "symbol_share": share_of(lambda character: role(character) == "sign", text),
+        "digit_share": share_of(lambda character: regex.match(r"\p{Nd}", character), text),
+        "uppercase_share": share_of(lambda character: regex.match(r"\p{Uppercase}", character), text),
+    }
+
+
+def after(prefix: str, text: str, terminal: bool) -> dict[str, int | bool]:
+    """C4's page rules on what its line rules leave."""
+    left, curly, lorem, _ = c4(text, terminal)
+    return {
+        f"{prefix}_n_sentences": sum(sentences(line, unfinished=True) for line in left.split("\n")),
+        f"{prefix}_has_curly_bracket": curly,
+        f"{prefix}_has_lorem_ipsum": lorem,
+    }
+
+
+PUNCTUATION = set("!/—”:％１〈&(、━\\【#%「」，】；+^]~“《„';’{|∶´[=-`*．（–？！：$～«〉,><》)?）。…@_.\"}►»")
+
+
+def more_than_punctuation(token: str) -> bool:
+    """Whether a token is what datatrove calls a word."""
+    return any(character not in PUNCTUATION and not is_terminal(character, False) for character in token)
+
+
 def measure(text: str) -> dict[str, int | float | bool | None]:
-    """All metrics of one text by column."""
+    """All metrics of one text by column, without spans."""
     counted = words_and_signs(text)
     words = [piece for kind, piece in counted if kind != "sign"]
     every = [piece for _, piece in counted]
-    raw = [without_end(line) for line in text.split("\n")]
-    lines = [line for line in raw if line]
-    paragraphs = ["\n".join(group) for full, group in itertools.groupby(raw, key=bool) if full]
-    n_lines = len(lines)
-    spaced = spaced_words(text)
-    line_repeats, line_repeat_characters = repeats(lines)
+    all_lines = [line.strip() for line in text.splitlines()]
+    full_lines = [line for line in all_lines if line]
+    pieces_of_lines = re.split("\n+", text) if text else []
+    paragraphs = re.split("\n{2,}", text.strip()) if text.strip() else []
+    line_repeats, line_repeat_characters = repeats(pieces_of_lines)
     paragraph_repeats, paragraph_repeat_characters = repeats(paragraphs)
-    first = [next(character for character in line if role(character) != "gap") for line in lines]
+    lettered = [token for token in every if more_than_punctuation(token)]
+    spaced = spaced_words(text)
+    refined = [piece for kind, piece in words_and_signs(refine(text)[0]) if kind != "sign"]
+
+    def bullet(line: str) -> bool:
+        return line.startswith(("•", "-"))
+
+    def ellipsis(line: str) -> bool:
+        return line.endswith(("...", "…"))
+
     result: dict[str, int | float | bool | None] = {
         "n_words": len(words),
         "n_words_and_signs": len(every),
         "mean_word_length": divide(sum(map(len, words)), len(words)),
         "hash_to_word_ratio": divide(text.count("#"), len(every)),
         "ellipsis_to_word_ratio": divide(text.count("...") + text.count("…"), len(every)),
-        "bullet_line_share": divide(sum(character in "•-" for character in first), n_lines),
-        "ellipsis_line_share": divide(sum(line.endswith(("...", "…")) for line in lines), n_lines),
-        "alphabetic_word_share": divide(sum(map(has_letter, spaced)), len(spaced)),
+        "bullet_line_share": share_of(bullet, full_lines),
+        "ellipsis_line_share": share_of(ellipsis, full_lines),
+        "bullet_line_share_of_all": share_of(bullet, all_lines),
+        "ellipsis_line_share_of_all": share_of(ellipsis, all_lines),
+        "alphabetic_word_share": share_of(has_letter, spaced),
+        "n_datatrove_words": len(lettered),
+        "mean_datatrove_word_length": divide(sum(map(len, lettered)), len(lettered)),
+        "alphabetic_token_share": share_of(has_letter, every),
         "n_stop_words": len(STOP_WORDS & set(words)),
-        "duplicate_line_share": divide(line_repeats, n_lines),
+        "duplicate_line_share": divide(line_repeats, len(pieces_of_lines)),
         "duplicate_paragraph_share": divide(paragraph_repeats, len(paragraphs)),
         "duplicate_line_character_share": divide(line_repeat_characters, len(text)),
         "duplicate_paragraph_character_share": divide(paragraph_repeat_characters, len(text)),
+        "refinedweb_removed_word_share": divide(len(words) - len(refined), len(words)),
     }
     for n in (2, 3, 4):
         share = divide(top(every, n), len(text))
         result[f"top_{n}gram_character_share"] = share if share is None else min(share, 1.0)
     for n in range(5, 11):
         result[f"duplicate_{n}gram_character_share"] = divide(duplicated(every, n), len(text))
-    punctuated = [SENTENCE_TERMINAL.match(line[-1]) is not None or line[-1] in ".'\"!?’”" for line in lines]
+    left = c4(text, False)[0]
     return result | {
         "n_sentences": sum(map(sentences, text.split("\n"))),
         "has_curly_bracket": "{" in text,
         "has_lorem_ipsum": "lorem ipsum" in text.lower(),
-        "line_punctuation_share": divide(sum(punctuated), n_lines),
-        "short_line_share": divide(sum(len(line) <= 30 for line in lines), n_lines),
-        "line_character_duplicate_share": divide(line_repeat_characters, len(text) - text.count("\n")),
-        "newline_to_word_ratio": divide(text.count("\n"), len(every)),
+        **fineweb(text),
+        **after("after_c4", text, True),
+        "after_c4_n_words": sum(kind != "sign" for kind, _ in words_and_signs(c4(text, True)[0])),
+        **after("after_fineweb", text, False),
+        **{f"after_fineweb_{name}": value for name, value in fineweb(left).items()},
+        **shape(text),
     }

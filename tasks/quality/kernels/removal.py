@@ -1,0 +1,210 @@
+"""C4's line rules: which lines and citations they take out, and the text that is left. Told in `c4`."""
+
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from tasks.quality.kernels import (
+    BRACKET,
+    CITATION,
+    CLOSING_BRACKET,
+    CODES,
+    CURLY_BRACKET,
+    CURLY_BRACKETS,
+    FEW_WORDS,
+    HAS_JAVASCRIPT,
+    HAS_LOREM_IPSUM,
+    HAS_POLICY,
+    JAVASCRIPT,
+    LENGTHS,
+    LONG_WORD,
+    LOREM_IPSUMS,
+    NEWLINE,
+    NO_TERMINAL,
+    PHRASE,
+    PHRASE_BOUNDS,
+    PHRASE_CODES,
+    POLICY,
+    ROW,
+)
+from tasks.quality.kernels.lines import PAIR, ends_with_ellipsis, next_line, strip
+from tasks.sign_kernels import compiled
+from tasks.word_kernels import CLASSES, DIGIT, LINE_BREAK, SPACE
+
+EDIT = np.array([ord(character) for character in "edit]"], np.uint32)
+CITATION_NEEDED = np.array([ord(character) for character in "citation needed]"], np.uint32)
+END_MARKS = (46, 63, 33, 34, 39)  # . ? ! " '
+KELVIN = 0x212A  # the one sign whose lower case is a letter of ASCII
+N_PHRASES = len(PHRASE_BOUNDS) - 1
+FIRST_LETTERS = np.zeros(128, np.uint8)
+FIRST_LETTERS[[PHRASE_CODES[bound] for bound in PHRASE_BOUNDS[:-1]]] = 1
+
+
+@compiled(types.uint32(types.uint32))
+def lower(code: Any) -> Any:
+    """The code point in lower case if its lower case is of ASCII, else the code point."""
+    if 65 <= code <= 90:
+        return np.uint32(code + 32)
+    return np.uint32(107) if code == KELVIN else np.uint32(code)
+
+
+@compiled(types.boolean(CODES, types.int64, types.int64, PHRASE, types.int64, types.int64))
+def matches(codes: Any, start: Any, stop: Any, phrases: Any, first: Any, last: Any) -> Any:
+    """Whether the characters from `start` on, before `stop`, are in lower case phrases[first:last]."""
+    if stop - start < last - first:
+        return False
+    same = True
+    for index in range(last - first):
+        if same:
+            same = lower(codes[start + index]) == phrases[first + index]
+    return same
+
+
+@compiled(types.int64(CODES, types.int64, types.int64))
+def find_phrases(codes: Any, start: Any, stop: Any) -> Any:
+    """Which of PHRASES stand between `start` and `stop`, one bit each."""
+    found = np.int64(0)
+    for index in range(start, stop):
+        code = lower(codes[index])
+        if code < 128 and FIRST_LETTERS[code]:
+            for phrase in range(N_PHRASES):
+                if PHRASE_CODES[PHRASE_BOUNDS[phrase]] == code and not found >> phrase & 1:
+                    bounds = PHRASE_BOUNDS[phrase], PHRASE_BOUNDS[phrase + 1]
+                    if matches(codes, index, stop, PHRASE_CODES, bounds[0], bounds[1]):
+                        found |= 1 << phrase
+    return found
+
+
+@compiled(types.int64(CODES, CLASSES, types.int64, types.int64))
+def end_of_citation(codes: Any, about: Any, start: Any, stop: Any) -> Any:
+    """Where the citation that begins at `start` ends ([12], [], [edit], [citation needed]); -1 if none begins there."""
+    if codes[start] != BRACKET:
+        return -1
+    index = start + 1
+    while index < stop and about[index] & DIGIT:
+        index += 1
+    if index < stop and codes[index] == CLOSING_BRACKET:
+        return index + 1
+    for phrase in (EDIT, CITATION_NEEDED):
+        same = stop - start > len(phrase)
+        for place in range(len(phrase)):
+            same = same and codes[start + 1 + place] == phrase[place]
+        if same:
+            return start + 1 + len(phrase)
+    return -1
+
+
+@compiled(PAIR(CLASSES, types.int64, types.int64))
+def spaced_words(about: Any, start: Any, stop: Any) -> Any:
+    """Words between white space, as Python's str.split. Returns: how many, and the characters of the longest."""
+    words, longest, length = np.int64(0), np.int64(0), np.int64(0)
+    for index in range(start, stop):
+        if about[index] & SPACE:
+            length = 0
+        else:
+            words += length == 0
+            length += 1
+            longest = max(longest, length)
+    return words, longest
+
+
+@compiled(types.int64(LENGTHS, LENGTHS, LENGTHS, types.int64, types.int64, types.int64, types.int64, types.int64))
+def add_span(starts: Any, ends: Any, kinds: Any, first: Any, at: Any, start: Any, end: Any, kind: Any) -> Any:
+    """Put a span at `at`, or widen the one before (not before `first`) if it touches and has its kind: the next place.
+
+    Lines in a row that one rule takes out are one span.
+    """
+    if at > first and kind != CITATION and kinds[at - 1] == kind and ends[at - 1] == start:
+        ends[at - 1] = end
+        return at
+    starts[at], ends[at], kinds[at] = start, end, kind
+    return at + 1
+
+
+@compiled(
+    PAIR(
+        CODES,
+        CLASSES,
+        types.int64,
+        types.boolean,
+        types.int64,
+        types.int64,
+        CODES,
+        CLASSES,
+        LENGTHS,
+        LENGTHS,
+        LENGTHS,
+        types.int64,
+        ROW,
+    )
+)
+def remove_lines(
+    codes: Any,
+    about: Any,
+    count: Any,
+    terminal: Any,
+    min_words: Any,
+    max_word_length: Any,
+    kept_codes: Any,
+    kept_about: Any,
+    starts: Any,
+    ends: Any,
+    kinds: Any,
+    at: Any,
+    row: Any,
+) -> Any:
+    """Apply C4's line rules; without `terminal` a line need not end in a terminal mark.
+
+    Fills `kept_codes` and `kept_about` with what is left, and spans of what is not from place `at` on; counts the pages
+    to be dropped (curly brackets, lorem ipsum) into `row`. Returns: characters left, and the next free place of spans.
+    """
+    first = at
+    kept = np.int64(0)
+    position = np.int64(0)
+    while position < count:
+        end, after = next_line(codes, about, position, count)
+        start, stop = strip(about, position, end)
+        begin, cited = kept, at
+        words, longest = spaced_words(about, start, stop)
+        reason = -1
+        if longest > max_word_length:
+            reason = LONG_WORD
+        else:
+            index = start
+            while index < stop:
+                behind = end_of_citation(codes, about, index, stop)
+                if behind > 0:
+                    at = add_span(starts, ends, kinds, first, at, index, behind, CITATION)
+                    index = behind
+                else:
+                    kept_codes[kept], kept_about[kept] = codes[index], about[index]
+                    kept += 1
+                    index += 1
+            marked = kept > begin and kept_codes[kept - 1] in END_MARKS
+            if terminal and (not marked or ends_with_ellipsis(kept_codes, begin, kept)):
+                reason = NO_TERMINAL
+            elif words < min_words:
+                reason = FEW_WORDS
+            else:
+                phrases = find_phrases(kept_codes, begin, kept)
+                if phrases & HAS_LOREM_IPSUM:
+                    row[LOREM_IPSUMS] += 1
+                if phrases & HAS_JAVASCRIPT:
+                    reason = JAVASCRIPT
+                else:
+                    for index in range(begin, kept):
+                        row[CURLY_BRACKETS] += kept_codes[index] == CURLY_BRACKET
+                    if phrases & HAS_POLICY:
+                        reason = POLICY
+        if reason >= 0:
+            kept, at = begin, cited
+            at = add_span(starts, ends, kinds, first, at, position, after, reason)
+        else:
+            kept_codes[kept], kept_about[kept] = NEWLINE, SPACE | LINE_BREAK
+            kept += 1
+        position = after
+    start, stop = strip(kept_about, np.int64(0), kept)
+    for index in range(start, stop):
+        kept_codes[index - start], kept_about[index - start] = kept_codes[index], kept_about[index]
+    return stop - start, at

@@ -1,0 +1,231 @@
+"""All counts of a batch of texts: each decoded once, measured, and measured again without what line rules take out."""
+
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from tasks.quality.kernels import (
+    AFTER_C4,
+    AFTER_FINEWEB,
+    CODES,
+    COUNTS,
+    DUPLICATE_LINES,
+    DUPLICATE_PARAGRAPHS,
+    LENGTHS,
+    REALS,
+    REMOVED_WORDS,
+    ROW,
+    TABLE,
+    WHOLE,
+    WORDS,
+)
+from tasks.quality.kernels.lines import count_starts_and_ends, scan_lines, scan_paragraphs
+from tasks.quality.kernels.refinedweb import refine_lines
+from tasks.quality.kernels.removal import remove_lines
+from tasks.quality.kernels.repeats import count_ngrams, count_repeats
+from tasks.quality.kernels.tokens import count_characters, scan_tokens
+from tasks.sign_kernels import BYTES, HASHES, OFFSETS, compiled
+from tasks.word_kernels import CLASSES, GAP
+
+SPAN_COLUMNS = 3  # C4, FineWeb, RefinedWeb
+PLACES = types.Array(types.int32, 2, "C")
+BOUNDS = types.Array(types.int64, 2, "C")
+
+
+@compiled(types.int64(BYTES, types.int64, types.int64, CLASSES, CODES, CLASSES))
+def decode(text: Any, position: Any, stop: Any, classes: Any, codes: Any, about: Any) -> Any:
+    """Code points of the valid UTF-8 from `position` to `stop`, and what each is. Returns: how many."""
+    count = np.int64(0)
+    while position < stop:
+        lead = text[position]
+        if lead < 0x80:
+            width, code = 1, np.uint32(lead)
+        elif lead < 0xE0:
+            width, code = 2, np.uint32(lead & 0x1F)
+        elif lead < 0xF0:
+            width, code = 3, np.uint32(lead & 0x0F)
+        else:
+            width, code = 4, np.uint32(lead & 0x07)
+        for follow in range(1, width):
+            code = np.uint32((code << np.uint32(6)) | np.uint32(text[position + follow] & 0x3F))
+        codes[count] = code
+        about[count] = classes[code] if code < len(classes) else np.uint16(GAP)
+        position += width
+        count += 1
+    return count
+
+
+@compiled(types.float64(CODES, types.int64, LENGTHS, LENGTHS))
+def entropy(codes: Any, count: Any, times: Any, different: Any) -> Any:
+    """Shannon entropy of a text's code points in bits. `times` is zero for each code point, and is left so."""
+    n_different = 0
+    for index in range(count):
+        code = codes[index]
+        if times[code] == 0:
+            different[n_different] = code
+            n_different += 1
+        times[code] += 1
+    total = 0.0
+    for index in range(n_different):
+        share = times[different[index]] / count
+        total -= share * np.log2(share)
+        times[different[index]] = 0
+    return total
+
+
+@compiled(types.int64(LENGTHS, types.int64, LENGTHS, LENGTHS, types.int64, types.int64))
+def words_within(places: Any, count: Any, starts: Any, ends: Any, first: Any, last: Any) -> Any:
+    """How many of `count` ascending places lie in the spans `first` to `last`."""
+    found, word = np.int64(0), np.int64(0)
+    for span in range(first, last):
+        while word < count and places[word] < starts[span]:
+            word += 1
+        while word < count and places[word] < ends[span]:
+            found += 1
+            word += 1
+    return found
+
+
+@compiled(
+    types.void(
+        BYTES,
+        OFFSETS,
+        CLASSES,
+        HASHES,
+        LENGTHS,
+        LENGTHS,
+        LENGTHS,
+        ROW,
+        COUNTS,
+        REALS,
+        TABLE,
+        PLACES,
+        PLACES,
+        PLACES,
+        BOUNDS,
+    )
+)
+def count_texts(
+    text: Any,
+    offsets: Any,
+    classes: Any,
+    stop_keys: Any,
+    stop_numbers: Any,
+    stop_bounds: Any,
+    stop_members: Any,
+    limits: Any,
+    counts: Any,
+    entropies: Any,
+    stop_counts: Any,
+    starts: Any,
+    ends: Any,
+    kinds: Any,
+    span_bounds: Any,
+) -> None:
+    """Fill what is counted of n texts, all zero before.
+
+    Args: `text` valid UTF-8; `offsets` (n + 1) where each text starts; `classes` what each code point is; `stop_keys`,
+    `stop_numbers` a hash table of all stop words, and list i of them has the numbers
+    stop_members[stop_bounds[i]:stop_bounds[i + 1]]; `limits`: characters of a short line, words that C4 asks of a line,
+    characters that it allows in a word.
+    Fills: `counts` (n, N_TEXTS, N_COUNTS); `entropies` (n); `stop_counts` (n, lists); spans of C4, FineWeb, RefinedWeb
+    in three rows of `starts`, `ends`, `kinds`, where those of text i lie from span_bounds[row, i] to the next.
+    """
+    longest = 1
+    for index in range(len(offsets) - 1):
+        longest = max(longest, offsets[index + 1] - offsets[index])
+    size = 2
+    while size < 2 * longest:
+        size *= 2
+    codes, about = np.empty(longest + 1, np.uint32), np.empty(longest + 1, np.uint16)
+    kept_codes, kept_about = np.empty(longest + 1, np.uint32), np.empty(longest + 1, np.uint16)
+    hashes, powers = np.empty(longest + 1, np.uint64), np.empty(longest + 1, np.uint64)
+    lengths, weights = np.empty(longest + 1, np.int32), np.empty(longest + 1, np.int32)
+    places = np.empty(longest + 1, np.int32)
+    spaced, joined = np.empty(longest + 1, np.uint64), np.empty(longest + 1, np.uint64)
+    mixed, sums = np.empty(longest + 1, np.uint64), np.empty(longest + 2, np.int64)
+    keys, stamps, seats = np.empty(size, np.uint64), np.zeros(size, np.int64), np.empty(size, np.int64)
+    times = np.zeros(0x110000, np.int32)
+    seen = np.zeros(len(stop_keys), np.uint8)
+    short_line, min_words, max_word_length = limits[0], limits[1], limits[2]
+    stamp = np.int64(1)
+    at = np.zeros(SPAN_COLUMNS, np.int64)
+    for index in range(len(offsets) - 1):
+        row = counts[index, WHOLE]
+        count = decode(text, offsets[index], offsets[index + 1], classes, codes, about)
+        entropies[index] = entropy(codes, count, times, weights)
+        count_characters(codes, about, count, row)
+        count_starts_and_ends(codes, about, count, row)
+        found = scan_lines(codes, about, count, short_line, hashes, lengths, weights, row)
+        stamp = count_repeats(hashes, lengths, weights, found, keys, stamps, stamp, row, DUPLICATE_LINES)
+        found = scan_paragraphs(codes, about, count, hashes, lengths, row)
+        stamp = count_repeats(hashes, lengths, lengths, found, keys, stamps, stamp, row, DUPLICATE_PARAGRAPHS)
+        found = scan_tokens(codes, about, count, stop_keys, stop_numbers, seen, hashes, powers, lengths, places, row)
+        for number in range(len(stop_bounds) - 1):
+            for member in range(stop_bounds[number], stop_bounds[number + 1]):
+                stop_counts[index, number] += seen[stop_members[member]]
+        seen[:] = 0
+        stamp = count_ngrams(
+            hashes, powers, lengths, found, spaced, joined, mixed, sums, keys, stamps, seats, stamp, row
+        )
+        begin = at[2]
+        at[2] = refine_lines(codes, about, count, starts[2], ends[2], kinds[2], begin)
+        row[REMOVED_WORDS] = words_within(places, row[WORDS], starts[2], ends[2], begin, at[2])
+        span_bounds[2, index + 1] = at[2]
+        for number, terminal in ((AFTER_C4, True), (AFTER_FINEWEB, False)):
+            row, which = counts[index, number], number - AFTER_C4
+            left, at[which] = remove_lines(
+                codes,
+                about,
+                count,
+                terminal,
+                min_words,
+                max_word_length,
+                kept_codes,
+                kept_about,
+                starts[which],
+                ends[which],
+                kinds[which],
+                at[which],
+                row,
+            )
+            span_bounds[which, index + 1] = at[which]
+            found = scan_lines(kept_codes, kept_about, left, short_line, hashes, lengths, weights, row)
+            stamp = count_repeats(hashes, lengths, weights, found, keys, stamps, stamp, row, DUPLICATE_LINES)
+            scan_tokens(
+                kept_codes, kept_about, left, stop_keys, stop_numbers, seen, hashes, powers, lengths, places, row
+            )
+            seen[:] = 0
+
+
+@compiled(types.void(HASHES, HASHES, LENGTHS, OFFSETS, COUNTS))
+def count_given_words(words: Any, powers: Any, lengths: Any, offsets: Any, counts: Any) -> None:
+    """Fill the n-gram counts of documents whose words somebody else cut: those of document i from offsets[i] on."""
+    longest = 1
+    for index in range(len(offsets) - 1):
+        longest = max(longest, offsets[index + 1] - offsets[index])
+    size = 2
+    while size < 2 * longest:
+        size *= 2
+    spaced, joined = np.empty(longest + 1, np.uint64), np.empty(longest + 1, np.uint64)
+    mixed, sums = np.empty(longest + 1, np.uint64), np.empty(longest + 2, np.int64)
+    keys, stamps, seats = np.empty(size, np.uint64), np.zeros(size, np.int64), np.empty(size, np.int64)
+    stamp = np.int64(1)
+    for index in range(len(offsets) - 1):
+        start, stop = offsets[index], offsets[index + 1]
+        stamp = count_ngrams(
+            words[start:stop],
+            powers[start:stop],
+            lengths[start:stop],
+            stop - start,
+            spaced,
+            joined,
+            mixed,
+            sums,
+            keys,
+            stamps,
+            seats,
+            stamp,
+            counts[index, WHOLE],
+        )

@@ -1,0 +1,191 @@
+"""Words and signs of a text, its sentences, and the shares of its characters. What they are is told in `words`."""
+
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from tasks.quality.kernels import (
+    ALPHABETIC_TOKENS,
+    ALPHABETIC_WORDS,
+    BASE,
+    CODES,
+    DIGIT_CHARACTERS,
+    ELLIPSES,
+    ELLIPSIS,
+    FLAGS,
+    LENGTHS,
+    LETTERED_CHARACTERS,
+    LETTERED_TOKENS,
+    NUMBER_SIGN,
+    NUMBER_SIGNS,
+    PERIOD,
+    ROW,
+    SPACED_WORDS,
+    SYMBOL_CHARACTERS,
+    TOKENS,
+    UPPERCASE_CHARACTERS,
+    WORD_CHARACTERS,
+    WORDS,
+)
+from tasks.sign_kernels import HASHES, compiled, mix
+from tasks.word_kernels import (
+    ALONE,
+    ALPHABETIC,
+    CLASSES,
+    CLOSING,
+    DIGIT,
+    GAP,
+    KIND,
+    LETTER,
+    MARK,
+    PUNCTUATION,
+    SYMBOL,
+    TERMINAL,
+    UPPERCASE,
+    WIDE,
+)
+
+NO_TOKEN, WORD, LONE_LETTER, SIGNS = 0, 1, 2, 3
+
+
+@compiled(types.void(CODES, CLASSES, types.int64, ROW))
+def count_characters(codes: Any, about: Any, count: Any, row: Any) -> None:
+    """Count what needs no word: number signs, ellipses, symbols, digits, capitals, and words cut at gaps."""
+    periods = np.int64(0)
+    before = GAP
+    in_word, has_letter = False, False
+    for index in range(count):
+        code, what = codes[index], about[index]
+        kind = what & KIND
+        if kind == MARK and before == GAP:
+            kind = GAP  # a mark on nothing
+        before = kind
+        row[SYMBOL_CHARACTERS] += kind == SYMBOL
+        row[DIGIT_CHARACTERS] += (what & DIGIT) != 0
+        row[UPPERCASE_CHARACTERS] += (what & UPPERCASE) != 0
+        row[NUMBER_SIGNS] += code == NUMBER_SIGN
+        row[ELLIPSES] += code == ELLIPSIS
+        if code == PERIOD:
+            periods += 1
+        elif periods:
+            row[ELLIPSES] += periods // 3
+            periods = 0
+        if kind == GAP:
+            row[SPACED_WORDS] += in_word
+            row[ALPHABETIC_WORDS] += has_letter
+            in_word, has_letter = False, False
+        else:
+            in_word, has_letter = True, has_letter or (what & ALPHABETIC) != 0
+    row[ELLIPSES] += periods // 3
+    row[SPACED_WORDS] += in_word
+    row[ALPHABETIC_WORDS] += has_letter
+
+
+@compiled(types.int64(CODES, CLASSES, types.int64, HASHES, LENGTHS, FLAGS, HASHES, HASHES, LENGTHS, LENGTHS, ROW))
+def scan_tokens(
+    codes: Any,
+    about: Any,
+    count: Any,
+    stop_keys: Any,
+    stop_numbers: Any,
+    seen: Any,
+    tokens: Any,
+    powers: Any,
+    lengths: Any,
+    places: Any,
+    row: Any,
+) -> Any:
+    """Cut a text of `count` characters into words and signs.
+
+    Fills of each the hash, BASE to the power of its length, and its length; `places` where the words begin; `seen` by
+    number which stop words are there (`stop_keys` is an open hash table, empty where the number is -1). Returns: how
+    many words and signs.
+    """
+    mask = np.uint64(len(stop_keys) - 1)
+    n_tokens = np.int64(0)
+    token, value, power, length = NO_TOKEN, np.uint64(0), np.uint64(1), np.int32(0)
+    sign, follows_word, start = np.uint32(0), False, np.int32(0)
+    alphabetic, lettered = False, False
+    for index in range(count + 1):
+        if index < count:
+            code, what = codes[index], about[index]
+        else:
+            code, what = np.uint32(0), np.uint16(GAP)  # the end of the text ends whatever is open
+        kind = what & KIND
+        if kind == MARK and token == NO_TOKEN:
+            kind = GAP  # a mark on nothing
+        # The word or sign that was open ends, unless this character goes on with it.
+        ended = False
+        if token == SIGNS:
+            if kind != MARK and (kind != SYMBOL or code != sign):
+                # a lone sign between two word characters (it's, 3.14) belongs to neither and is not counted
+                ended = not (length == 1 and follows_word and kind == LETTER)
+                token = NO_TOKEN
+                follows_word = False
+        elif token != NO_TOKEN and kind != MARK and (kind != LETTER or token == LONE_LETTER):
+            ended = True
+            places[row[WORDS]] = start
+            row[WORDS] += 1
+            row[WORD_CHARACTERS] += length
+            key = mix(value)
+            slot = key & mask
+            while stop_numbers[slot] >= 0:
+                if stop_keys[slot] == key:
+                    seen[stop_numbers[slot]] = 1
+                    break
+                slot = (slot + np.uint64(1)) & mask
+            follows_word = token == WORD
+            token = NO_TOKEN
+        if ended:
+            tokens[n_tokens], powers[n_tokens], lengths[n_tokens] = value, power, length
+            n_tokens += 1
+            row[ALPHABETIC_TOKENS] += alphabetic
+            if lettered:
+                row[LETTERED_TOKENS] += 1
+                row[LETTERED_CHARACTERS] += length
+        if kind == GAP:
+            follows_word = False
+            continue
+        if token == NO_TOKEN:
+            token = WORD if kind == LETTER else LONE_LETTER if kind == ALONE else SIGNS
+            value, power, length, sign = np.uint64(0), np.uint64(1), np.int32(0), code
+            alphabetic, lettered = False, False
+            start = np.int32(index)
+        elif kind == MARK and token == SIGNS:
+            continue  # a mark on a sign (an emoji's variant) is part of that sign
+        value = value * BASE + np.uint64(code) + np.uint64(1)
+        power *= BASE
+        length += np.int32(1)
+        alphabetic = alphabetic or (what & ALPHABETIC) != 0
+        lettered = lettered or (what & PUNCTUATION) == 0
+    row[TOKENS] = n_tokens
+    return n_tokens
+
+
+@compiled(types.UniTuple(types.int64, 2)(CODES, CLASSES, types.int64, types.int64))
+def count_sentences(codes: Any, about: Any, start: Any, stop: Any) -> Any:
+    """Sentences of the characters from `start` to `stop`. Returns: those that end in a terminal mark, and all."""
+    ended_ones = np.int64(0)
+    has_word, ended, open_end = False, False, False
+    before = GAP
+    for index in range(start, stop + 1):
+        what = about[index] if index < stop else np.uint16(GAP)
+        kind = what & KIND
+        if kind == MARK and before == GAP:
+            kind = GAP
+        before = kind
+        if kind in (LETTER, ALONE):
+            has_word, ended, open_end = True, False, True
+        elif kind == SYMBOL:
+            if what & TERMINAL:
+                ended = has_word
+                if what & WIDE and has_word:
+                    ended_ones += 1
+                    has_word, ended, open_end = False, False, False
+            elif not what & CLOSING:
+                ended = False
+        elif kind == GAP and ended:
+            ended_ones += 1
+            has_word, ended, open_end = False, False, False
+    return ended_ones, ended_ones + open_end
