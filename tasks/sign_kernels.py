@@ -3,17 +3,15 @@
 Imported only by code that signs (numba takes about half a second to import). All arithmetic is on unsigned 64-bit
 integers, where wrapping is the modulo 2^64, so results are the same bits on every CPU.
 
-Each function has one explicit signature and a cache on disk. One signature matters: numba numbers the files of its
-cache by how many signatures it has seen, so two processes that compile different ones at once could take each other's
-machine code; with one, whichever writes last writes the same. Where no folder for the cache can be written (neither
-beside this file nor in the user's cache), the functions are compiled anew in each process, in one or two seconds.
+Each function has one explicit signature and a cache on disk: see `models.compiled`.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
+
+from models.compiled import compiled
 
 UINT64 = types.uint64
 BYTES = types.Array(types.uint8, 1, "C", readonly=True)
@@ -24,18 +22,6 @@ MATRIX = types.Array(types.uint64, 2, "C")
 # FNV-1a, 64 bits (Fowler, Noll, Vo; draft-eastlake-fnv).
 FNV_OFFSET = np.uint64(0xCBF29CE484222325)
 FNV_PRIME = np.uint64(0x100000001B3)
-
-
-def compiled(signature: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A decorator: compile for `signature`, cached on disk where a folder for it can be written."""
-
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        try:
-            return njit(signature, cache=True, nogil=True)(function)
-        except (RuntimeError, OSError):  # numba found no folder for its cache, or could not write there
-            return njit(signature, nogil=True)(function)
-
-    return decorate
 
 
 @compiled(UINT64(UINT64))

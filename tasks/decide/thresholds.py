@@ -60,10 +60,12 @@ class RuleGroup(StageConfig):
 
     @classmethod
     def comparisons(cls) -> dict[str, DropWhen]:
-        """The `DropWhen` of each threshold, in the order of the fields."""
-        found = {}
+        """The `DropWhen` of each threshold, in the order of the fields; a field without one only changes another's."""
+        found: dict[str, DropWhen] = {}
         for name, field in cls.model_fields.items():
-            (found[name],) = [mark for mark in field.metadata if isinstance(mark, DropWhen)]
+            for mark in field.metadata:
+                if isinstance(mark, DropWhen):
+                    found[name] = mark
         return found
 
     def predicates(self) -> dict[str, str]:
@@ -85,6 +87,23 @@ class LanguageRules(RuleGroup):
     min_probability: Annotated[Share | None, DropWhen("language_probability", "<")] = Field(
         default=0.65, description="Probability of the first guess at least (FineWeb, Penedo et al. 2024: 0.65)."
     )
+    by_language: dict[str, Share] = Field(
+        default_factory=dict,
+        description="The same for some languages, in place of min_probability: {de: 0.5, fr: 0.7}.",
+    )
+
+    def predicates(self) -> dict[str, str]:
+        """SQL predicate of each threshold that is set; `min_probability` has a case for each of `by_language`."""
+        found = super().predicates()
+        if self.by_language:
+            mark = self.comparisons()["min_probability"]
+            cases = " ".join(
+                f"WHEN {literal(language)} THEN {mark.predicate(least)}"
+                for language, least in sorted(self.by_language.items())
+            )
+            usual = found.get("min_probability", "FALSE")
+            found["min_probability"] = f'CASE "language" {cases} ELSE {usual} END'
+        return found
 
     @field_validator("allowed")
     @classmethod

@@ -12,7 +12,7 @@ from storage.artifact import Artifact, Identity, Input
 from storage.commit import stage_artifact
 from storage.lake import Lake
 from storage.schemas.documents import DOCUMENTS
-from storage.schemas.scores import LANGUAGE
+from storage.schemas.language import LANGUAGE
 from storage.schemas.spans import SPANS
 from storage.table import Table, column, table
 from tasks.annotation import with_doc_id

@@ -17,7 +17,7 @@ def predicates(**sections: object) -> dict[str, str]:
 
 def test_a_rule_has_the_name_of_its_threshold() -> None:
     names = list(predicates(**ALL_ON, rules={"mine": "n_words < 3"}))
-    expected = [f"{group}.{name}" for group, rules in GROUPS.items() for name in rules.model_fields]
+    expected = [f"{group}.{name}" for group, rules in GROUPS.items() for name in rules.comparisons()]
     assert names == [*expected, "rules.mine"]
 
 
@@ -119,3 +119,20 @@ def test_rules_are_checked_against_the_columns_there_are() -> None:
         PredicateError, match=r"decide\.sources\.x\.rules\.mine reads the column urls.*did you mean url\?"
     ):
         check_rules(DecideConfig.model_validate({**own, "sources": {"x": {"rules": {"mine": "urls = ''"}}}}), columns)
+
+
+def test_a_language_may_have_a_threshold_of_its_own() -> None:
+    for least, english in ((0.65, False), (None, True)):
+        found = predicates(language={"min_probability": least, "by_language": {"de": 0.5, "o'd": 0.9}})
+        (rows,) = duckdb.sql(
+            f"""SELECT list({found["language.min_probability"]} ORDER BY language, language_probability) FROM (VALUES
+            ('de', 0.49::FLOAT), ('de', 0.5::FLOAT), ('en', 0.6::FLOAT), ('o''d', 0.89::FLOAT), ('o''d', 0.9::FLOAT))
+            AS t(language, language_probability)"""
+        ).fetchall()
+        assert rows[0] == [True, False, not english, True, False]
+    assert "language.min_probability" not in predicates(language={"min_probability": None})
+
+
+def test_a_threshold_of_a_language_is_a_share() -> None:
+    with pytest.raises(ValidationError, match="less than or equal to 1"):
+        DecideConfig.model_validate({"language": {"by_language": {"de": 50}}})
