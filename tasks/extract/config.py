@@ -6,8 +6,8 @@ from pydantic import Field
 
 from tasks.config import StageConfig
 
-RowField = Literal["text", "id", "url", "title", "date", "license", "origin", "carrier"]
-"""What is taken from a row of JSONL or Parquet."""
+RowField = Literal["text", "id", "url", "title", "author", "date", "license", "origin", "carrier"]
+"""What is taken from a row of JSONL, CSV or Parquet."""
 
 
 class ExtractConfig(StageConfig):
@@ -28,8 +28,22 @@ class ExtractConfig(StageConfig):
         default=0.1, ge=0, le=1, description="Share of a body's characters that its charset could not decode."
     )
     include_tables: bool = Field(default=True, description="Keep the text of tables, a row a line, cells between bars.")
+    max_file_bytes: int = Field(
+        default=256 << 20, gt=0, description="Bytes of a PDF or EPUB file, pictures counted in; it is held in memory."
+    )
+    max_pages: int = Field(default=20_000, gt=0, description="Pages of a PDF.")
+    max_zip_entries: int = Field(default=50_000, gt=0, description="Entries of a WACZ or EPUB.")
+    max_zip_ratio: int = Field(
+        default=200, gt=0, description="Times that an entry of a WACZ or EPUB may be larger unpacked than packed."
+    )
+    max_unpacked_bytes: int = Field(
+        default=4 << 30,
+        gt=0,
+        description="Bytes of a deflated archive of a WACZ after unpacking, for which there must be room on the disk "
+        "(one that is stored, as the format asks for, is read where it lies).",
+    )
     fields: dict[RowField, str] = Field(
         default={},
-        description="Columns of JSONL and Parquet rows, from our name to theirs, with dots into objects. "
+        description="Columns of JSONL, CSV and Parquet rows, from our name to theirs, with dots into objects. "
         "Those not named are looked for by common names.",
     )

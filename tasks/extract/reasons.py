@@ -22,11 +22,18 @@ class LossReason(StrEnum):
     TRUNCATED = "truncated"
     """The file, or the record's member, ends before the record does."""
     NOT_A_RECORD = "not a record"
-    """Bytes that begin no WARC record."""
+    """Bytes that begin no WARC or ARC record."""
     TOO_MANY_IN_MEMBER = "too many records in a member"
     """More records in one compressed member than it has bytes: their places can't be told apart."""
     UNKNOWN_FORMAT = "unknown format"
     """A file that no reader here understands."""
+    CONTAINER = "container"
+    """Bytes of a WACZ that hold others: an archive in it, whose records stand in a space of its own (the detail names
+    it), or the zip's directory."""
+    NO_ARCHIVE = "not an archive"
+    """An entry of a WACZ that is none of its archives: an index, a list of pages, a log."""
+    ENCRYPTED = "encrypted"
+    """A PDF, an EPUB or an entry of a zip that opens with a password alone."""
 
     # Records that are no pages.
     WARCINFO = "warcinfo"
@@ -52,11 +59,17 @@ class LossReason(StrEnum):
     TOO_LARGE = "too large"
     TOO_DEEP = "too deep"
     TOO_MANY_NODES = "too many nodes"
+    TOO_MANY_PAGES = "too many pages"
+    """A PDF with more pages than are read."""
     NO_TEXT = "no text"
     NOT_PARSED = "not parsed"
     """The HTML parser or the extractor gave up."""
 
-    # Rows of JSONL and Parquet.
+    # Rows of JSONL, CSV and Parquet.
+    HEADER = "header"
+    """The first record of a CSV file: the names of its columns."""
+    BAD_HEADER = "bad header"
+    """The header of a CSV file can't be read, and so none of its rows."""
     BAD_JSON = "bad json"
     BAD_ROW = "bad row"
     """A row that is no object, or whose text is no string."""

@@ -15,12 +15,10 @@ from storage.artifact import MAIN_TABLE, Artifact
 from storage.commit import ShardOutput
 from storage.schemas.documents import DOCUMENTS, LOSSES
 from storage.sources import locate
-from tasks.executor import RecordDied, Watch
-from tasks.extract.archive import cut_points, read_archive
+from tasks.executor import Watch
 from tasks.extract.config import ExtractConfig
-from tasks.extract.documents import DocumentRow, LossRow, extract_record, loss_row
-from tasks.extract.formats import Format, format_of
-from tasks.extract.tables import read_table
+from tasks.extract.documents import DocumentRow, LossRow
+from tasks.extract.readers import pieces_of, read_file
 from tasks.run import current_run
 from tasks.stage import Inputs, Shard, Stage
 
@@ -40,24 +38,16 @@ def _plan(inputs: Inputs, config: ExtractConfig) -> list[Shard]:
     shards: list[Shard] = []
     for snapshot in inputs["snapshot"]:
         for row, place in locate(current_run().lake, snapshot):
-            archive = row["bytes"] > 0 and format_of(place.path) is Format.ARCHIVE
-            for start, stop in cut_points(place.path, SHARD_BYTES) if archive else [(0, row["bytes"])]:
-                content = row | {"archive": archive, "start": start, "stop": stop}
+            for start, stop in pieces_of(place.path, SHARD_BYTES):
+                content = row | {"start": start, "stop": stop}
                 label = row["path"] if stop - start == row["bytes"] else f"{row['path']} from byte {start:,}"
                 shards.append(Shard(len(shards), content, max(stop - start, 1), {"place": place}, label))
     return shards
 
 
 def _read(shard: Shard, config: ExtractConfig, watch: Watch) -> Iterator[DocumentRow | LossRow]:
-    path, content = shard.where["place"].path, shard.content
-    if not content["archive"]:
-        yield from read_table(path, config, watch.guard)
-        return
-    for item in read_archive(path, content["start"], content["stop"]):
-        try:
-            yield watch.guard(item.offset, extract_record, item, config)
-        except RecordDied as died:
-            yield loss_row(item, died.death.reason, died.death.detail)  # type: ignore[arg-type]
+    piece = (shard.content["start"], shard.content["stop"])
+    return read_file(shard.where["place"].path, config, watch.guard, piece)
 
 
 def _work(shard: Shard, config: ExtractConfig, output: ShardOutput, watch: Watch) -> None:

@@ -11,14 +11,9 @@ from tasks.extract.reasons import LossReason
 MAX_HEADER_BYTES = 1 << 20
 MAX_RECORD_BYTES = 64 << 20
 """A larger block is passed over without being held. The largest pages of Common Crawl are 1 MiB (truncated there)."""
-LOOK_BYTES = 16
-"""Enough to see whether a record's version line stands here."""
-
 NEWLINES = re.compile(rb"[\r\n]*")
 # Some writers end header lines with two carriage returns.
 HEADER_END = re.compile(rb"\n\r*\n")
-NEXT_RECORD = re.compile(rb"\r*\n\r*\n(?=WARC/\d+\.\d+[ \t\r]*\n)")
-NEXT_LINE = re.compile(rb"\n(?=WARC/\d+\.\d+[ \t\r]*\n)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +70,16 @@ def parse_headers(block: bytes) -> tuple[str, dict[str, str]]:
         pairs = header_map.to_tuples()
         first_line = header_map.status_line or ""
     else:
-        pairs = tuple((_decode(name), _decode(value)) for name, value in header_map.items_bytes())
-        first_line = _decode(header_map.status_line_bytes or b"")
+        pairs = tuple((decode_field(name), decode_field(value)) for name, value in header_map.items_bytes())
+        first_line = decode_field(header_map.status_line_bytes or b"")
     fields: dict[str, str] = {}
     for name, value in pairs:
         fields.setdefault(name.lower(), value)
     return first_line, fields
 
 
-def _decode(data: bytes) -> str:
+def decode_field(data: bytes) -> str:
+    """Bytes of a header as text: UTF-8, else ISO-8859-1."""
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:

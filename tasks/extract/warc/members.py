@@ -5,6 +5,7 @@ layer knows nothing of records. It tells where members start and end in the file
 where decoding fails it says so and goes on at the next member that decodes.
 """
 
+import contextlib
 import os
 import re
 import zlib
@@ -36,8 +37,8 @@ GZIP_MAGIC = b"\x1f\x8b\x08"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 DICTIONARY_MAGIC = b"\x5d\x2a\x4d\x18"
 
-RECORD_LINE = re.compile(rb"WARC/\d+\.\d+[ \t\r]*\n")
-"""A record's first line."""
+RECORD_START = re.compile(rb"WARC/\d+\.\d+[ \t\r]*\n|[\r\n]*(?:filedesc|https?|dns|ftp|whois):")
+"""What a member begins with that begins with a record: a WARC version line, or the URL of an ARC record."""
 
 
 class Kind(StrEnum):
@@ -95,12 +96,32 @@ class _Decoder(Protocol):
     def decompress(self, data: bytes, /) -> bytes: ...
 
 
-def kind_of(path: str | Path) -> Kind:
+Source = str | Path | BinaryIO
+"""A file by its path, or one that is open and can be sought in, as a part of another file is."""
+
+
+@contextlib.contextmanager
+def opened(source: Source) -> Iterator[BinaryIO]:
+    """The open file, at its start; closed afterwards if it was opened here."""
+    if isinstance(source, str | Path):
+        with open(source, "rb") as file:
+            yield file
+    else:
+        source.seek(0)
+        yield source
+
+
+def size_of(source: Source) -> int:
+    """Bytes of a file."""
+    return os.path.getsize(source) if isinstance(source, str | Path) else source.seek(0, os.SEEK_END)
+
+
+def kind_of(source: Source) -> Kind:
     """How the file is compressed, by its first bytes; its name is not asked.
 
     Raises: OSError if the file can't be opened.
     """
-    with open(path, "rb") as file:
+    with opened(source) as file:
         head = file.read(4)
     if not head:
         return Kind.EMPTY
@@ -113,15 +134,15 @@ def kind_of(path: str | Path) -> Kind:
     return Kind.PLAIN
 
 
-def decode(path: str | Path) -> Iterator[Event]:
+def decode(source: Source) -> Iterator[Event]:
     """The file as events. Every byte of it is told of: by a member's Start and End, or by a Broken.
 
     An uncompressed file is one member that is its own decoded bytes. Within lz4 damage can't be passed: what follows is
     lost.
     Raises: OSError if the file can't be read.
     """
-    kind = kind_of(path)
-    with open(path, "rb") as file:
+    kind = kind_of(source)
+    with opened(source) as file:
         if kind is Kind.GZIP:
             yield from _Members(file, "gzip member", GZIP_MAGIC, lambda: zlib.decompressobj(31), CHUNK_BYTES).read()
         elif kind is Kind.ZSTD:
@@ -197,7 +218,7 @@ class _Members:
                 data = head = head + data
                 started = len(head) >= HEAD_BYTES or decoder.eof or error is not None
                 if started:
-                    self._records_only &= not head or RECORD_LINE.match(head) is not None
+                    self._records_only &= not head or RECORD_START.match(head) is not None
                     yield Start(start)
             if started and data:
                 yield Data(data, fed)
@@ -265,7 +286,7 @@ class _Members:
                 data = data[:HEAD_BYTES] + decoder.decompress(chunk)
             except (zlib.error, zstandard.ZstdError):
                 return False
-            if RECORD_LINE.match(data) is not None:
+            if RECORD_START.match(data) is not None:
                 return True
             if decoder.eof or (self._records_only and len(data) >= HEAD_BYTES):
                 return decoder.eof and bool(data) and not self._records_only

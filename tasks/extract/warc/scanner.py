@@ -1,29 +1,24 @@
-"""The record layer of an archive: decoded bytes as WARC records, each with its place in the file and in the decoded
-stream.
+"""The record layer of an archive: decoded bytes as WARC or ARC records, each with its place in the file and in the
+decoded stream.
 
 What lies about its length is put right where the end of the record is certain: at the end of its compressed member, or
-at an empty line before the next record's version line. What can't be put right becomes a `Lost`: no byte goes without a
+at an empty line before the next record's first line. What can't be put right becomes a `Lost`: no byte goes without a
 word.
 """
 
-import re
 from enum import Enum, auto
 
 from tasks.extract.reasons import LossReason
+from tasks.extract.warc.dialect import WARC, dialect_of
 from tasks.extract.warc.items import (
-    HEADER_END,
-    LOOK_BYTES,
     MAX_HEADER_BYTES,
     MAX_RECORD_BYTES,
     NEWLINES,
-    NEXT_LINE,
-    NEXT_RECORD,
     Found,
     Lost,
     Parsed,
-    parse_headers,
 )
-from tasks.extract.warc.members import RECORD_LINE, Broken, Data, End, Event, Start
+from tasks.extract.warc.members import Broken, Data, End, Event, Start
 
 
 class _State(Enum):
@@ -55,6 +50,7 @@ class Scanner:
         self.found: list[Found] = []
         self._compressed = compressed
         self._size = size
+        self._dialect = WARC
         self._buffer = bytearray()
         self._head = 0
         self._base = 0
@@ -102,6 +98,8 @@ class Scanner:
         if isinstance(event, Data):
             if self._member_bytes == 0 and self._state is not _State.READY:
                 self._continue_in_member(event.data)
+            elif not self._items and not self._buffer:
+                self._dialect = dialect_of(event.data)
             self._member_bytes += len(event.data)
             self._fed = event.position
             if self._head:
@@ -139,7 +137,7 @@ class Scanner:
 
     def _continue_in_member(self, data: bytes) -> None:
         """A new member's first bytes, while an item is open: they begin a record, or the open one goes on in them."""
-        if RECORD_LINE.match(data) is not None:
+        if self._dialect.start.match(data) is not None:
             here = (self._member, self._member_start, self._member_items)
             self._member, self._member_start, self._member_items = (
                 self._before
@@ -158,7 +156,7 @@ class Scanner:
             elif self._state in (_State.OVERSIZE, _State.FLOOD, _State.JUNK):
                 self._finish_lost()
             else:
-                inner = NEXT_RECORD.search(self._buffer, self._header_end)
+                inner = self._dialect.next_record.search(self._buffer, self._header_end)
                 if inner is not None:
                     self._finish_record(max(self._body, inner.start()), inner.end())
                     self._run(final=True)
@@ -240,7 +238,7 @@ class Scanner:
 
     def _end_without_padding(self) -> int:
         tail = bytes(memoryview(self._buffer)[max(len(self._buffer) - 4, self._body) :])
-        padding = re.search(rb"\r?\n\r?\n\Z", tail)
+        padding = self._dialect.padding.search(tail)
         return len(self._buffer) - (len(padding.group()) if padding else 0)
 
     # Steps: each returns whether it got further; False asks for more bytes.
@@ -253,7 +251,7 @@ class Scanner:
         match = NEWLINES.match(self._buffer, self._head)
         assert match is not None  # it matches nothing, too
         here = match.end()
-        if here == len(self._buffer) or (len(self._buffer) - here < LOOK_BYTES and not final):
+        if here == len(self._buffer) or (len(self._buffer) - here < self._dialect.look and not final):
             if self._items:
                 self._head = here
             return False
@@ -265,23 +263,23 @@ class Scanner:
             self._lost = Lost(
                 LossReason.TOO_MANY_IN_MEMBER, f"more than {self._member_items - 1} records in one member"
             )
-        elif RECORD_LINE.match(self._buffer, here) is not None:
+        elif self._dialect.line.match(self._buffer, here) is not None:
             self._state = _State.HEADER
         else:
             self._state = _State.JUNK
-            self._lost = Lost(LossReason.NOT_A_RECORD, _describe(bytes(self._buffer[here : here + 64])))
+            self._lost = Lost(LossReason.NOT_A_RECORD, self._describe(here))
         return True
 
     def _header(self, final: bool) -> bool:
-        end = HEADER_END.search(self._buffer, self._head)
+        end = self._dialect.header_end.search(self._buffer, self._head)
         if end is None:
             if len(self._buffer) - self._head <= MAX_HEADER_BYTES:
                 return False
             self._lost = Lost(LossReason.NOT_A_RECORD, f"a record header of more than {MAX_HEADER_BYTES} bytes")
-            self._head += LOOK_BYTES
+            self._head += self._dialect.look
             self._state = _State.JUNK
             return True
-        _, self._headers = parse_headers(bytes(memoryview(self._buffer)[self._head : end.end()]))
+        self._headers = self._dialect.fields(bytes(memoryview(self._buffer)[self._head : end.end()]))
         self._header_end, self._body = end.start(), end.end()
         length = self._headers.get("content-length", "")
         self._declared = int(length) if length.isascii() and length.isdigit() and len(length) < 19 else None
@@ -313,17 +311,17 @@ class Scanner:
         match = NEWLINES.match(self._buffer, end)
         assert match is not None
         here = match.end()
-        if not final and len(self._buffer) - here < LOOK_BYTES:
+        if not final and len(self._buffer) - here < self._dialect.look:
             return False
         if (
             here == len(self._buffer)
-            or match.group().count(b"\n") >= 2
-            or RECORD_LINE.match(self._buffer, here) is not None
+            or 0 < self._dialect.gap <= match.group().count(b"\n")
+            or self._dialect.line.match(self._buffer, here) is not None
         ):
             self._finish_record(end, here)
             return True
         # The length is wrong: too long if another record begins inside, else too short.
-        inner = NEXT_RECORD.search(self._buffer, self._header_end)
+        inner = self._dialect.next_record.search(self._buffer, self._header_end)
         if inner is not None and inner.start() < end:
             self._finish_record(max(self._body, inner.start()), inner.end())
         else:
@@ -332,7 +330,8 @@ class Scanner:
         return True
 
     def _open_body(self, final: bool) -> bool:
-        inner = NEXT_RECORD.search(self._buffer, max(self._searched - 2 * LOOK_BYTES, self._header_end))
+        searched = max(self._searched - 2 * self._dialect.look, self._header_end)
+        inner = self._dialect.next_record.search(self._buffer, searched)
         if inner is not None:
             self._finish_record(max(self._body, inner.start()), inner.end())
         elif len(self._buffer) - self._body > MAX_RECORD_BYTES:
@@ -341,7 +340,7 @@ class Scanner:
                 f"more than {MAX_RECORD_BYTES} bytes, of a record without a right length",
                 self._headers,
             )
-            self._head = len(self._buffer) - 2 * LOOK_BYTES
+            self._head = len(self._buffer) - 2 * self._dialect.look
             self._state = _State.JUNK
         else:
             self._searched = len(self._buffer)
@@ -358,14 +357,14 @@ class Scanner:
         return True
 
     def _junk(self, final: bool) -> bool:
-        line = NEXT_LINE.search(self._buffer, self._head)
+        line = self._dialect.next_line.search(self._buffer, self._head)
         if line is not None:
             self._head = line.end()
             self._emit(self._lost)
         elif final:
             self._finish_lost()
         else:
-            self._head = max(self._head, len(self._buffer) - 2 * LOOK_BYTES)
+            self._head = max(self._head, len(self._buffer) - 2 * self._dialect.look)
             return False
         return True
 
@@ -375,13 +374,11 @@ class Scanner:
             self._emit(self._lost)
         return final
 
-
-def _describe(head: bytes) -> str:
-    """What bytes that begin no record look like; never the bytes themselves."""
-    if head.startswith((b"filedesc:", b"http://", b"https://", b"dns:", b"ftp://", b"whois:")):
-        return "looks like an ARC record; ARC is not read"
-    if head[:2] == b"PK":
-        return "looks like a ZIP archive (a WACZ?); unpack it first"
-    if not head.strip(b"\0"):
-        return "zero bytes"
-    return "bytes that begin no WARC record"
+    def _describe(self, here: int) -> str:
+        """What bytes that begin no record look like; never the bytes themselves."""
+        head = bytes(self._buffer[here : here + 64])
+        if head[:2] == b"PK":
+            return "looks like a ZIP archive (a WACZ?); unpack it first"
+        if not head.strip(b"\0"):
+            return "zero bytes"
+        return f"bytes that begin no {self._dialect.name} record"
