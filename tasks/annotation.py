@@ -72,7 +72,7 @@ class AnnotationWork:
     def __call__(self, shard: Any, config: StageConfig, output: ShardOutput, watch: Watch) -> None:
         """Write one row per document of the shard."""
         done = 0
-        columns = list(dict.fromkeys(["doc_id", "text", *self.reads]))
+        columns = list(dict.fromkeys(["doc_id", *self.reads]))
         for group in read_batches(Path(shard.where["path"]), columns):
             for start in range(0, group.num_rows, self.batch_rows):
                 batch = group.slice(start, self.batch_rows)
@@ -84,8 +84,8 @@ class AnnotationWork:
         self, batch: pa.RecordBatch, config: StageConfig, first: int, output: ShardOutput, watch: Watch
     ) -> pa.RecordBatch:
         names = self.writes(config).schema.names
-        present = batch.column("text").is_valid()
-        dense = batch.filter(present) if batch.column("text").null_count else batch
+        present = batch.column("text" if "text" in self.reads else "doc_id").is_valid()
+        dense = batch.filter(present) if present.false_count else batch
         # where each row of the batch finds its result; -1 (null) for a document without text
         place = np.full(batch.num_rows, -1, np.int64)
         place[present.to_numpy(zero_copy_only=False)] = np.arange(dense.num_rows)

@@ -5,7 +5,9 @@ from typing import Literal
 from pydantic import Field
 
 from tasks.config import StageConfig
+from tasks.urls.lists import BlockList
 
+Reader = Literal["wikipedia", "stackexchange", "gutenberg", "repository"]
 RowField = Literal["text", "id", "url", "title", "date", "license", "origin", "carrier"]
 """What is taken from a row of JSONL or Parquet."""
 
@@ -28,6 +30,17 @@ class ExtractConfig(StageConfig):
         default=0.1, ge=0, le=1, description="Share of a body's characters that its charset could not decode."
     )
     include_tables: bool = Field(default=True, description="Keep the text of tables, a row a line, cells between bars.")
+    skip_blocked: bool = Field(
+        default=False,
+        description="Do not parse what a block list of `urls` holds: its text is null, its row stays. Turning it, or "
+        "another list then, extracts anew.",
+    )
+    block_lists: tuple[BlockList, ...] = Field(
+        default=(), description="The lists that skip_blocked goes by: a run puts those of `urls` here."
+    )
+    reader: Reader | None = Field(
+        default=None, description="What reads the files of a source that is a dump; each source names its own."
+    )
     fields: dict[RowField, str] = Field(
         default={},
         description="Columns of JSONL and Parquet rows, from our name to theirs, with dots into objects. "

@@ -18,7 +18,7 @@ from storage.sources import locate
 from tasks.executor import RecordDied, Watch
 from tasks.extract.archive import cut_points, read_archive
 from tasks.extract.config import ExtractConfig
-from tasks.extract.documents import DocumentRow, LossRow, extract_record, loss_row
+from tasks.extract.documents import DocumentRow, LossRow, extract_record, finish_row, loss_row
 from tasks.extract.formats import Format, format_of
 from tasks.extract.tables import read_table
 from tasks.run import current_run
@@ -76,9 +76,7 @@ def _work(shard: Shard, config: ExtractConfig, output: ShardOutput, watch: Watch
                 output.notes.setdefault("timeouts", []).append([row.space, row.offset])
         else:
             place = {"doc_id": doc_id(about["source"], about["file_sha256"], row.space, row.offset)}
-            own = row._asdict()
-            own["license"] = row.license or shard.content["license"]
-            documents.append(about | place | own)
+            documents.append(about | place | finish_row(row, shard.content["license"], config))
             waiting += row.text_bytes
         if len(documents) >= BATCH_ROWS or waiting >= BATCH_BYTES:
             output.write(pa.RecordBatch.from_pylist(documents, schema=DOCUMENTS.schema))
