@@ -14,11 +14,13 @@ from tasks.language import identify_language
 from tasks.quality.stage import measure_quality
 from tasks.sign import sign
 from tasks.stage import Stage
+from tasks.urls.stage import look_up_urls
 
 ANNOTATIONS: tuple[tuple[Stage[Any], str], ...] = (
     (identify_language, "language"),
     (measure_quality, "quality"),
     (sign, "sign"),
+    (look_up_urls, "urls"),
 )
 """(stage, name of its section in a recipe). After them all come the edits, which `mixture` asks for."""
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -29,7 +29,10 @@ from tasks.quality.stage import QualityConfig
 from tasks.questions import QuestionField, QuestionsConfig
 from tasks.sign import SignConfig
 from tasks.train_tokenizer import TokenizerConfig
+from tasks.urls.lists import BlockList, pin
+from tasks.urls.stage import UrlsConfig
 
+Located = TypeVar("Located", Source, BlockList)
 FIELDS = {"documents": RowField, "conversations": ConversationField, "questions": QuestionField}
 """What `fields` of a source may name, by what the source holds."""
 PRESETS = Path(__file__).resolve().parent.parent / "deployments" / "recipes"
@@ -59,6 +62,7 @@ class Recipe(StageConfig):
     language: LanguageConfig = LanguageConfig()
     quality: QualityConfig = QualityConfig()
     sign: SignConfig = SignConfig()
+    urls: UrlsConfig = UrlsConfig()
     decide: DecideConfig = DecideConfig()
     mixture: ComposeConfig = ComposeConfig()
     tokenizer: NamedTokenizer = NamedTokenizer()
@@ -156,7 +160,18 @@ def load_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
         raise RecipeError(f"{path} cannot be run:\n{mistakes}") from error
     except ValueError as error:
         raise RecipeError(f"{path} cannot be run: {error}") from error
-    return recipe.model_copy(update={"sources": tuple(_resolve(source, path.parent) for source in recipe.sources)})
+    sources = tuple(_resolve(source, path.parent) for source in recipe.sources)
+    block_lists = tuple(_pin(_resolve(one, path.parent)) for one in recipe.urls.block_lists)
+    urls = recipe.urls.model_copy(update={"block_lists": block_lists})
+    return recipe.model_copy(update={"sources": sources, "urls": urls})
+
+
+def _pin(block_list: BlockList) -> BlockList:
+    """The list with its fingerprint, or as it is where `check_recipe` will say what is wrong with it."""
+    try:
+        return pin(block_list)
+    except FileNotFoundError:
+        return block_list
 
 
 def check_recipe(recipe: Recipe) -> Recipe:
@@ -170,10 +185,11 @@ def check_recipe(recipe: Recipe) -> Recipe:
             find_files(source)
         except ValueError as error:
             mistakes.append(str(error))
-    try:
-        locate_model(recipe.language.model)
-    except FileNotFoundError as error:
-        mistakes.append(str(error))
+    for locate, given in ((locate_model, recipe.language.model), *((pin, one) for one in recipe.urls.block_lists)):
+        try:
+            locate(given)  # type: ignore[arg-type]
+        except FileNotFoundError as error:
+            mistakes.append(str(error))
     try:
         check_rules(recipe.decide, _columns(recipe))
     except ValueError as error:
@@ -278,9 +294,9 @@ def _columns(recipe: Recipe) -> dict[str, str]:
     return found
 
 
-def _resolve(source: Source, folder: Path) -> Source:
-    path = os.path.expandvars(os.path.expanduser(source.path))
-    return source.model_copy(update={"path": path if os.path.isabs(path) else str(folder / path)})
+def _resolve(given: Located, folder: Path) -> Located:
+    path = os.path.expandvars(os.path.expanduser(given.path))
+    return given.model_copy(update={"path": path if os.path.isabs(path) else str(folder / path)})
 
 
 def _turn(content: dict[str, Any], setting: str) -> None:

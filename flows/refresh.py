@@ -15,7 +15,7 @@ from flows.parameters import (
     turn,
 )
 from flows.recipe import Recipe
-from flows.session import give_name, session, with_fields
+from flows.session import extraction, give_name, session, without_excluded
 from storage.artifact import Artifact
 from tasks.compose import compose
 from tasks.decide.stage import decide
@@ -49,7 +49,7 @@ def grow_corpus(recipe: Recipe, snapshots: Sequence[str] = ()) -> Artifact:
     check_chosen(sources, snapshots)
     documents = [document for source in sources for document in read(source, recipe, snapshots)]
     annotations = [annotation for document in documents for annotation in annotate(document, recipe)]
-    decisions = decide(recipe.decide, documents=documents, annotations=annotations)
+    decisions = decide(without_excluded(recipe), documents=documents, annotations=annotations)
     corpus = compose(recipe.mixture, decisions=decisions, documents=documents)
     if all(step.reused for step in current_run().steps):
         current_run().console.line(f"Nothing new: {recipe.name}/corpus stays {corpus}.")
@@ -58,6 +58,6 @@ def grow_corpus(recipe: Recipe, snapshots: Sequence[str] = ()) -> Artifact:
 
 def read(source: Source, recipe: Recipe, snapshots: Sequence[str] = ()) -> list[Artifact]:
     """The documents of each snapshot of a source, or of those chosen by fingerprint (no new one is made then)."""
-    config = with_fields(recipe.extract, source)
+    config = extraction(recipe, source)
     found = choose(source, snapshots) if snapshots else ingest(source)
     return [extract(config, snapshot=snapshot) for snapshot in found]

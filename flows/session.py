@@ -12,6 +12,7 @@ from storage.artifact import Artifact
 from storage.lake import Lake
 from storage.sources import claim
 from tasks.conversations import ConversationsConfig
+from tasks.decide.rules import DecideConfig
 from tasks.extract.config import ExtractConfig
 from tasks.ingest import Source, ingest
 from tasks.questions import QuestionsConfig
@@ -62,6 +63,19 @@ def session(
 def with_fields(config: C, source: Source) -> C:
     """The configuration of a reader for one source, whose own names of columns go before the recipe's."""
     return config.model_copy(update={"fields": dict(config.fields) | source.fields})
+
+
+def extraction(recipe: Recipe, source: Source) -> ExtractConfig:
+    """How the documents of one source are extracted: its reader and fields, and the lists of what is skipped."""
+    config = with_fields(recipe.extract, source)
+    lists = recipe.urls.block_lists if config.skip_blocked else ()
+    return config.model_copy(update={"reader": source.reader or config.reader, "block_lists": lists})
+
+
+def without_excluded(recipe: Recipe) -> DecideConfig:
+    """The rules of a recipe, by which its excluded sources go."""
+    marked = {source.name for source in recipe.sources if source.excluded}
+    return recipe.decide.model_copy(update={"excluded": tuple(sorted(marked.union(recipe.decide.excluded)))})
 
 
 def read_sources(recipe: Recipe, holds: str, config: C, stage: Stage[C]) -> list[Artifact]:

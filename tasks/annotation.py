@@ -122,7 +122,7 @@ class AnnotationWork:
                 table = read_beside(Path(folder) / shard.where["part"], names, doc_ids, path)
                 beside |= {name: table.column(name) for name in names}
         prepared = (_prepared(self, config, shard.where["inputs"]),) if self.prepare else ()
-        columns = [name for name in dict.fromkeys(["doc_id", "text", *reads]) if name not in beside]
+        columns = [name for name in dict.fromkeys(["doc_id", *reads]) if name not in beside]
         for group in read_batches(path, columns):
             for start in range(0, group.num_rows, self.batch_rows):
                 batch = group.slice(start, self.batch_rows)
@@ -142,8 +142,8 @@ class AnnotationWork:
         watch: Watch,
     ) -> pa.RecordBatch:
         names = self.writes(config).schema.names
-        present = batch.column("text").is_valid()
-        dense = batch.filter(present) if batch.column("text").null_count else batch
+        present = batch.column("text" if "text" in batch.schema.names else "doc_id").is_valid()
+        dense = batch.filter(present) if present.false_count else batch
         # where each row of the batch finds its result; -1 (null) for a document without text
         place = np.full(batch.num_rows, -1, np.int64)
         place[present.to_numpy(zero_copy_only=False)] = np.arange(dense.num_rows)

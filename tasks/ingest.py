@@ -28,6 +28,7 @@ from tasks.run import current_run
 from tasks.stage import Shard, Stage
 
 Format = Literal["documents", "conversations", "questions"]
+Reader = Literal["wikipedia", "stackexchange", "gutenberg", "repository"]
 
 
 class Source(StageConfig):
@@ -42,6 +43,14 @@ class Source(StageConfig):
         description="What its records are. A corpus takes documents, fine-tuning conversations, evaluation questions.",
     )
     license: str | None = Field(default=None, description="Licence of the records, where they do not state their own.")
+    reader: Reader | None = Field(
+        default=None,
+        description="What reads its files where they are a dump: wikipedia, stackexchange, gutenberg or repository. "
+        "Null: by their formats.",
+    )
+    excluded: bool = Field(
+        default=False, description="Read and scored, so that SQL can look at it, and never composed into a corpus."
+    )
     fields: dict[str, str] = Field(
         default={}, description="For JSONL and Parquet: our field → the column's name, where it is not the usual one."
     )

@@ -248,11 +248,11 @@ def stage(
 ) -> Callable[[Callable], Stage]:
     """Declare a per-document stage from a pure function over record batches.
 
-    The function gets the columns it `reads` of the documents whose text is there, at most `batch_rows` at once, and
-    gives one row for each. The artifact has one row per document, aligned with the documents shard for shard and row
-    for row; where the text is null, or the function killed its process, the row is null (and the second is in the
-    losses). `writes` declares the function's columns (or gives them, from the configuration); `doc_id` is added in
-    front.
+    The function gets the columns it `reads` of the documents whose text is there (of all, if it does not read the
+    text), at most `batch_rows` at once, and gives one row for each. The artifact has one row per document, aligned with
+    the documents shard for shard and row for row; where the text is null, or the function killed its process, the row
+    is null (and the second is in the losses). `writes` declares the function's columns (or gives them, from the
+    configuration); `doc_id` is added in front.
 
     Columns in `reads` that the documents do not have are those of annotations made before, which the stage is then
     given in the role `annotations`; they may be null. `prepare(config, inputs)` makes, once in a process, what the

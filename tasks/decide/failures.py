@@ -11,9 +11,12 @@ import pyarrow.compute as pc
 
 from tasks.decide.predicates import PredicateError, literal, quoted
 from tasks.decide.rules import DecideConfig, Rule, check_rules, compile_rules
+from tasks.extract.reasons import SKIPPED
 
+EXCLUDED = "source.excluded"
 TEXT_MISSING = "extract.text_missing"
 EMPTIED = "edits.emptied"
+BLOCKED = "urls.blocked"
 TOMBSTONE = "forget.tombstone"
 UNDATED = np.iinfo(np.int64).max  # seen after all that have a date
 # What no rule can read: the text, because scores decide, and lists of hashes, which say nothing by themselves.
@@ -66,8 +69,7 @@ def find_failures(
             rules = [Rule(EMPTIED, quoted("emptied")), *rules]
         # In an order that does not depend on the order of the inputs.
         marks = {**{_lost_by(stage): lost[stage] for stage in sorted(lost)}, TOMBSTONE: tombstones}
-        rows, failed = _score(connection, annotations, columns, rules, marks)
-    reasons = (TEXT_MISSING, *marks, *(rule.name for rule in rules))
+        rows, reasons, failed = _score(connection, annotations, columns, config.excluded, rules, marks)
     return Failures(rows, reasons, failed, columns["signature"][0])
 
 
@@ -143,12 +145,13 @@ def _score(
     connection: duckdb.DuckDBPyConnection,
     annotations: Mapping[str, Sequence[str]],
     columns: Mapping[str, tuple[str, str]],
+    excluded: Sequence[str],
     rules: Sequence[Rule],
     marks: Mapping[str, Sequence[str]],
-) -> tuple[pa.Table, np.ndarray]:
+) -> tuple[pa.Table, tuple[str, ...], np.ndarray]:
     """Evaluate all rules.
 
-    Returns: the documents sorted by doc_id, and (documents, reasons) bool of what each failed.
+    Returns: the documents sorted by doc_id, the names of all reasons, and (documents, reasons) bool: what each failed.
     """
     joins = []
     found = []
@@ -156,23 +159,27 @@ def _score(
         view = quoted(f"input_{name}")
         joins.append(f"LEFT JOIN {view} USING (doc_id)")
         found.append(f"{view}.doc_id IS NOT NULL AS found_{number}")
-    reasons = []
+    found_marks = []
     for number, ids in enumerate(marks.values()):
         connection.register(f"marked_{number}", pa.table({"doc_id": pa.array(sorted(set(ids)), type=pa.string())}))
         joins.append(f"LEFT JOIN (SELECT doc_id, true AS mark_{number} FROM marked_{number}) USING (doc_id)")
-        reasons.append(f"mark_{number}")
+        found_marks.append(f"coalesce(mark_{number}, false)")
     # A column by its bare name must be the one of its own input, so rules see a subquery with nothing else in it.
-    reasons = [f"coalesce({reason}, false)" for reason in reasons]
     # No hash: there is no text, or the stage that hashes it lost the document.
-    unhashed = dict(zip(marks, reasons, strict=True)).get(_lost_by(columns["content_hash"][0]), "false")
-    reasons = [f"content_hash IS NULL AND NOT {unhashed}", *reasons]
-    reasons += [f"coalesce((\n{rule.drop_when}\n), false)" for rule in rules]
+    unhashed = dict(zip(marks, found_marks, strict=True)).get(_lost_by(columns["content_hash"][0]), "false")
+    skipped = f"coalesce(extractor = {literal(SKIPPED)}, false)" if "extractor" in columns else "false"
+    textless = f"content_hash IS NULL AND NOT {unhashed}"
+    reasons = {EXCLUDED: f"source IN ({', '.join(map(literal, sorted(excluded)))})"} if excluded else {}
+    reasons |= {TEXT_MISSING: f"{textless} AND NOT {skipped}", **dict(zip(marks, found_marks, strict=True))}
+    reasons |= {rule.name: f"coalesce((\n{rule.drop_when}\n), false)" for rule in rules}
+    # A text that was never extracted can't stay, whether the recipe still drops by the list or not.
+    reasons[BLOCKED] = f"({textless} AND {skipped}) OR {reasons.get(BLOCKED, 'false')}"
     taken = [name for name in columns if name not in UNRULED]
     query = (
         "SELECT doc_id, source, content_hash, sign_file, sign_row, "
         f"coalesce(epoch_us(capture_date), {UNDATED}) AS seen, "
         + ", ".join(f"found_{number}" for number in range(len(found)))
-        + "".join(f", {reason} AS failed_{number}" for number, reason in enumerate(reasons))
+        + "".join(f", {reason} AS failed_{number}" for number, reason in enumerate(reasons.values()))
         + f" FROM (SELECT doc_id, sign_file, sign_row, {', '.join(found)}"
         + "".join(f", {name}" for name in [*(f"mark_{number}" for number in range(len(marks))), *map(quoted, taken)])
         + f" FROM input_documents {' '.join(joins)})"
@@ -191,4 +198,4 @@ def _score(
     for number in range(len(reasons)):
         failed[:, number] = result.column(f"failed_{number}").to_numpy()
     rows = result.select(["doc_id", "source", "content_hash", "seen", "sign_file", "sign_row"]).combine_chunks()
-    return rows.take(order), failed[order.to_numpy()]
+    return rows.take(order), tuple(reasons), failed[order.to_numpy()]

@@ -2,10 +2,10 @@
 
 A threshold in a recipe and the rule that it makes have the same name: `decide.gopher.min_words` drops by
 `gopher.min_words`. A threshold set to null is no rule, a group set to null is none of its rules. A rule drops where its
-predicate is true; a score that is null (too few words for an n-gram, no text) drops nothing. A document without text is
-dropped by `extract.text_missing`, one that a stage could not finish by `<stage>.lost`, a forgotten one by
-`forget.tombstone`, one of which composition would leave nothing by `edits.emptied`, and copies by `duplicates.exact`
-and `duplicates.near`.
+predicate is true; a score that is null (too few words for an n-gram, no text) drops nothing. A document of an excluded
+source is dropped by `source.excluded`, one without text by `extract.text_missing` (by `urls.blocked` where a block list
+spared its extraction), one that a stage could not finish by `<stage>.lost`, a forgotten one by `forget.tombstone`, one
+of which composition would leave nothing by `edits.emptied`, and copies by `duplicates.exact` and `duplicates.near`.
 
 The groups and their columns are in `thresholds`.
 """
@@ -21,12 +21,15 @@ from tasks.decide.predicates import PredicateError, check_columns, check_predica
 from tasks.decide.thresholds import (
     GROUPS,
     C4Rules,
+    DateRules,
     DuplicateRules,
     FineWebRules,
     GopherRules,
     LanguageRules,
     RepetitionRules,
+    RightsRules,
     RuleGroup,
+    UrlRules,
 )
 
 
@@ -38,6 +41,13 @@ class DecideConfig(StageConfig):
     turns off, `{books: {gopher: {max_words: 2000000}}}` changes one threshold and leaves the others.
     """
 
+    excluded: Annotated[
+        tuple[str, ...],
+        Field(description="Sources that are never composed; those that are marked `excluded` are added to these."),
+    ] = ()
+    urls: UrlRules | None = None
+    rights: RightsRules | None = None
+    dates: DateRules | None = None
     language: LanguageRules | None = None
     gopher: GopherRules | None = GopherRules()
     repetition: RepetitionRules | None = RepetitionRules()
@@ -57,7 +67,7 @@ class DecideConfig(StageConfig):
         0.02
     )
 
-    RESERVED: ClassVar[frozenset[str]] = frozenset({"validation_share", "duplicates", "sources"})
+    RESERVED: ClassVar[frozenset[str]] = frozenset({"validation_share", "duplicates", "sources", "excluded"})
 
     @model_validator(mode="after")
     def _check(self) -> "DecideConfig":

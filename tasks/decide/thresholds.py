@@ -21,61 +21,20 @@ The columns that the built-in rules read:
 | `line_punctuation_share`, `short_line_share` | share of lines | FineWeb: Penedo et al. 2024, section 3.6 |
 | `line_character_duplicate_share` | share of characters | FineWeb, section 3.6 |
 | `newline_to_word_ratio` | line ends per word | FineWeb's published code only; not in the paper |
+
+What is chosen by address, rights and date is in `selection`, how a rule becomes SQL in `comparisons`.
 """
 
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from tasks.config import StageConfig
-from tasks.decide.predicates import literal, quoted
+from tasks.decide.comparisons import Count, DropWhen, Ratio, RuleGroup, Share
+from tasks.decide.predicates import literal
+from tasks.decide.selection import DateRules, RightsRules, UrlRules
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Ratio = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(ge=0)]
-
-
-@dataclass(frozen=True)
-class DropWhen:
-    """How a threshold drops: `column` compared with the threshold by `comparison`."""
-
-    column: str
-    comparison: Literal["<", "<=", ">", ">=", "not in", "is"]
-
-    def predicate(self, threshold: Any) -> str:
-        """SQL that is true where the document is to be dropped."""
-        column = quoted(self.column)
-        if self.comparison == "is":
-            return column
-        if self.comparison == "not in":
-            return f"{column} NOT IN ({', '.join(literal(value) for value in threshold)})"
-        # Scores are 32-bit floats: against a 64-bit 0.3, the share 3/10 (0.30000001 in 32 bits) would be above it.
-        value = f"CAST({threshold!r} AS FLOAT)" if isinstance(threshold, float) else str(threshold)
-        return f"{column} {self.comparison} {value}"
-
-
-class RuleGroup(StageConfig):
-    """Thresholds that belong together. Each field says with `DropWhen` which column it is compared with, and how."""
-
-    @classmethod
-    def comparisons(cls) -> dict[str, DropWhen]:
-        """The `DropWhen` of each threshold, in the order of the fields; a field without one only changes another's."""
-        found: dict[str, DropWhen] = {}
-        for name, field in cls.model_fields.items():
-            for mark in field.metadata:
-                if isinstance(mark, DropWhen):
-                    found[name] = mark
-        return found
-
-    def predicates(self) -> dict[str, str]:
-        """SQL predicate of each threshold that is set."""
-        values = {name: getattr(self, name) for name in type(self).model_fields}
-        return {
-            name: mark.predicate(values[name])
-            for name, mark in self.comparisons().items()
-            if values[name] is not None and values[name] is not False
-        }
+__all__ = ["GROUPS", "DropWhen", "DuplicateRules", "RuleGroup"]
 
 
 class LanguageRules(RuleGroup):
@@ -255,6 +214,9 @@ class DuplicateRules(StageConfig):
 
 
 GROUPS: dict[str, type[RuleGroup]] = {
+    "urls": UrlRules,
+    "rights": RightsRules,
+    "dates": DateRules,
     "language": LanguageRules,
     "gopher": GopherRules,
     "repetition": RepetitionRules,

@@ -5,7 +5,9 @@ from typing import Literal
 from pydantic import Field
 
 from tasks.config import StageConfig
+from tasks.urls.lists import BlockList
 
+Reader = Literal["wikipedia", "stackexchange", "gutenberg", "repository"]
 RowField = Literal["text", "id", "url", "title", "author", "date", "license", "origin", "carrier"]
 """What is taken from a row of JSONL, CSV or Parquet."""
 
@@ -41,6 +43,16 @@ class ExtractConfig(StageConfig):
         gt=0,
         description="Bytes of a deflated archive of a WACZ after unpacking, for which there must be room on the disk "
         "(one that is stored, as the format asks for, is read where it lies).",
+    skip_blocked: bool = Field(
+        default=False,
+        description="Do not parse what a block list of `urls` holds: its text is null, its row stays. Turning it, or "
+        "another list then, extracts anew.",
+    )
+    block_lists: tuple[BlockList, ...] = Field(
+        default=(), description="The lists that skip_blocked goes by: a run puts those of `urls` here."
+    )
+    reader: Reader | None = Field(
+        default=None, description="What reads the files of a source that is a dump; each source names its own."
     )
     fields: dict[RowField, str] = Field(
         default={},

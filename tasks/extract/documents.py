@@ -2,14 +2,15 @@
 
 import re
 from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tasks.extract.archive import Item, Record, Unreadable
 from tasks.extract.charset import decode_text
 from tasks.extract.config import ExtractConfig
 from tasks.extract.page import clean_text, extract_page
 from tasks.extract.payload import Refused, Response, decode_body, looks_binary, parse_response
-from tasks.extract.reasons import LossReason
+from tasks.extract.reasons import SKIPPED, LossReason
+from tasks.extract.rights import Rights, page_rights
 
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 PLAIN_TYPES = frozenset({"text/plain", "text/markdown", "text/x-markdown", "text/x-rst"})
@@ -34,6 +35,7 @@ class DocumentRow(NamedTuple):
     """A document: the columns of the documents table that a record can tell.
 
     `offset`, `length`, `space`: its place in the file. `text` is None only where a block list spared the parsing.
+    `license_from` is "link" for the licence of a link in the page, which counts where its source has none.
     """
 
     space: str
@@ -59,8 +61,10 @@ class DocumentRow(NamedTuple):
     license_from: str | None = None
     robots: list[str] | None = None
     tdm_reservation: bool | None = None
-    blocked_by: str | None = None
-    blocked_entry: str | None = None
+    tdm_policy: str | None = None
+    programming_language: str | None = None
+    tags: list[str] | None = None
+    votes: int | None = None
 
 
 class LossRow(NamedTuple):
@@ -76,14 +80,16 @@ class LossRow(NamedTuple):
 
 
 class _Text(NamedTuple):
-    """What a body gave."""
+    """What a body gave. `text` is None where it was not looked at."""
 
-    text: str
+    text: str | None
     title: str | None
     content_type: str | None
-    charset: str
-    charset_from: str
+    charset: str | None
+    charset_from: str | None
     http_status: int | None = None
+    extractor: str | None = None
+    rights: Rights = Rights()
 
 
 def extract_record(item: Item, config: ExtractConfig) -> DocumentRow | LossRow:
@@ -97,6 +103,7 @@ def extract_record(item: Item, config: ExtractConfig) -> DocumentRow | LossRow:
         text = _extract(item, config)
     except Refused as refused:
         return loss_row(item, refused.reason, refused.detail)
+    own = item.headers.get("gristmill-license") or None
     return DocumentRow(
         space=item.space,
         offset=item.offset,
@@ -108,14 +115,41 @@ def extract_record(item: Item, config: ExtractConfig) -> DocumentRow | LossRow:
         content_type=text.content_type,
         charset=text.charset,
         charset_from=text.charset_from,
-        license=item.headers.get("gristmill-license") or None,
+        license=own or text.rights.license or text.rights.linked,
         origin=item.headers.get("gristmill-origin") or None,
         carrier=item.headers.get("gristmill-carrier") or None,
         title=text.title,
-        text_bytes=len(text.text.encode()),
+        text_bytes=len((text.text or "").encode()),
         text=text.text,
+        extractor=text.extractor,
         truncated=item.headers.get("warc-truncated") or None,
+        license_from="record" if own else text.rights.license_from,
+        robots=text.rights.robots,
+        tdm_reservation=text.rights.tdm_reservation,
+        tdm_policy=text.rights.tdm_policy,
     )
+
+
+def finish_row(row: DocumentRow, source_license: str | None, config: ExtractConfig) -> dict[str, Any]:
+    """The columns of a row: its licence, else its source's, else that of a link; no text where its URL is skipped."""
+    if row.text is not None and is_skipped(row.url, config):
+        row = row._replace(text=None, text_bytes=0, extractor=SKIPPED)
+    columns = row._asdict()
+    if source_license and (row.license is None or row.license_from == "link"):
+        return columns | {"license": source_license, "license_from": "source"}
+    if row.license:
+        columns["license_from"] = row.license_from or "record"
+    return columns
+
+
+def is_skipped(url: str | None, config: ExtractConfig) -> bool:
+    """Whether a block list holds the URL, and the recipe skips what they hold."""
+    if not config.skip_blocked or not config.block_lists or url is None:
+        return False
+    from tasks.urls.index import load
+
+    (match,) = load(config.block_lists).find([url])
+    return match is not None and bool(match.lists)
 
 
 def loss_row(record: Record, reason: LossReason | str, detail: str = "") -> LossRow:
@@ -148,13 +182,17 @@ def _extract(record: Record, config: ExtractConfig) -> _Text:
     media_type = _media_type(content_type)
     if media_type is not None and media_type not in HTML_TYPES | PLAIN_TYPES:
         raise Refused(LossReason.MEDIA_TYPE, media_type)  # before a picture is unpacked
-    return _read_body(decode_body(response, config.max_bytes), content_type, record, config)._replace(
-        http_status=response.status
-    )
+    head = record.payload[: len(record.payload) - len(response.body)]
+    if is_skipped(record.url, config):
+        return _Text(None, None, media_type, None, None, response.status, SKIPPED, page_rights(None, head))
+    body = decode_body(response, config.max_bytes)
+    return _read_body(body, content_type, record, config, head)._replace(http_status=response.status)
 
 
-def _read_body(body: bytes, content_type: str | None, record: Record, config: ExtractConfig) -> _Text:
-    """A decoded body as text: a page's main text, or plain text as it is."""
+def _read_body(
+    body: bytes, content_type: str | None, record: Record, config: ExtractConfig, head: bytes = b""
+) -> _Text:
+    """A decoded body as text: a page's main text, or plain text as it is. `head`: the lines of the HTTP header."""
     media_type = _media_type(content_type)
     if media_type is None:
         html = _LOOKS_LIKE_HTML.match(body) is not None
@@ -179,11 +217,13 @@ def _read_body(body: bytes, content_type: str | None, record: Record, config: Ex
         )
     if html:
         page = extract_page(decoded.text, record.url, config)
-        return _Text(page.text, page.title, media_type, decoded.charset, decoded.charset_from)
+        rights = page_rights(decoded.text, head)
+        return _Text(page.text, page.title, media_type, decoded.charset, decoded.charset_from, rights=rights)
     text = clean_text(decoded.text)
     if not text.strip():
         raise Refused(LossReason.NO_TEXT)
-    return _Text(text, None, media_type, decoded.charset, decoded.charset_from)
+    rights = page_rights(None, head)
+    return _Text(text, None, media_type, decoded.charset, decoded.charset_from, rights=rights)
 
 
 def parse_date(date: str | None) -> datetime | None:

@@ -2,6 +2,9 @@
 
 from enum import StrEnum
 
+SKIPPED = "skipped"
+"""The `extractor` of a document that no extractor saw, for a block list holds its URL and the recipe skips those."""
+
 
 class LossReason(StrEnum):
     """One word or two to count by.

@@ -17,7 +17,7 @@ from storage.schemas.documents import DOCUMENTS, LOSSES
 from storage.sources import locate
 from tasks.executor import Watch
 from tasks.extract.config import ExtractConfig
-from tasks.extract.documents import DocumentRow, LossRow
+from tasks.extract.documents import DocumentRow, LossRow, finish_row
 from tasks.extract.readers import pieces_of, read_file
 from tasks.run import current_run
 from tasks.stage import Inputs, Shard, Stage
@@ -66,9 +66,7 @@ def _work(shard: Shard, config: ExtractConfig, output: ShardOutput, watch: Watch
                 output.notes.setdefault("timeouts", []).append([row.space, row.offset])
         else:
             place = {"doc_id": doc_id(about["source"], about["file_sha256"], row.space, row.offset)}
-            own = row._asdict()
-            own["license"] = row.license or shard.content["license"]
-            documents.append(about | place | own)
+            documents.append(about | place | finish_row(row, shard.content["license"], config))
             waiting += row.text_bytes
         if len(documents) >= BATCH_ROWS or waiting >= BATCH_BYTES:
             output.write(pa.RecordBatch.from_pylist(documents, schema=DOCUMENTS.schema))

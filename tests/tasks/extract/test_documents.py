@@ -55,6 +55,7 @@ def test_a_page_with_all_that_is_known_of_it(tmp_path: Path):
         charset="utf-8",
         charset_from="header",
         license="CC0-1.0",
+        license_from="record",
         origin="as shipped",
         carrier="x==1",
         title="Page 7",

@@ -1,0 +1,66 @@
+"""How a threshold of a recipe becomes SQL: what every group of rules is made of."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from tasks.config import StageConfig
+from tasks.decide.predicates import literal, quoted
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Ratio = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=0)]
+
+
+@dataclass(frozen=True)
+class DropWhen:
+    """How a threshold drops: `column` compared with the threshold by `comparison`."""
+
+    column: str
+    comparison: Literal["<", "<=", ">", ">=", "not in", "is", "is null", "has any", "like any", "like none"]
+
+    def predicate(self, threshold: Any) -> str:
+        """SQL that is true where the document is to be dropped."""
+        column = quoted(self.column)
+        if self.comparison == "is":
+            return column
+        if self.comparison == "is null":
+            return f"{column} IS NULL"
+        if self.comparison == "has any":
+            names = ", ".join(literal(value) for value in threshold) if threshold is not True else None
+            return f"{column} IS NOT NULL" if names is None else f"list_has_any({column}, [{names}])"
+        if self.comparison in ("like any", "like none"):
+            fits = " OR ".join(f"{column} GLOB {literal(pattern)}" for pattern in threshold)
+            return f"({fits})" if self.comparison == "like any" else f"NOT ({fits})"
+        if self.comparison == "not in":
+            return f"{column} NOT IN ({', '.join(literal(value) for value in threshold)})"
+        if isinstance(threshold, date):
+            return f"CAST({column} AS DATE) {self.comparison} DATE {literal(threshold.isoformat())}"
+        # Scores are 32-bit floats: against a 64-bit 0.3, the share 3/10 (0.30000001 in 32 bits) would be above it.
+        value = f"CAST({threshold!r} AS FLOAT)" if isinstance(threshold, float) else str(threshold)
+        return f"{column} {self.comparison} {value}"
+
+
+class RuleGroup(StageConfig):
+    """Thresholds that belong together. Each field says with `DropWhen` which column it is compared with, and how."""
+
+    @classmethod
+    def comparisons(cls) -> dict[str, DropWhen]:
+        """The `DropWhen` of each threshold, in the order of the fields; a field without one only changes another's."""
+        found: dict[str, DropWhen] = {}
+        for name, field in cls.model_fields.items():
+            for mark in field.metadata:
+                if isinstance(mark, DropWhen):
+                    found[name] = mark
+        return found
+
+    def predicates(self) -> dict[str, str]:
+        """SQL predicate of each threshold that is set."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return {
+            name: mark.predicate(values[name])
+            for name, mark in self.comparisons().items()
+            if values[name] is not None and values[name] is not False
+        }

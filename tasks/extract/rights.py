@@ -1,0 +1,223 @@
+"""What a page, or its server, states of rights: a licence, directives for robots, the reservation of text mining.
+
+Licences are looked for where they are declared for the page: `rel=license`, `itemprop=license`, JSON-LD that is about
+no picture, `dc.rights` and the like. An `<a>` to a Creative Commons licence without any of these is a `link`: it may be
+about a picture, so it counts only where nothing else is stated. Of several declarations of one kind the first counts.
+
+A page is searched with a few quick tests and expressions, not parsed: 20 microseconds where nothing is stated.
+"""
+
+import html as entities
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from tasks.extract import licenses
+
+HEAD_CHARACTERS = 1 << 20
+MAX_DIRECTIVES = 64
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_META = re.compile(r"<meta\b((?:[^>\"']|\"[^\"]{0,4000}\"|'[^']{0,4000}')*)>", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"([a-zA-Z:._-]+)\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s\"'>]+)")
+_LINK = re.compile(r"<(a|link|area|span|div|meta)\b([^<>]{0,2000}?licen[sc]e[^<>]{0,2000})>", re.IGNORECASE)
+_CC_LINK = re.compile(r"<a\b[^<>]{0,1000}?href\s*=\s*[\"']?([^\"'\s>]*creativecommons\.org/[^\"'\s>]+)", re.IGNORECASE)
+_JSON_LD = re.compile(
+    r"<script\b[^>]{0,300}application/ld\+json[^>]{0,300}>(.{0,400000}?)</script", re.IGNORECASE | re.DOTALL
+)
+_HEAD_END = re.compile(r"</head\b|<body\b", re.IGNORECASE)
+_ROBOTS_HEADER = re.compile(
+    rb"^(x-robots-tag|tdm-reservation|tdm-policy)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE
+)
+_DIRECTIVE = re.compile(r"[a-z][a-z_-]{1,30}(?::[a-z0-9_-]{1,30})?\Z")
+_VALUED = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
+_AGENT = re.compile(r"\s*([\w.+-]{2,40})\s*:\s*(.*)\Z", re.DOTALL)
+_ROBOT_NAMES = re.compile(r"(robots|[\w-]*bot(?:-[\w-]+)?|slurp|teoma|anthropic-ai|google-extended|[\w-]*crawler)\Z")
+_RIGHTS_NAMES = frozenset(
+    {
+        "dc.rights",
+        "dc.rights.license",
+        "dcterms.rights",
+        "dcterms.license",
+        "dc.license",
+        "dc:rights",
+        "dcterms:license",
+    }
+    | {"license", "licence", "copyright-license", "rights", "og:license", "citation_license"}
+)
+_PARTS = frozenset(
+    {"imageobject", "videoobject", "audioobject", "mediaobject", "photograph", "logo", "softwareapplication"}
+)
+
+
+class Rights(NamedTuple):
+    """What is stated; None where nothing is. `linked`: the licence of a bare link, which may be about a part alone."""
+
+    license: str | None = None
+    linked: str | None = None
+    robots: list[str] | None = None
+    tdm_reservation: bool | None = None
+    tdm_policy: str | None = None
+
+    @property
+    def license_from(self) -> str | None:
+        """Who names the licence: `page`, or a mere `link`."""
+        return "page" if self.license else "link" if self.linked else None
+
+
+def page_rights(html: str | None, head: bytes = b"") -> Rights:
+    """What a page and its response state.
+
+    Args: `html` the decoded page, None for what is no HTML; `head` the lines of the HTTP header.
+    """
+    metas = dict_of_metas(html) if html is not None else {}
+    headers = _headers(head)
+    license, linked = _licenses(html, metas) if html is not None else (None, None)
+    reserved = [value.strip() for value in (*headers.get("tdm-reservation", ()), *metas.get("tdm-reservation", ()))]
+    policies = [*headers.get("tdm-policy", ()), *metas.get("tdm-policy", ())]
+    policy = next((one.strip() for one in policies if 0 < len(one.strip()) <= licenses.MAX_ADDRESS), None)
+    return Rights(license, linked, _directives(headers.get("x-robots-tag", ()), metas), _reservation(reserved), policy)
+
+
+def dict_of_metas(html: str) -> dict[str, list[str]]:
+    """Contents of the `<meta>` elements of a page's head by their name or property, lower case, in their order."""
+    end = _HEAD_END.search(html, 0, HEAD_CHARACTERS)
+    head = html[: end.start() if end else min(len(html), 1 << 16)]
+    if "<!--" in head:
+        head = _COMMENT.sub("", head)
+    found: dict[str, list[str]] = {}
+    for match in _META.finditer(head):
+        attributes = _attributes(match.group(1))
+        name = (
+            (attributes.get("name") or attributes.get("property") or attributes.get("http-equiv") or "").strip().lower()
+        )
+        if name and "content" in attributes:
+            found.setdefault(name, []).append(attributes["content"])
+    return found
+
+
+def _attributes(text: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in _ATTRIBUTE.findall(text):
+        value = value[1:-1] if value[:1] in "\"'" else value
+        found.setdefault(name.lower(), entities.unescape(value) if "&" in value else value)
+    return found
+
+
+def _headers(head: bytes) -> dict[str, list[str]]:
+    """Values of the headers that matter, of each all of them."""
+    if b"-" not in head or not re.search(rb"x-robots-tag|tdm-", head, re.IGNORECASE):
+        return {}
+    found: dict[str, list[str]] = {}
+    for name, value in _ROBOTS_HEADER.findall(head):
+        found.setdefault(name.decode("ascii").lower(), []).append(value.decode("utf-8", "replace"))
+    return found
+
+
+def _reservation(values: Sequence[str]) -> bool | None:
+    """TDMRep: 1 is reserved, 0 is not; where header and page differ, reserved."""
+    known = {value for value in values if value in ("0", "1")}
+    return "1" in known if known else None
+
+
+def _directives(headers: Sequence[str], metas: Mapping[str, Sequence[str]]) -> list[str] | None:
+    found: set[str] = set()
+    for value in headers:
+        found.update(_split(value, None))
+    for name, values in metas.items():
+        if _ROBOT_NAMES.match(name):
+            for value in values:
+                found.update(_split(value, None if name == "robots" else name))
+    return sorted(found)[:MAX_DIRECTIVES] or None
+
+
+def _split(value: str, agent: str | None) -> Iterator[str]:
+    """The directives of one value: `noai`, `max-snippet:20`, for one robot `ccbot:noindex`."""
+    value = value.strip().lower()
+    if agent is None and (match := _AGENT.match(value)) and match.group(1) not in _VALUED:
+        agent, value = match.group(1), match.group(2)
+    for piece in value.split(","):
+        word = re.sub(r"\s*:\s*", ":", piece.strip())
+        if word.startswith("unavailable_after"):
+            word = "unavailable_after"
+        elif agent is None and (match := _AGENT.match(word)) and match.group(1) not in _VALUED:
+            agent, word = match.group(1), match.group(2)  # several headers that a proxy joined to one
+        if _DIRECTIVE.match(word):
+            yield word if agent is None else f"{agent}:{word}"
+
+
+def _licenses(html: str, metas: Mapping[str, Sequence[str]]) -> tuple[str | None, str | None]:
+    """The licence that is declared for the page, and the one that is merely linked to."""
+    creative = "creativecommons.org" in html
+    declared = None
+    if creative or "icense" in html or "icence" in html or "ICENSE" in html:
+        clean = _COMMENT.sub("", html) if "<!--" in html else html
+        declared = _in_elements(clean) or _in_json(clean)
+    declared = declared or next(
+        (
+            found
+            for name in metas
+            if name in _RIGHTS_NAMES
+            for value in metas[name]
+            if (found := licenses.declared(value))
+        ),
+        None,
+    )
+    linked = None
+    if declared is None and creative:
+        linked = next((found for address in _CC_LINK.findall(html) if (found := licenses.of_address(address))), None)
+    return declared, linked
+
+
+def _in_elements(html: str) -> str | None:
+    for tag, text in _LINK.findall(html):
+        attributes = _attributes(text)
+        relations = f"{attributes.get('rel', '')} {attributes.get('itemprop', '')} {attributes.get('property', '')}"
+        words = {word.rpartition(":")[2] for word in relations.lower().split()}
+        if words & {"license", "licence"} and not (tag.lower() == "meta" and "name" in attributes):
+            value = attributes.get("href") or attributes.get("content") or attributes.get("resource") or ""
+            if found := licenses.declared(value):
+                return found
+    return None
+
+
+def _in_json(html: str) -> str | None:
+    if "ld+json" not in html:
+        return None
+    for script in _JSON_LD.findall(html):
+        if "license" not in script:
+            continue
+        try:
+            content = json.loads(script)
+        except (ValueError, RecursionError):
+            continue
+        for one in _things(content):
+            if found := _license_of(one.get("license")):
+                return found
+    return None
+
+
+def _things(content: Any) -> Iterator[dict[str, Any]]:
+    """The things that JSON-LD is about, without pictures, sounds and films."""
+    waiting = content if isinstance(content, list) else [content]
+    for one in waiting:
+        if not isinstance(one, dict):
+            continue
+        kinds = one.get("@type")
+        names = {str(kind).lower() for kind in (kinds if isinstance(kinds, list) else [kinds])}
+        if not names & _PARTS:
+            yield one
+        graph = one.get("@graph")
+        if isinstance(graph, list):
+            yield from _things([inner for inner in graph if isinstance(inner, dict) and "@graph" not in inner])
+        if isinstance(one.get("mainEntity"), dict):
+            yield one["mainEntity"]
+
+
+def _license_of(value: Any) -> str | None:
+    for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, dict):
+            one = one.get("@id") or one.get("url") or one.get("name")
+        if isinstance(one, str) and (found := licenses.declared(one)):
+            return found
+    return None
