@@ -19,13 +19,14 @@ from tasks.decide.rules import DecideConfig, check_rules
 from tasks.evaluate import EvaluateConfig
 from tasks.extract.config import ExtractConfig, RowField
 from tasks.finetune import FinetuneConfig
-from tasks.ingest import Source, find_files
+from tasks.ingest import Source
 from tasks.language import LanguageConfig
 from tasks.pack import PackConfig
 from tasks.pretrain import PretrainConfig
 from tasks.quality.stage import QualityConfig
 from tasks.questions import QuestionField, QuestionsConfig
 from tasks.sign import SignConfig
+from tasks.source import check_source, resolve_path
 from tasks.train_tokenizer import TokenizerConfig
 
 FIELDS = {"documents": RowField, "conversations": ConversationField, "questions": QuestionField}
@@ -160,7 +161,7 @@ def check_recipe(recipe: Recipe) -> Recipe:
     mistakes = []
     for source in recipe.sources:
         try:
-            find_files(source)
+            check_source(source)
         except ValueError as error:
             mistakes.append(str(error))
     try:
@@ -251,8 +252,14 @@ def _columns(recipe: Recipe) -> dict[str, str]:
 
 
 def _resolve(source: Source, folder: Path) -> Source:
-    path = os.path.expandvars(os.path.expanduser(source.path))
-    return source.model_copy(update={"path": path if os.path.isabs(path) else str(folder / path)})
+    """The source with its paths as this machine has them: variables and `~` put in, relative ones below the folder."""
+    update: dict[str, Any] = {}
+    if source.path is not None:
+        update["path"] = resolve_path(source.path, folder)
+    if source.common_crawl is not None and source.common_crawl.records is not None:
+        records = resolve_path(source.common_crawl.records, folder)
+        update["common_crawl"] = source.common_crawl.model_copy(update={"records": records})
+    return source.model_copy(update=update)
 
 
 def _turn(content: dict[str, Any], setting: str) -> None:
