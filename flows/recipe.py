@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, get_args
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -21,18 +21,18 @@ from tasks.edits import EditsConfig, resolve_edits
 from tasks.evaluate import EvaluateConfig
 from tasks.extract.config import ExtractConfig, RowField
 from tasks.finetune import FinetuneConfig
-from tasks.ingest import Source, find_files
+from tasks.ingest import Source
 from tasks.language import LanguageConfig
 from tasks.pack import PackConfig
 from tasks.pretrain import PretrainConfig
 from tasks.quality.stage import QualityConfig
 from tasks.questions import QuestionField, QuestionsConfig
 from tasks.sign import SignConfig
+from tasks.source import check_source, resolve_path
 from tasks.train_tokenizer import TokenizerConfig
 from tasks.urls.lists import BlockList, pin
 from tasks.urls.stage import UrlsConfig
 
-Located = TypeVar("Located", Source, BlockList)
 FIELDS = {"documents": RowField, "conversations": ConversationField, "questions": QuestionField}
 """What `fields` of a source may name, by what the source holds."""
 PRESETS = Path(__file__).resolve().parent.parent / "deployments" / "recipes"
@@ -161,7 +161,9 @@ def load_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
     except ValueError as error:
         raise RecipeError(f"{path} cannot be run: {error}") from error
     sources = tuple(_resolve(source, path.parent) for source in recipe.sources)
-    block_lists = tuple(_pin(_resolve(one, path.parent)) for one in recipe.urls.block_lists)
+    block_lists = tuple(
+        _pin(one.model_copy(update={"path": resolve_path(one.path, path.parent)})) for one in recipe.urls.block_lists
+    )
     urls = recipe.urls.model_copy(update={"block_lists": block_lists})
     return recipe.model_copy(update={"sources": sources, "urls": urls})
 
@@ -182,7 +184,7 @@ def check_recipe(recipe: Recipe) -> Recipe:
     mistakes = []
     for source in recipe.sources:
         try:
-            find_files(source)
+            check_source(source)
         except ValueError as error:
             mistakes.append(str(error))
     for locate, given in ((locate_model, recipe.language.model), *((pin, one) for one in recipe.urls.block_lists)):
@@ -294,9 +296,19 @@ def _columns(recipe: Recipe) -> dict[str, str]:
     return found
 
 
-def _resolve(given: Located, folder: Path) -> Located:
-    path = os.path.expandvars(os.path.expanduser(given.path))
-    return given.model_copy(update={"path": path if os.path.isabs(path) else str(folder / path)})
+def _resolve(source: Source, folder: Path) -> Source:
+    """The source with its paths as this machine has them: variables and `~` put in, relative ones below the folder."""
+    update: dict[str, Any] = {}
+    if source.path is not None:
+        update["path"] = resolve_path(source.path, folder)
+    if source.common_crawl is not None and source.common_crawl.records is not None:
+        records = resolve_path(source.common_crawl.records, folder)
+        update["common_crawl"] = source.common_crawl.model_copy(update={"records": records})
+    return source.model_copy(update=update)
+
+
+def _list_at(given: BlockList, folder: Path) -> BlockList:
+    return given.model_copy(update={"path": resolve_path(given.path, folder)})
 
 
 def _turn(content: dict[str, Any], setting: str) -> None:

@@ -56,7 +56,7 @@ def session(
     parameters = {"recipe": recipe, "settings": list(settings), "workers": workers}
     with running(place, flow, workers=workers, parameters=parameters) as run:
         for source in loaded.sources:
-            claim(place, source.name, loaded.name, source.path)
+            claim(place, source.name, loaded.name, source.place)
         yield loaded, run
 
 

@@ -54,6 +54,16 @@ class HashCache:
             )
         return sha256, about.st_size
 
+    def remember(self, path: Path, sha256: str) -> None:
+        """Take a hash as known that was counted while the file was made: the file itself is not read."""
+        path = path.resolve()
+        about = path.stat()
+        with self._open() as connection:
+            connection.execute(
+                "insert or replace into files values (?, ?, ?, ?)",
+                (str(path), about.st_size, about.st_mtime_ns, sha256),
+            )
+
     def locate(self, sha256: str) -> tuple[Path, int, int] | None:
         """A file that has this hash and has not changed since it was hashed, with its size and time; or None."""
         with self._open() as connection:

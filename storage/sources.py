@@ -41,7 +41,7 @@ class Place(NamedTuple):
 
 
 def claim(lake: Lake, source: str, recipe: str, path: str) -> None:
-    """Remember that a recipe reads this source of the lake at this path: `sources.json` in the lake.
+    """Remember that a recipe reads this source of the lake at this path or URL: `sources.json` in the lake.
 
     Raises SourceError if another recipe reads a source of this name at another path: documents of both would be one.
     """
@@ -49,7 +49,7 @@ def claim(lake: Lake, source: str, recipe: str, path: str) -> None:
     with locked(lake.root / ".cache" / "sources.lock"):
         known: dict[str, dict[str, str]] = read_json(kept) if kept.exists() else {}
         before = known.get(source)
-        here = {"recipe": recipe, "path": os.path.abspath(path)}
+        here = {"recipe": recipe, "path": path if "://" in path else os.path.abspath(path)}
         if before and before["recipe"] != recipe and before["path"] != here["path"]:
             raise SourceError(
                 f"The lake {lake.root} has a source {source!r} already: the recipe {before['recipe']!r} reads it at "

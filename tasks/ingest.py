@@ -4,56 +4,25 @@ Snapshots never overlap. A changed file is a new file; a vanished one stays. A f
 remembered by path, size and time, so that a known file is not read again.
 """
 
-import glob
 import hashlib
-import itertools
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
-from pydantic import Field
 
 from storage.artifact import Artifact
 from storage.commit import ShardOutput, locked, tidy
 from storage.files import canonical_json
 from storage.hashes import ChangedMeanwhile, HashCache
 from storage.lake import Lake, NotFound
+from storage.remote.mirror import Mirror, mirror_folder
 from storage.schemas.documents import FILES
 from storage.sources import SourceError
 from tasks.config import StageConfig
 from tasks.executor import Watch
 from tasks.run import current_run
+from tasks.source import Format, Found, Source, gather
 from tasks.stage import Shard, Stage
-
-Format = Literal["documents", "conversations", "questions"]
-Reader = Literal["wikipedia", "stackexchange", "gutenberg", "repository"]
-
-
-class Source(StageConfig):
-    """Where records come from: a folder or a glob, and what is known of it."""
-
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Name of the source; part of every doc_id.")
-    path: str = Field(
-        min_length=1, description="A file, a folder (everything below it), or a glob such as crawl/**/*.warc.gz."
-    )
-    holds: Format = Field(
-        default="documents",
-        description="What its records are. A corpus takes documents, fine-tuning conversations, evaluation questions.",
-    )
-    license: str | None = Field(default=None, description="Licence of the records, where they do not state their own.")
-    reader: Reader | None = Field(
-        default=None,
-        description="What reads its files where they are a dump: wikipedia, stackexchange, gutenberg or repository. "
-        "Null: by their formats.",
-    )
-    excluded: bool = Field(
-        default=False, description="Read and scored, so that SQL can look at it, and never composed into a corpus."
-    )
-    fields: dict[str, str] = Field(
-        default={}, description="For JSONL and Parquet: our field → the column's name, where it is not the usual one."
-    )
 
 
 class SnapshotConfig(StageConfig):
@@ -63,49 +32,6 @@ class SnapshotConfig(StageConfig):
     holds: Format
     license: str | None
     files: str
-
-
-def find_files(source: Source) -> tuple[Path, list[Path]]:
-    """The source's root and its files below it, sorted by path; links are followed.
-
-    Hidden files and files that are still being written (`*.part`, `*.tmp`) are left out. Raises SourceError if there
-    are none.
-    """
-    pattern = Path(source.path).expanduser()
-    if pattern.is_dir():
-        root, found = pattern, list(_walk(pattern))
-    elif glob.has_magic(str(pattern)):
-        plain = itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts)
-        root = Path(*plain)
-        found = [path for path in map(Path, glob.glob(str(pattern), recursive=True)) if path.is_file()]
-    else:
-        root, found = pattern.parent, [pattern] if pattern.is_file() else []
-    kept = [path for path in found if not _left_out(path.relative_to(root))]
-    if not kept:
-        what = "matches no file"
-        if not glob.has_magic(str(pattern)):
-            what = "holds no file" if pattern.is_dir() else "does not exist"
-        raise SourceError(
-            f"Source {source.name!r}: {pattern} {what} (seen from {os.getcwd()}). Correct `path` in the recipe."
-        )
-    return root, sorted(kept)
-
-
-def _left_out(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts) or path.suffix in (".part", ".tmp")
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    """Every file below a folder, through links too, each folder once."""
-    seen = set()
-    for place, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        # a dangling link is no file, and a pipe would be waited for
-        yield from (path for path in (Path(place) / name for name in files) if path.is_file())
 
 
 def snapshots(lake: Lake, source: Source) -> list[Artifact]:
@@ -142,15 +68,14 @@ def ingest(source: Source) -> list[Artifact]:
     file.
     """
     run = current_run()
-    root, paths = find_files(source)
     hashes = HashCache(run.lake.root)
+    files = gather(source, Mirror(mirror_folder(run.lake.root), hashes), run.console)
     with locked(run.lake.root / ".cache" / f"ingest-{source.name}.lock"):
         run.lake.adopt("ingest")
         known = [one for one in snapshots(run.lake, source) if not _let_go(one, hashes)]
         held = {sha256 for snapshot in known for sha256 in snapshot.read(["sha256"]).column("sha256").to_pylist()}
         present: dict[str, dict[str, Any]] = {}
-        for path in paths:
-            name = path.relative_to(root).as_posix()
+        for name, path in files:
             try:
                 sha256, size = hashes.sha256(path)
             except (ChangedMeanwhile, FileNotFoundError):
@@ -161,7 +86,7 @@ def ingest(source: Source) -> list[Artifact]:
                 raise SourceError(f"Source {source.name!r}: {path} cannot be read ({error.strerror}).") from error
             about = {"path": name, "sha256": sha256, "bytes": size, "source": source.name, "license": source.license}
             present.setdefault(sha256, about)
-        _say(source, paths, present, held)
+        _say(source, files, present, held)
         for snapshot in known:
             tidy(snapshot)  # a kill right after its commit may have left its work behind
             run.reuse(snapshot)
@@ -191,11 +116,11 @@ def _let_go(snapshot: Artifact, hashes: HashCache) -> bool:
     return True
 
 
-def _say(source: Source, paths: Sequence[Path], present: Mapping[str, Any], held: set[str]) -> None:
+def _say(source: Source, files: Sequence[Found], present: Mapping[str, Any], held: set[str]) -> None:
     """One line on what is new, what stands there twice, and what of earlier snapshots is not there any more."""
-    new, copies, away = len(set(present) - held), len(paths) - len(present), len(held - set(present))
+    new, copies, away = len(set(present) - held), len(files) - len(present), len(held - set(present))
     if new or away or copies:
-        parts = [f"{new:,} new of {len(paths):,} files"]
+        parts = [f"{new:,} new of {len(files):,} files"]
         parts += [f"{copies:,} copies of others"] if copies else []
         parts += [f"{away:,} files of earlier snapshots not at this path: they stay in the corpus"] if away else []
         current_run().console.line(f"ingest          {source.name}: {', '.join(parts)}")

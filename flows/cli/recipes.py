@@ -116,9 +116,11 @@ def _wrapped(text: str, width: int, indent: str = " " * 6) -> list[str]:
 
 def _as_written(recipe: "Recipe", folder: Path) -> "Recipe":
     """The recipe with paths below its own folder as the file has them."""
-    paths = [Path(source.path) for source in recipe.sources]
-    short = [str(path.relative_to(folder) if path.is_relative_to(folder) else path) for path in paths]
-    sources = [one.model_copy(update={"path": path}) for one, path in zip(recipe.sources, short, strict=True)]
+    sources = []
+    for source in recipe.sources:
+        below = source.path is not None and Path(source.path).is_relative_to(folder)
+        short = str(Path(source.path).relative_to(folder)) if source.path and below else source.path
+        sources.append(source.model_copy(update={"path": short}))
     return recipe.model_copy(update={"sources": tuple(sources)})
 
 

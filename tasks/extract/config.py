@@ -43,6 +43,7 @@ class ExtractConfig(StageConfig):
         gt=0,
         description="Bytes of a deflated archive of a WACZ after unpacking, for which there must be room on the disk "
         "(one that is stored, as the format asks for, is read where it lies).",
+    )
     skip_blocked: bool = Field(
         default=False,
         description="Do not parse what a block list of `urls` holds: its text is null, its row stays. Turning it, or "
