@@ -307,10 +307,6 @@ def _resolve(source: Source, folder: Path) -> Source:
     return source.model_copy(update=update)
 
 
-def _list_at(given: BlockList, folder: Path) -> BlockList:
-    return given.model_copy(update={"path": resolve_path(given.path, folder)})
-
-
 def _turn(content: dict[str, Any], setting: str) -> None:
     key, separator, value = setting.partition("=")
     if not separator or not key.strip():
