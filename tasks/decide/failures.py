@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.decide.predicates import PredicateError, literal, quoted
-from tasks.decide.rules import DecideConfig, Rule, check_rules, compile_rules
+from tasks.decide.rule_group import limit_name
+from tasks.decide.rules import DecideConfig, Rule, check_rules, compile_rules, percentiles
 
 TEXT_MISSING = "extract.text_missing"
 TOMBSTONE = "forget.tombstone"
@@ -63,7 +64,7 @@ def find_failures(
         _check_rows(connection, annotations)
         # In an order that does not depend on the order of the inputs.
         marks = {**{_lost_by(stage): lost[stage] for stage in sorted(lost)}, TOMBSTONE: tombstones}
-        rows, failed = _score(connection, annotations, columns, rules, marks)
+        rows, failed = _score(connection, annotations, columns, rules, marks, percentiles(config))
     reasons = (TEXT_MISSING, *marks, *(rule.name for rule in rules))
     return Failures(rows, reasons, failed, columns["signature"][0])
 
@@ -142,8 +143,9 @@ def _score(
     columns: Mapping[str, tuple[str, str]],
     rules: Sequence[Rule],
     marks: Mapping[str, Sequence[str]],
+    limits: Sequence[tuple[str, float]],
 ) -> tuple[pa.Table, np.ndarray]:
-    """Evaluate all rules.
+    """Evaluate all rules, some of which are compared with `limits` (column, percentile) of a source and language.
 
     Returns: the documents sorted by doc_id, and (documents, reasons) bool of what each failed.
     """
@@ -165,6 +167,9 @@ def _score(
     reasons = [f"content_hash IS NULL AND NOT {unhashed}", *reasons]
     reasons += [f"coalesce((\n{rule.drop_when}\n), false)" for rule in rules]
     taken = [name for name in columns if name not in UNRULED]
+    limited = _limits(joins, limits)
+    if limited:
+        joins.append(f"LEFT JOIN ({limited}) ON source = limit_source AND language IS NOT DISTINCT FROM limit_language")
     query = (
         "SELECT doc_id, source, content_hash, sign_file, sign_row, "
         f"coalesce(epoch_us(capture_date), {UNDATED}) AS seen, "
@@ -172,6 +177,7 @@ def _score(
         + "".join(f", {reason} AS failed_{number}" for number, reason in enumerate(reasons))
         + f" FROM (SELECT doc_id, sign_file, sign_row, {', '.join(found)}"
         + "".join(f", {name}" for name in [*(f"mark_{number}" for number in range(len(marks))), *map(quoted, taken)])
+        + "".join(f", {quoted(limit_name(*limit))}" for limit in limits)
         + f" FROM input_documents {' '.join(joins)})"
     )
     try:
@@ -189,3 +195,17 @@ def _score(
         failed[:, number] = result.column(f"failed_{number}").to_numpy()
     rows = result.select(["doc_id", "source", "content_hash", "seen", "sign_file", "sign_row"]).combine_chunks()
     return rows.take(order), failed[order.to_numpy()]
+
+
+def _limits(joins: Sequence[str], limits: Sequence[tuple[str, float]]) -> str | None:
+    """A query for the percentiles of each source and language, if any are asked for: exact, whatever the order."""
+    if not limits:
+        return None
+    found = ", ".join(
+        f"quantile_disc({quoted(column)}, {percentile!r}) AS {quoted(limit_name(column, percentile))}"
+        for column, percentile in limits
+    )
+    return (
+        f"SELECT source AS limit_source, language AS limit_language, {found} "
+        f"FROM input_documents {' '.join(joins)} GROUP BY ALL"
+    )

@@ -21,59 +21,17 @@ The columns that the built-in rules read:
 | `line_punctuation_share`, `short_line_share` | share of lines | FineWeb: Penedo et al. 2024, section 3.6 |
 | `line_character_duplicate_share` | share of characters | FineWeb, section 3.6 |
 | `newline_to_word_ratio` | line ends per word | FineWeb's published code only; not in the paper |
+
+Further groups, of other ways of counting and of what line rules leave, are in `variants`.
 """
 
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from tasks.config import StageConfig
-from tasks.decide.predicates import literal, quoted
-
-Share = Annotated[float, Field(ge=0, le=1)]
-Ratio = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(ge=0)]
-
-
-@dataclass(frozen=True)
-class DropWhen:
-    """How a threshold drops: `column` compared with the threshold by `comparison`."""
-
-    column: str
-    comparison: Literal["<", "<=", ">", ">=", "not in", "is"]
-
-    def predicate(self, threshold: Any) -> str:
-        """SQL that is true where the document is to be dropped."""
-        column = quoted(self.column)
-        if self.comparison == "is":
-            return column
-        if self.comparison == "not in":
-            return f"{column} NOT IN ({', '.join(literal(value) for value in threshold)})"
-        # Scores are 32-bit floats: against a 64-bit 0.3, the share 3/10 (0.30000001 in 32 bits) would be above it.
-        value = f"CAST({threshold!r} AS FLOAT)" if isinstance(threshold, float) else str(threshold)
-        return f"{column} {self.comparison} {value}"
-
-
-class RuleGroup(StageConfig):
-    """Thresholds that belong together. Each field says with `DropWhen` which column it is compared with, and how."""
-
-    @classmethod
-    def comparisons(cls) -> dict[str, DropWhen]:
-        """The `DropWhen` of each threshold, in the order of the fields."""
-        found = {}
-        for name, field in cls.model_fields.items():
-            (found[name],) = [mark for mark in field.metadata if isinstance(mark, DropWhen)]
-        return found
-
-    def predicates(self) -> dict[str, str]:
-        """SQL predicate of each threshold that is set."""
-        values = {name: getattr(self, name) for name in type(self).model_fields}
-        return {
-            name: mark.predicate(values[name])
-            for name, mark in self.comparisons().items()
-            if values[name] is not None and values[name] is not False
-        }
+from tasks.decide.rule_group import Count, DropWhen, Ratio, RuleGroup, Share
+from tasks.decide.variants import AfterC4Rules, AfterFineWebRules, DatatroveRules, OutlierRules, RefinedWebRules
 
 
 class LanguageRules(RuleGroup):
@@ -204,6 +162,10 @@ class FineWebRules(RuleGroup):
         default=0.12,
         description="Share of lines that end in punctuation; dropped at it or below (Penedo et al. 2024, 3.6).",
     )
+    min_line_end_mark_share: Annotated[Share | None, DropWhen("line_end_mark_share", "<")] = Field(
+        default=None,
+        description="Share of lines that end in a terminal mark, quotes left out, at least (FineWeb-2: by language).",
+    )
     max_short_line_share: Annotated[Share | None, DropWhen("short_line_share", ">=")] = Field(
         default=0.67,
         description="Share of lines that `quality` counts as short; dropped from it on (Penedo et al. 2024, 3.6).",
@@ -239,6 +201,12 @@ GROUPS: dict[str, type[RuleGroup]] = {
     "language": LanguageRules,
     "gopher": GopherRules,
     "repetition": RepetitionRules,
+    "datatrove": DatatroveRules,
     "c4": C4Rules,
+    "after_c4": AfterC4Rules,
     "fineweb": FineWebRules,
+    "after_fineweb": AfterFineWebRules,
+    "refinedweb": RefinedWebRules,
+    "outliers": OutlierRules,
 }
+"""All groups, in the order in which their rules are named as reasons where a recipe sets no `order`."""

@@ -74,7 +74,7 @@ _WORD = re.compile(r"\w+")
 
 @functools.lru_cache(maxsize=2)
 def _patterns(path: str, sha256: str) -> tuple[frozenset[str], tuple[str, ...]]:
-    """The single words of a list, and its other entries; `sha256` is a key here, so that a changed file is read anew."""
+    """The single words of a list, and its other entries. `sha256` is a key: a changed file is read anew."""
     lines = Path(path).read_text(encoding="utf-8").split("\n")
     entries = {line.strip().lower() for line in lines} - {""}
     words = {entry for entry in entries if _WORD.fullmatch(entry)}

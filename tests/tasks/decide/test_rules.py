@@ -5,10 +5,18 @@ import pytest
 from pydantic import ValidationError
 
 from tasks.decide.predicates import PredicateError
+from tasks.decide.rule_group import RuleGroup, limit_name
 from tasks.decide.rules import DecideConfig, check_rules, compile_rules
-from tasks.decide.thresholds import GROUPS, RuleGroup
+from tasks.decide.thresholds import GROUPS
 
-ALL_ON = {"language": {"allowed": ["en"]}, "c4": {}, "fineweb": {}}
+ALL_ON = {
+    **{group: {} for group in GROUPS},
+    "language": {"allowed": ["en"]},
+    "datatrove": {"min_stop_words_of_language": 2},
+    "after_c4": {"bad_word": True},
+    "fineweb": {"min_line_end_mark_share": 0.12},
+    "after_fineweb": {"min_line_end_mark_share": 0.12},
+}
 
 
 def predicates(**sections: object) -> dict[str, str]:
@@ -45,11 +53,21 @@ def test_null_turns_off_a_threshold_or_a_group() -> None:
 def test_each_threshold_compiles_to_sql_that_can_be_both_true_and_false(group: type[RuleGroup]) -> None:
     for name, mark in group.comparisons().items():
         threshold = ("en",) if name == "allowed" else group.model_fields[name].default
-        predicate = mark.predicate(threshold)
-        values = {"is": "(true), (false)", "not in": "('en'), ('de')"}.get(
+        predicate = mark.predicate(1 if threshold is None else threshold)
+        values = {"is": "(true), (false)", "not in": "('en'), ('de')", "outside": "(15.0), (50.0)"}.get(
             mark.comparison, "(0.0::FLOAT), (1e9::FLOAT)"
         )
-        rows = duckdb.sql(f'SELECT {predicate} FROM (VALUES {values}) AS t("{mark.column}")').fetchall()
+        if mark.column == "n_stop_words_by_language":
+            values = "(MAP {'en': 9, 'de': 1}), (MAP {'de': 9})"
+        limits = (
+            {limit_name(mark.column, one): rank for rank, one in enumerate(threshold or ())}
+            if (mark.comparison == "outside")
+            else {}
+        )
+        others = "".join(f', {10 + 10 * rank} AS "{limit}"' for limit, rank in limits.items())
+        table = f'(SELECT *{others}, \'en\' AS "language of it" FROM (VALUES {values}) AS t("{mark.column}"))'
+        table = table if mark.column == "language" else table.replace('"language of it"', '"language"')
+        rows = duckdb.sql(f"SELECT {predicate} FROM {table}").fetchall()
         assert sorted(rows) == [(False,), (True,)], name
 
 
