@@ -196,6 +196,7 @@ def check_recipe(recipe: Recipe) -> Recipe:
         check_rules(recipe.decide, _columns(recipe))
     except ValueError as error:
         mistakes.append(ended(str(error)))
+    mistakes += _check_lists(recipe)
     if not recipe.holding("documents"):
         mistakes.append("sources: none of them holds documents, so there is nothing to make a corpus of.")
     mistakes += [*_check_sources(recipe), *_check_edits(recipe), *_check_shape(recipe), *_check_devices(recipe)]
@@ -203,6 +204,27 @@ def check_recipe(recipe: Recipe) -> Recipe:
         listed = "\n".join(f"  {one}" for one in mistakes)
         raise RecipeError(f"The recipe {recipe.name} cannot be run:\n{listed}")
     return recipe
+
+
+def _check_lists(recipe: Recipe) -> Iterator[str]:
+    """Lists of words that a rule needs and nobody gave: none is part of Gristmill."""
+    decide, quality = recipe.decide, recipe.quality
+    every = [
+        decide.for_source(source, language) for source in ("", *decide.sources) for language in ("", *decide.languages)
+    ]
+    if quality.bad_words is None and any(one.after_c4 and one.after_c4.bad_word for one in every):
+        yield (
+            "decide.after_c4.bad_word needs a list of bad words: name its file in quality.bad_words.path (C4 took the "
+            "English list of LDNOOBW), or set decide.after_c4.bad_word to false."
+        )
+    if not quality.stop_words_by_language and any(
+        one.datatrove and one.datatrove.min_stop_words_of_language for one in every
+    ):
+        yield (
+            "decide.datatrove.min_stop_words_of_language needs stop words: name a file or folder with those of each "
+            "language in quality.stop_words_by_language (FineWeb-2's are in its repository's folder configs), or set "
+            "decide.datatrove.min_stop_words_of_language to null."
+        )
 
 
 def _check_sources(recipe: Recipe) -> Iterator[str]:

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.decide.predicates import PredicateError, literal, quoted
-from tasks.decide.rules import DecideConfig, Rule, check_rules, compile_rules
+from tasks.decide.rule_group import limit_name
+from tasks.decide.rules import DecideConfig, Rule, check_rules, compile_rules, percentiles
 from tasks.extract.reasons import SKIPPED
 
 EXCLUDED = "source.excluded"
@@ -69,7 +70,9 @@ def find_failures(
             rules = [Rule(EMPTIED, quoted("emptied")), *rules]
         # In an order that does not depend on the order of the inputs.
         marks = {**{_lost_by(stage): lost[stage] for stage in sorted(lost)}, TOMBSTONE: tombstones}
-        rows, reasons, failed = _score(connection, annotations, columns, config.excluded, rules, marks)
+        rows, reasons, failed = _score(
+            connection, annotations, columns, config.excluded, rules, marks, percentiles(config)
+        )
     return Failures(rows, reasons, failed, columns["signature"][0])
 
 
@@ -148,8 +151,9 @@ def _score(
     excluded: Sequence[str],
     rules: Sequence[Rule],
     marks: Mapping[str, Sequence[str]],
+    limits: Sequence[tuple[str, float]],
 ) -> tuple[pa.Table, tuple[str, ...], np.ndarray]:
-    """Evaluate all rules.
+    """Evaluate all rules, some of which are compared with `limits` (column, percentile) of a source and language.
 
     Returns: the documents sorted by doc_id, the names of all reasons, and (documents, reasons) bool: what each failed.
     """
@@ -175,6 +179,9 @@ def _score(
     # A text that was never extracted can't stay, whether the recipe still drops by the list or not.
     reasons[BLOCKED] = f"({textless} AND {skipped}) OR {reasons.get(BLOCKED, 'false')}"
     taken = [name for name in columns if name not in UNRULED]
+    limited = _limits(joins, limits)
+    if limited:
+        joins.append(f"LEFT JOIN ({limited}) ON source = limit_source AND language IS NOT DISTINCT FROM limit_language")
     query = (
         "SELECT doc_id, source, content_hash, sign_file, sign_row, "
         f"coalesce(epoch_us(capture_date), {UNDATED}) AS seen, "
@@ -182,6 +189,7 @@ def _score(
         + "".join(f", {reason} AS failed_{number}" for number, reason in enumerate(reasons.values()))
         + f" FROM (SELECT doc_id, sign_file, sign_row, {', '.join(found)}"
         + "".join(f", {name}" for name in [*(f"mark_{number}" for number in range(len(marks))), *map(quoted, taken)])
+        + "".join(f", {quoted(limit_name(*limit))}" for limit in limits)
         + f" FROM input_documents {' '.join(joins)})"
     )
     try:
@@ -199,3 +207,17 @@ def _score(
         failed[:, number] = result.column(f"failed_{number}").to_numpy()
     rows = result.select(["doc_id", "source", "content_hash", "seen", "sign_file", "sign_row"]).combine_chunks()
     return rows.take(order), tuple(reasons), failed[order.to_numpy()]
+
+
+def _limits(joins: Sequence[str], limits: Sequence[tuple[str, float]]) -> str | None:
+    """A query for the percentiles of each source and language, if any are asked for: exact, whatever the order."""
+    if not limits:
+        return None
+    found = ", ".join(
+        f"quantile_disc({quoted(column)}, {percentile!r}) AS {quoted(limit_name(column, percentile))}"
+        for column, percentile in limits
+    )
+    return (
+        f"SELECT source AS limit_source, language AS limit_language, {found} "
+        f"FROM input_documents {' '.join(joins)} GROUP BY ALL"
+    )

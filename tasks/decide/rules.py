@@ -17,7 +17,9 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, ValidationError, model_validator
 
 from tasks.config import StageConfig
-from tasks.decide.predicates import PredicateError, check_columns, check_predicate, check_type, literal, nearest
+from tasks.decide.predicates import PredicateError, check_columns, check_predicate, check_type, literal, nearest, quoted
+from tasks.decide.presets import expand
+from tasks.decide.rule_group import RuleGroup
 from tasks.decide.thresholds import (
     GROUPS,
     C4Rules,
@@ -28,9 +30,9 @@ from tasks.decide.thresholds import (
     LanguageRules,
     RepetitionRules,
     RightsRules,
-    RuleGroup,
     UrlRules,
 )
+from tasks.decide.variants import AfterC4Rules, AfterFineWebRules, DatatroveRules, OutlierRules, RefinedWebRules
 
 
 class DecideConfig(StageConfig):
@@ -38,9 +40,15 @@ class DecideConfig(StageConfig):
 
     `rules` are a person's own: a name, and an SQL predicate over the columns that is true where a document is dropped.
     `sources` changes groups for one source, on top of what stands here: `{code: {gopher: null, rules: {mine: null}}}`
-    turns off, `{books: {gopher: {max_words: 2000000}}}` changes one threshold and leaves the others.
+    turns off, `{books: {gopher: {max_words: 2000000}}}` changes one threshold and leaves the others. `languages` does
+    the same for one language; where both speak of a document, what its source says holds.
     """
 
+    preset: str | None = Field(
+        default=None,
+        description="A published set of rules, and their order: gopher, c4, fineweb, fineweb-2, refinedweb, dclm "
+        "(docs/presets). Other lines of this section change it.",
+    )
     excluded: Annotated[
         tuple[str, ...],
         Field(description="Sources that are never composed; those that are marked `excluded` are added to these."),
@@ -51,11 +59,21 @@ class DecideConfig(StageConfig):
     language: LanguageRules | None = None
     gopher: GopherRules | None = GopherRules()
     repetition: RepetitionRules | None = RepetitionRules()
+    datatrove: DatatroveRules | None = None
     c4: C4Rules | None = None
+    after_c4: AfterC4Rules | None = None
     fineweb: FineWebRules | None = None
-    rules: dict[str, str] = Field(
+    after_fineweb: AfterFineWebRules | None = None
+    refinedweb: RefinedWebRules | None = None
+    outliers: OutlierRules | None = None
+    rules: dict[str, str | None] = Field(
         default_factory=dict,
-        description="Rules of your own: a name, and an SQL predicate that is true where a document goes.",
+        description="Rules of your own: a name, and an SQL predicate that is true where a document goes (null: none).",
+    )
+    order: tuple[str, ...] = Field(
+        default=(),
+        description="Groups (gopher) and rules (gopher.min_words, rules.mine) in the order in which they are named as "
+        "reasons; others come after them.",
     )
     duplicates: DuplicateRules = DuplicateRules()
     # Plain mappings, not models: what is set to null and what is not named must look different in the fingerprint.
@@ -63,39 +81,66 @@ class DecideConfig(StageConfig):
         default_factory=dict,
         description="What differs for a source: {code: {gopher: null}, books: {gopher: {max_words: 2000000}}}.",
     )
+    languages: dict[str, dict[str, dict[str, Any] | None]] = Field(
+        default_factory=dict,
+        description="What differs for a language, by the language model's code: {de: {gopher: {min_stop_words: 1}}}.",
+    )
     validation_share: Annotated[float, Field(ge=0, lt=1, description="Share of clusters set apart for validation.")] = (
         0.02
     )
 
-    RESERVED: ClassVar[frozenset[str]] = frozenset({"validation_share", "duplicates", "sources", "excluded"})
+    RESERVED: ClassVar[frozenset[str]] = frozenset(
+        {"validation_share", "duplicates", "sources", "languages", "preset", "order", "excluded"}
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand(cls, content: Any) -> Any:
+        return expand(content)
 
     @model_validator(mode="after")
     def _check(self) -> "DecideConfig":
         for name, predicate in self.rules.items():
-            _check_rule(f"decide.rules.{name}", name, predicate)
+            if predicate is not None:
+                _check_rule(f"decide.rules.{name}", name, predicate)
         for source in self.sources:
             self.for_source(source)
+        for language in self.languages:
+            self.for_source(language=language)
+        known = [
+            *GROUPS,
+            "rules",
+            *(f"{group}.{name}" for group, rules in GROUPS.items() for name in rules.model_fields),
+        ]
+        for name in self.order:
+            if name not in known and not name.startswith("rules."):
+                raise ValueError(f"decide.order: {name} is no group and no rule{nearest(name, known)}")
         return self
 
-    def for_source(self, source: str) -> "DecideConfig":
-        """What holds for one source: this configuration with the source's changes, and no `sources`.
+    def for_source(self, source: str = "", language: str = "") -> "DecideConfig":
+        """What holds for one source and language: this configuration with their changes, and no `sources`, `languages`.
 
-        Raises: ValueError where the source's changes name an unknown group or threshold, or give an impossible value.
+        Raises: ValueError where the changes name an unknown group or threshold, or give an impossible value.
         """
-        effective: dict[str, Any] = {name: getattr(self, name) for name in (*GROUPS, "rules")}
-        for group, changes in self.sources.get(source, {}).items():
-            where = f"decide.sources.{source}.{group}"
-            if group in self.RESERVED:
-                raise ValueError(f"{where} can't differ between sources: set decide.{group} for all.")
-            if group not in effective:
-                raise ValueError(f"{where} is no group of rules{nearest(group, effective)}")
-            if group == "rules":
-                effective["rules"] = _change_rules(where, self.rules, changes)
-            else:
-                effective[group] = (
-                    None if changes is None else _change_group(where, GROUPS[group], effective[group], changes)
-                )
-        return self.model_copy(update={**effective, "sources": {}})
+        values: dict[str, Any] = {name: getattr(self, name) for name in (*GROUPS, "rules")}
+        values["rules"] = {name: predicate for name, predicate in self.rules.items() if predicate is not None}
+        _change(values, f"decide.languages.{language}", self.languages.get(language, {}))
+        _change(values, f"decide.sources.{source}", self.sources.get(source, {}))
+        return self.model_copy(update={**values, "sources": {}, "languages": {}})
+
+
+def _change(values: dict[str, Any], place: str, changes: Mapping[str, dict[str, Any] | None]) -> None:
+    """Make the changes that a source or a language asks for."""
+    for group, change in changes.items():
+        where = f"{place}.{group}"
+        if group in DecideConfig.RESERVED:
+            raise ValueError(f"{where} can't differ between sources or languages: set decide.{group} for all.")
+        if group not in values:
+            raise ValueError(f"{where} is no group of rules{nearest(group, values)}")
+        if group == "rules":
+            values["rules"] = _change_rules(where, values["rules"], change)
+        else:
+            values[group] = None if change is None else _change_group(where, GROUPS[group], values[group], change)
 
 
 def _check_rule(where: str, name: str, predicate: str) -> None:
@@ -145,24 +190,57 @@ class Rule:
 def compile_rules(config: DecideConfig) -> list[Rule]:
     """All rules of a configuration, in the order in which they are named as reasons.
 
-    Where sources differ, the predicate looks at the column `source`.
+    Where sources or languages differ, the predicate looks at the columns `source` and `language`.
     """
-    default = _predicates(config.for_source(""))
-    special = {source: _predicates(config.for_source(source)) for source in config.sources}
+    default = _by_language(config, "")
+    special = {source: _by_language(config, source) for source in config.sources}
     # In an order that follows from the names alone: a fingerprint does not see in which order a mapping was written.
     builtin = [f"{group}.{name}" for group, thresholds in GROUPS.items() for name in thresholds.model_fields]
     present = {*default, *(name for predicates in special.values() for name in predicates)}
     names = [name for name in builtin if name in present] + sorted(present.difference(builtin))
-    rules = []
-    for name in names:
-        usual = default.get(name, "FALSE")
-        cases = [
-            f"WHEN {literal(source)} THEN ({predicates.get(name, 'FALSE')}\n)"
-            for source, predicates in special.items()
-            if predicates.get(name, "FALSE") != usual
-        ]
-        rules.append(Rule(name, f'CASE "source" {" ".join(cases)} ELSE ({usual}\n) END' if cases else usual))
-    return rules
+    place = {name: number for number, name in enumerate(config.order)}
+    last = len(place)
+    names.sort(key=lambda name: min(place.get(name, last), place.get(name.split(".")[0], last)))
+    return [Rule(name, _cases("source", name, default, special)) for name in names]
+
+
+def _by_language(config: DecideConfig, source: str) -> dict[str, str]:
+    """SQL predicates of all rules for one source, by name."""
+    default = _predicates(config.for_source(source))
+    special = {language: _predicates(config.for_source(source, language)) for language in config.languages}
+    names = [*default, *(name for predicates in special.values() for name in predicates)]
+    return {name: _cases("language", name, default, special) for name in dict.fromkeys(names)}
+
+
+def _cases(column: str, name: str, default: Mapping[str, str], special: Mapping[str, Mapping[str, str]]) -> str:
+    """The predicate of a rule, by the value of a column where it differs; a rule that is not there is never true."""
+    usual = default.get(name, "FALSE")
+    cases = [
+        f"WHEN {literal(value)} THEN ({predicates.get(name, 'FALSE')}\n)"
+        for value, predicates in special.items()
+        if predicates.get(name, "FALSE") != usual
+    ]
+    return f"CASE {quoted(column)} {' '.join(cases)} ELSE ({usual}\n) END" if cases else usual
+
+
+def percentiles(config: DecideConfig) -> list[tuple[str, float]]:
+    """The percentiles (column, share of documents below) that rules are compared with, in a fixed order."""
+    found: set[tuple[str, float]] = set()
+    for effective in _every(config):
+        for group in GROUPS:
+            thresholds: RuleGroup | None = getattr(effective[1], group)
+            if thresholds is not None:
+                found |= thresholds.percentiles()
+    return sorted(found)
+
+
+def _every(config: DecideConfig) -> list[tuple[str, DecideConfig]]:
+    """What holds for all, for each source and for each language, with its place in the recipe."""
+    return [
+        ("decide", config.for_source()),
+        *((f"decide.sources.{source}", config.for_source(source)) for source in config.sources),
+        *((f"decide.languages.{language}", config.for_source(language=language)) for language in config.languages),
+    ]
 
 
 def _predicates(config: DecideConfig) -> dict[str, str]:
@@ -182,21 +260,23 @@ def check_rules(config: DecideConfig, columns: Mapping[str, str]) -> None:
     Args: `columns` the DuckDB type of each column of the documents and of all annotations (as DESCRIBE says it).
     Raises: PredicateError, a sentence with the rule's place in the recipe and the nearest right name.
     """
-    for source in ("", *config.sources):
-        effective = config.for_source(source)
-        prefix = f"decide.sources.{source}" if source else "decide"
+    for prefix, effective in _every(config):
         for group in GROUPS:
             thresholds: RuleGroup | None = getattr(effective, group)
             if thresholds is None:
                 continue
             for name in thresholds.predicates():
-                column = thresholds.comparisons()[name].column
-                if column not in columns:
+                mark = thresholds.comparisons()[name]
+                needed = [mark.column, *(["language"] if mark.measure or mark.comparison == "outside" else [])]
+                for column in (column for column in needed if column not in columns):
                     raise PredicateError(
                         f"{prefix}.{group}.{name} needs the column {column}, which no stage of this recipe writes: "
                         f"add the stage that does, or set {prefix}.{group} to null."
                     )
+        if prefix != "decide" and effective.rules == config.for_source().rules:
+            continue  # said once
         for name, predicate in effective.rules.items():
             where = f"{prefix}.rules.{name}"
+            assert predicate is not None
             check_columns(where, check_predicate(where, predicate), columns)
             check_type(where, predicate, {name: kind for name, kind in columns.items() if name != "text"})

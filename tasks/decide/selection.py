@@ -13,7 +13,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from tasks.decide.comparisons import Count, DropWhen, RuleGroup
+from tasks.decide.rule_group import Count, DropWhen, RuleGroup
 
 
 class UrlRules(RuleGroup):

@@ -22,7 +22,8 @@ The columns that the built-in rules read:
 | `line_character_duplicate_share` | share of characters | FineWeb, section 3.6 |
 | `newline_to_word_ratio` | line ends per word | FineWeb's published code only; not in the paper |
 
-What is chosen by address, rights and date is in `selection`, how a rule becomes SQL in `comparisons`.
+What is chosen by address, rights and date is in `selection`; further groups, of other ways of counting and of what line
+rules leave, are in `variants`; how a rule becomes SQL is in `rule_group`.
 """
 
 from typing import Annotated, Literal
@@ -30,11 +31,9 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from tasks.config import StageConfig
-from tasks.decide.comparisons import Count, DropWhen, Ratio, RuleGroup, Share
-from tasks.decide.predicates import literal
+from tasks.decide.rule_group import Count, DropWhen, Ratio, RuleGroup, Share
 from tasks.decide.selection import DateRules, RightsRules, UrlRules
-
-__all__ = ["GROUPS", "DropWhen", "DuplicateRules", "RuleGroup"]
+from tasks.decide.variants import AfterC4Rules, AfterFineWebRules, DatatroveRules, OutlierRules, RefinedWebRules
 
 
 class LanguageRules(RuleGroup):
@@ -46,23 +45,6 @@ class LanguageRules(RuleGroup):
     min_probability: Annotated[Share | None, DropWhen("language_probability", "<")] = Field(
         default=0.65, description="Probability of the first guess at least (FineWeb, Penedo et al. 2024: 0.65)."
     )
-    by_language: dict[str, Share] = Field(
-        default_factory=dict,
-        description="The same for some languages, in place of min_probability: {de: 0.5, fr: 0.7}.",
-    )
-
-    def predicates(self) -> dict[str, str]:
-        """SQL predicate of each threshold that is set; `min_probability` has a case for each of `by_language`."""
-        found = super().predicates()
-        if self.by_language:
-            mark = self.comparisons()["min_probability"]
-            cases = " ".join(
-                f"WHEN {literal(language)} THEN {mark.predicate(least)}"
-                for language, least in sorted(self.by_language.items())
-            )
-            usual = found.get("min_probability", "FALSE")
-            found["min_probability"] = f'CASE "language" {cases} ELSE {usual} END'
-        return found
 
     @field_validator("allowed")
     @classmethod
@@ -182,6 +164,10 @@ class FineWebRules(RuleGroup):
         default=0.12,
         description="Share of lines that end in punctuation; dropped at it or below (Penedo et al. 2024, 3.6).",
     )
+    min_line_end_mark_share: Annotated[Share | None, DropWhen("line_end_mark_share", "<")] = Field(
+        default=None,
+        description="Share of lines that end in a terminal mark, quotes left out, at least (FineWeb-2: by language).",
+    )
     max_short_line_share: Annotated[Share | None, DropWhen("short_line_share", ">=")] = Field(
         default=0.67,
         description="Share of lines that `quality` counts as short; dropped from it on (Penedo et al. 2024, 3.6).",
@@ -220,6 +206,12 @@ GROUPS: dict[str, type[RuleGroup]] = {
     "language": LanguageRules,
     "gopher": GopherRules,
     "repetition": RepetitionRules,
+    "datatrove": DatatroveRules,
     "c4": C4Rules,
+    "after_c4": AfterC4Rules,
     "fineweb": FineWebRules,
+    "after_fineweb": AfterFineWebRules,
+    "refinedweb": RefinedWebRules,
+    "outliers": OutlierRules,
 }
+"""All groups, in the order in which their rules are named as reasons where a recipe sets no `order`."""

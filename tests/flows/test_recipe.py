@@ -205,3 +205,21 @@ def test_the_command_needs_neither_torch_nor_prefect():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "prefect"} & set(done.stdout.splitlines())
     assert "flows.recipe" in done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ("{preset: c4}", "decide.after_c4.bad_word needs a list of bad words: name its file in quality.bad_words.path"),
+        ("{preset: fineweb-2}", "decide.datatrove.min_stop_words_of_language needs stop words"),
+        ("{preset: dclm}", "decide.rules.fasttext reads the column fasttext_quality, which no stage"),
+        ("{preset: fine-web}", "decide.preset: there is no preset 'fine-web'; did you mean fineweb"),
+    ],
+)
+def test_a_preset_names_the_list_or_model_that_it_lacks(tmp_path: Path, lines: str, says: str):
+    (tmp_path / "crawl").mkdir()
+    (tmp_path / "crawl" / "a.txt").write_text("The mill.", encoding="utf-8")
+    path = write(tmp_path, f"name: mine\nsources: [{{name: web, path: crawl}}]\ndecide: {lines}\n")
+    with pytest.raises(RecipeError) as raised:
+        check_recipe(load_recipe(path))
+    assert says in str(raised.value)

@@ -5,10 +5,12 @@ import pytest
 from pydantic import ValidationError
 
 from tasks.decide.predicates import PredicateError
+from tasks.decide.rule_group import RuleGroup, limit_name
 from tasks.decide.rules import DecideConfig, check_rules, compile_rules
-from tasks.decide.thresholds import GROUPS, RuleGroup
+from tasks.decide.thresholds import GROUPS
 
-CHOSEN = {
+ALL_ON = {
+    **{group: {} for group in GROUPS},
     "urls": {"max_soft_words": 1},
     "rights": {
         "tdm_reserved": True,
@@ -26,8 +28,11 @@ CHOSEN = {
         "captured_needed": True,
     },
     "language": {"allowed": ["en"]},
+    "datatrove": {"min_stop_words_of_language": 2},
+    "after_c4": {"bad_word": True},
+    "fineweb": {"min_line_end_mark_share": 0.12},
+    "after_fineweb": {"min_line_end_mark_share": 0.12},
 }
-ALL_ON = {**CHOSEN, "c4": {}, "fineweb": {}}
 VALUES = {
     "is": "(true), (false)",
     "is null": "(NULL), ('x')",
@@ -35,8 +40,9 @@ VALUES = {
     "has any": "(['noai', 'none']), (NULL::VARCHAR[]), (['nofollow'])",
     "like any": "('CC-BY-4.0'), ('CC-BY-3.0')",
     "like none": "('CC-BY-4.0'), ('CC-BY-3.0')",
+    "outside": "(15.0), (50.0)",
 }
-"""Values of a column that a comparison tells apart."""
+"""Values of a column that a comparison tells apart; limits of percentiles are 10 and 20."""
 
 
 def predicates(**sections: object) -> dict[str, str]:
@@ -71,13 +77,19 @@ def test_null_turns_off_a_threshold_or_a_group() -> None:
 
 @pytest.mark.parametrize("group", GROUPS.values(), ids=GROUPS)
 def test_each_threshold_compiles_to_sql_that_can_be_both_true_and_false(group: type[RuleGroup]) -> None:
-    chosen = group.model_validate(CHOSEN.get(next(name for name, one in GROUPS.items() if one is group), {}))
+    chosen = group.model_validate(ALL_ON[next(name for name, one in GROUPS.items() if one is group)])
     for name, predicate in chosen.predicates().items():
         mark = chosen.comparisons()[name]
         values = VALUES.get(mark.comparison, "(0.0::FLOAT), (1e9::FLOAT)")
         if name.startswith(("published_", "captured_")) and mark.comparison != "is null":
             values = "(TIMESTAMPTZ '2001-01-01 00:00:00+00'), (TIMESTAMPTZ '2031-01-01 00:00:00+00')"
-        rows = duckdb.sql(f'SELECT {predicate} FROM (VALUES {values}) AS t("{mark.column}")').fetchall()
+        if mark.column == "n_stop_words_by_language":
+            values = "(MAP {'en': 9, 'de': 1}), (MAP {'de': 9})"
+        percentiles = getattr(chosen, name) if mark.comparison == "outside" else ()
+        others = [f'{10 + 10 * rank} AS "{limit_name(mark.column, one)}"' for rank, one in enumerate(percentiles)]
+        others += ["'en' AS language"] if mark.column != "language" else []
+        table = f'(SELECT {", ".join(["*", *others])} FROM (VALUES {values}) AS t("{mark.column}"))'
+        rows = duckdb.sql(f"SELECT {predicate} FROM {table}").fetchall()
         assert {row for row in rows if row != (None,)} == {(False,), (True,)}, name
 
 
@@ -150,8 +162,9 @@ def test_rules_are_checked_against_the_columns_there_are() -> None:
 
 
 def test_a_language_may_have_a_threshold_of_its_own() -> None:
+    own = {"de": {"language": {"min_probability": 0.5}}, "o'd": {"language": {"min_probability": 0.9}}}
     for least, english in ((0.65, False), (None, True)):
-        found = predicates(language={"min_probability": least, "by_language": {"de": 0.5, "o'd": 0.9}})
+        found = predicates(language={"min_probability": least}, languages=own)
         (rows,) = duckdb.sql(
             f"""SELECT list({found["language.min_probability"]} ORDER BY language, language_probability) FROM (VALUES
             ('de', 0.49::FLOAT), ('de', 0.5::FLOAT), ('en', 0.6::FLOAT), ('o''d', 0.89::FLOAT), ('o''d', 0.9::FLOAT))
@@ -163,4 +176,4 @@ def test_a_language_may_have_a_threshold_of_its_own() -> None:
 
 def test_a_threshold_of_a_language_is_a_share() -> None:
     with pytest.raises(ValidationError, match="less than or equal to 1"):
-        DecideConfig.model_validate({"language": {"by_language": {"de": 50}}})
+        DecideConfig.model_validate({"languages": {"de": {"language": {"min_probability": 50}}}})
