@@ -11,15 +11,10 @@ that pass everything else.
 | `signature` | uint64[bands * rows] | MinHash (Broder 1997), datasketch's scheme `affine64`; null without words |
 | `buckets` | uint64[bands] | a hash of each band's values (LSH; Indyk and Motwani 1998); null without words |
 
-**Words** are taken from the normalised text in lower case. A word is a longest run of letters, digits, marks and the
-underscore (Unicode categories L*, N*, M*, and `_`). Scripts that put no space between words (Han, kana, Thai, Lao,
-Khmer, Burmese) would make one word of a whole clause, and one changed sign would change it: there each letter, with the
-marks on it, is a word. So five words are five signs there, a finer shingle than in other scripts; similarity comes out
-a little higher, the order of documents by similarity stays. The defaults are FineWeb's (Penedo et al. 2024, section
-3.4: 5-grams of words, 14 bands of 8 rows, which pair two texts with probability 1 - (1 - s^8)^14).
-
-The classes of the code points are those of the running Python's Unicode tables: another minor version of Python may
-cut words of newly assigned letters in another way.
+**Words** are those of `tasks.words`: of the normalised text, in lower case; each letter where a script has no spaces, so
+that similarity comes out a little higher there, while the order of documents by similarity stays. The defaults are
+FineWeb's (Penedo et al. 2024, section 3.4: 5-grams of words, 14 bands of 8 rows, which pair two texts with probability
+1 - (1 - s^8)^14).
 """
 
 import functools
@@ -34,26 +29,7 @@ from pydantic import Field
 from storage.table import Table, column, table
 from tasks.config import StageConfig
 from tasks.stage import stage
-
-# Letters of scripts written without spaces, by Unicode block (first, last code point).
-SPACELESS = (
-    (0x0E00, 0x0EFF),  # Thai, Lao
-    (0x1000, 0x109F),  # Myanmar
-    (0x1780, 0x17FF),  # Khmer
-    (0x3005, 0x3007),  # ideographic iteration mark, closing mark, number zero
-    (0x3021, 0x3029),  # Hangzhou numerals
-    (0x3040, 0x30FF),  # Hiragana, Katakana
-    (0x31F0, 0x31FF),  # Katakana phonetic extensions
-    (0x3400, 0x4DBF),  # CJK extension A
-    (0x4E00, 0x9FFF),  # CJK
-    (0xA9E0, 0xA9FF),  # Myanmar extended B
-    (0xAA60, 0xAA7F),  # Myanmar extended A
-    (0xF900, 0xFAFF),  # CJK compatibility
-    (0xFF66, 0xFF9F),  # halfwidth Katakana
-    (0x1AFF0, 0x1B16F),  # kana extended and supplement
-    (0x20000, 0x3FFFF),  # CJK extensions B and later
-)
-LAST_LETTER = 0x3FFFF  # no letter, digit or mark of a word is assigned past the third ideographic plane
+from tasks.words import hash_words
 
 
 class SignConfig(StageConfig):
@@ -76,23 +52,6 @@ class SignConfig(StageConfig):
 
 
 @functools.cache
-def word_classes() -> np.ndarray:
-    """The class of every code point up to LAST_LETTER, uint8: outside, letter, alone, mark (see `sign_kernels`)."""
-    from tasks.sign_kernels import ALONE, LETTER, MARK, OUTSIDE
-
-    by_category = {"L": LETTER, "N": LETTER, "M": MARK}
-    category = unicodedata.category
-    classes = np.array([by_category.get(category(chr(code))[0], OUTSIDE) for code in range(LAST_LETTER + 1)], np.uint8)
-    classes[ord("_")] = LETTER
-    for first, last in SPACELESS:
-        block = classes[first : last + 1]
-        block[[category(chr(code))[0] == "L" or code in range(0x3005, 0x302A) for code in range(first, last + 1)]] = (
-            ALONE
-        )
-    return classes
-
-
-@functools.cache
 def permutations(n_values: int, seed: int, scheme: Literal["affine64"]) -> np.ndarray:
     """datasketch's permutations, (2, n_values) uint64: odd multipliers and summands. A function of the seed alone."""
     from datasketch import MinHash
@@ -108,24 +67,6 @@ def normalise(text: str) -> str:
 def hash_content(normalised: str) -> str:
     """BLAKE2b-128 of a normalised text as 32 hexadecimal characters."""
     return hashlib.blake2b(normalised.encode("utf-8"), digest_size=16).hexdigest()
-
-
-def hash_words(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Words of normalised texts, hashed.
-
-    Returns: the hashes of all words one after another, uint64, and the offsets (n + 1), int64: document i has
-    hashes[offsets[i]:offsets[i + 1]].
-    """
-    from tasks import sign_kernels
-
-    encoded = [text.lower().encode("utf-8") for text in texts]
-    offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
-    np.cumsum([len(text) for text in encoded], out=offsets[1:])
-    joined = np.frombuffer(b"".join(encoded), dtype=np.uint8)
-    hashes = np.empty(len(joined) + 1, dtype=np.uint64)
-    word_offsets = np.empty(len(encoded) + 1, dtype=np.int64)
-    count = sign_kernels.hash_words(joined, offsets, word_classes(), hashes, word_offsets)
-    return hashes[:count], word_offsets
 
 
 def sign_words(words: np.ndarray, word_offsets: np.ndarray, config: SignConfig) -> np.ndarray:
@@ -163,7 +104,7 @@ def sign_documents(documents: pa.RecordBatch, config: SignConfig) -> pa.RecordBa
             f"sign was given {column.null_count} documents without text; documents without text are not signed."
         )
     texts = [normalise(text) for text in column.to_pylist()]
-    words, word_offsets = hash_words(texts)
+    words, _, _, word_offsets = hash_words(texts)
     n_words = np.diff(word_offsets)
     signatures = sign_words(words, word_offsets, config)
     buckets = hash_bands(signatures, config)
@@ -207,4 +148,4 @@ def signatures_table(config: SignConfig) -> Table:
     )
 
 
-sign = stage("sign", version=1, reads=["text"], writes=signatures_table)(sign_documents)
+sign = stage("sign", version=2, reads=["text"], writes=signatures_table)(sign_documents)

@@ -1,4 +1,4 @@
-"""Compiled loops of the sign stage: words, shingles and signatures from UTF-8 bytes.
+"""Compiled loops of the sign stage: shingles and signatures of hashed words.
 
 Imported only by code that signs (numba takes about half a second to import). All arithmetic is on unsigned 64-bit
 integers, where wrapping is the modulo 2^64, so results are the same bits on every CPU.
@@ -17,13 +17,9 @@ from numba import njit, types
 
 UINT64 = types.uint64
 BYTES = types.Array(types.uint8, 1, "C", readonly=True)
-CLASSES = types.Array(types.uint8, 1, "C")
 OFFSETS = types.Array(types.int64, 1, "C")
 HASHES = types.Array(types.uint64, 1, "C")
 MATRIX = types.Array(types.uint64, 2, "C")
-
-# The classes of a code point: what it does to the word that is being read.
-OUTSIDE, LETTER, ALONE, MARK = 0, 1, 2, 3
 
 # FNV-1a, 64 bits (Fowler, Noll, Vo; draft-eastlake-fnv).
 FNV_OFFSET = np.uint64(0xCBF29CE484222325)
@@ -50,56 +46,6 @@ def mix(value: Any) -> Any:
     value ^= value >> np.uint64(33)
     value *= np.uint64(0xC4CEB9FE1A85EC53)
     return value ^ (value >> np.uint64(33))
-
-
-@compiled(types.int64(BYTES, OFFSETS, CLASSES, HASHES, OFFSETS))
-def hash_words(text: Any, offsets: Any, classes: Any, hashes: Any, word_offsets: Any) -> Any:
-    """Cut each text into words and hash them.
-
-    Args: `text` valid UTF-8; `offsets` (n + 1) where each text starts; `classes` the class of each code point (those
-    past its end are outside words). Fills `hashes` (at least len(text) + 1 long) with one uint64 a word (FNV-1a over
-    its bytes, then `mix`) and `word_offsets` (n + 1). Returns: how many words in all.
-    """
-    count = 0
-    word_offsets[0] = 0
-    for document in range(len(offsets) - 1):
-        position = offsets[document]
-        stop = offsets[document + 1]
-        inside = False
-        alone = False
-        value = FNV_OFFSET
-        while position < stop:
-            lead = text[position]
-            if lead < 0x80:
-                width, code = 1, np.uint32(lead)
-            elif lead < 0xE0:
-                width, code = 2, np.uint32(lead & 0x1F)
-            elif lead < 0xF0:
-                width, code = 3, np.uint32(lead & 0x0F)
-            else:
-                width, code = 4, np.uint32(lead & 0x07)
-            for follow in range(1, width):
-                code = np.uint32((code << np.uint32(6)) | np.uint32(text[position + follow] & 0x3F))
-            kind = classes[code] if code < len(classes) else np.uint8(OUTSIDE)
-            # A letter goes on with a word unless that is a sign that stands alone; a mark goes on with any word.
-            ends = kind != MARK and (kind != LETTER or alone)
-            if inside and ends:
-                hashes[count] = mix(value)
-                count += 1
-                inside = False
-            if kind != OUTSIDE:
-                if not inside:
-                    inside = True
-                    alone = kind == ALONE
-                    value = FNV_OFFSET
-                for follow in range(width):
-                    value = (value ^ np.uint64(text[position + follow])) * FNV_PRIME
-            position += width
-        if inside:
-            hashes[count] = mix(value)
-            count += 1
-        word_offsets[document + 1] = count
-    return count
 
 
 @compiled(types.void(HASHES, types.int64, HASHES))

@@ -19,12 +19,12 @@ from tasks.sign import (
     SignConfig,
     hash_bands,
     hash_content,
-    hash_words,
     normalise,
     permutations,
     sign_documents,
     sign_words,
 )
+from tasks.words import hash_words
 
 ROOT = Path(__file__).parents[2]
 HASH = st.integers(0, 2**64 - 1)
@@ -68,7 +68,7 @@ def shingles_of(words: np.ndarray, ngram: int) -> list[int]:
 def test_a_document_is_signed_as_datasketch_signs_its_shingles(texts: list[str], ngram: int) -> None:
     config = SignConfig(ngram=ngram)
     rows = sign(*texts, config=config).to_pylist()
-    words, offsets = hash_words([normalise(text) for text in texts])
+    words, _, _, offsets = hash_words([normalise(text) for text in texts])
     for row, start, stop in zip(rows, offsets, offsets[1:], strict=False):
         if start == stop:
             assert (row["signature"], row["buckets"], row["n_shingles"]) == (None, None, 0)
@@ -78,63 +78,6 @@ def test_a_document_is_signed_as_datasketch_signs_its_shingles(texts: list[str],
         oracle.update_batch(shingles)
         assert row["signature"] == oracle.hashvalues.tolist()
         assert row["n_shingles"] == len(shingles)
-
-
-def split_slowly(text: str) -> list[str]:
-    """The splitter as its documentation tells it, one character after another."""
-    alone_blocks = (
-        (0xE00, 0xEFF),
-        (0x1000, 0x109F),
-        (0x1780, 0x17FF),
-        (0x3040, 0x30FF),
-        (0x4E00, 0x9FFF),
-        (0x20000, 0x2FFFF),
-    )
-    words: list[str] = []
-    open_word, open_alone = False, False
-    for character in text.lower():
-        category = unicodedata.category(character)[0]
-        alone = category == "L" and any(first <= ord(character) <= last for first, last in alone_blocks)
-        if category not in "LMN" and character != "_":
-            open_word = False
-        elif open_word and (category == "M" or not (alone or open_alone)):
-            words[-1] += character
-        else:
-            words.append(character)
-            open_word, open_alone = True, alone
-    return words
-
-
-KNOWN = st.text(st.sampled_from("abAB zß_9 ..-\n\t\u00a0ée\u0301İŁДж中文字テーブルไทยที่นี่ကမ္ဘာ한국어हिन्दी\U00020000😀٣"))
-
-
-@given(st.lists(KNOWN, max_size=4))
-@settings(max_examples=200)
-def test_words_are_those_of_the_slow_splitter(texts: list[str]) -> None:
-    expected = [split_slowly(text) for text in texts]
-    hashes, offsets = hash_words(texts)
-    assert np.diff(offsets).tolist() == [len(words) for words in expected]
-    flat = [word for words in expected for word in words]
-    by_word: dict[str, int] = {}
-    for word, value in zip(flat, hashes.tolist(), strict=True):
-        assert by_word.setdefault(word, value) == value
-    assert len(set(by_word.values())) == len(by_word)
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("Don't stop-now snake_case 3.14", 7),
-        ("中文字", 3),
-        ("ที่นี่", 2),
-        ("हिन्दी में", 2),
-        ("한국어 문장", 2),
-        ("Python語 3つ", 4),
-        ("... — !", 0),
-    ],
-)
-def test_scripts_without_spaces_count_signs_and_others_words(text: str, words: int) -> None:
-    assert len(hash_words([text])[0]) == words
 
 
 @given(TEXT)

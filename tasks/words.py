@@ -1,0 +1,151 @@
+"""Words: how a text is cut into them, once for all stages, and their hashes.
+
+**Words** are longest runs of letters, digits, marks and the underscore (Unicode categories L*, N*, M*, and `_`). In
+scripts written without spaces (Han, kana, Thai, Lao, Khmer, Myanmar) each letter, with the marks on it, is a word: a
+dictionary would be needed to do better, and of a whole clause one changed sign would change the only word. So counts of
+words are higher there and words shorter than a reader's, and five words are a finer shingle than elsewhere.
+
+`hash_words` is what near duplicates (`sign`) and decontamination compare by: words in NFC and lower case, so that two
+spellings of one word are one hash. The quality metrics count words as written, in the same pass that counts lines and
+signs (`tasks.quality.scan`), from the same classes.
+
+The classes come from the tables of the pinned package `regex`, not from Python's own, which differ by its version.
+"""
+
+import functools
+import unicodedata
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import regex
+
+LAST_CLASSIFIED = 0x3FFFF  # no letter, mark or sign of a text is assigned past the third ideographic plane but variants
+
+SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\u30fc\uff70"
+"""Scripts without spaces, with the prolonged sound marks of kana, which Unicode calls common to two scripts."""
+WIDE_TERMINALS = "。！？．｡។៕။"
+# FineWeb's first published set (. ' " ! ?) with the typographic forms of the two quotes; terminal marks of other
+# scripts are added as in datatrove's present code.
+QUOTED_ENDINGS = ".'\"!?’”"
+# Where Python's str.splitlines cuts, and what its str.strip takes away.
+LINE_BREAKS = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+# What datatrove's `utils.text.PUNCTUATION` calls no word, terminal marks apart: it leaves out $ and the bullet.
+PUNCTUATION = "!/—”:％１〈&(、━\\【#%「」，】；+^]~“《„';’{|∶´[=-`*．（–？！：$～«〉,><》)?）。…@_.\"}►»"
+
+
+class HashedWords(NamedTuple):
+    """Words of n texts, one after another.
+
+    `hashes` uint64, `starts` and `ends` int32: where the word stands in characters (code points) of its own text as it
+    was given, end not included. `offsets` (n + 1) int64: text i has the words offsets[i] to offsets[i + 1].
+    """
+
+    hashes: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
+    offsets: np.ndarray
+
+
+@functools.cache
+def word_classes() -> np.ndarray:
+    """What each code point up to LAST_CLASSIFIED is, uint16: the constants of `word_kernels`."""
+    from tasks import word_kernels as k
+
+    every = "".join(map(chr, range(LAST_CLASSIFIED + 1)))
+
+    def found(pattern: str) -> list[int]:
+        return [match.start() for match in regex.finditer(pattern, every)]
+
+    classes = np.full(LAST_CLASSIFIED + 1, k.GAP, np.uint16)
+    classes[found(r"[\p{P}\p{S}]")] = k.SYMBOL
+    classes[found(r"[\p{L}\p{N}_]")] = k.LETTER
+    classes[found(rf"[[{SPACELESS}]&&[\p{{L}}\p{{Nl}}]](?V1)")] = k.ALONE
+    classes[found(r"\p{M}")] = k.MARK
+    classes[found(r"\p{L}")] |= k.ALPHABETIC
+    classes[found(r"\p{Lu}")] |= k.UPPERCASE
+    classes[found(r"\p{Nd}")] |= k.DIGIT
+    classes[found(r"\p{Sentence_Terminal}")] |= k.TERMINAL | k.ENDING | k.QUOTED_ENDING | k.PUNCTUATION
+    classes[found(r"[\p{Pe}\p{Pf}\p{Pi}'\"]")] |= k.CLOSING
+    for marks, flag in (
+        (WIDE_TERMINALS, k.WIDE),
+        (QUOTED_ENDINGS, k.QUOTED_ENDING),
+        (LINE_BREAKS, k.LINE_BREAK),
+        (PUNCTUATION, k.PUNCTUATION),
+    ):
+        classes[[ord(mark) for mark in marks]] |= flag
+    classes[[code for code, character in enumerate(every) if character.isspace()]] |= k.SPACE
+    return classes
+
+
+def utf8(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """The bytes of a string column without nulls (uint8) and where each text starts in them (n + 1, int64). No copy."""
+    values = texts if pa.types.is_large_string(texts.type) else texts.cast(pa.large_string())
+    _, offsets, data = values.buffers()
+    starts = np.frombuffer(offsets, np.int64)[values.offset : values.offset + len(values) + 1] if offsets else None
+    if starts is None or not len(starts):
+        return np.zeros(0, np.uint8), np.zeros(1, np.int64)
+    return np.frombuffer(data, np.uint8) if data else np.zeros(0, np.uint8), np.ascontiguousarray(starts)
+
+
+def hash_words(texts: Sequence[str]) -> HashedWords:
+    """The words of texts in NFC and lower case, hashed, with their places in the texts as given."""
+    from tasks import word_kernels
+
+    normal = [text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text) for text in texts]
+    encoded = [text.lower().encode("utf-8") for text in normal]
+    bounds = np.zeros(len(encoded) + 1, dtype=np.int64)
+    np.cumsum([len(text) for text in encoded], out=bounds[1:])
+    joined = np.frombuffer(b"".join(encoded), dtype=np.uint8)
+    hashes = np.empty(len(joined) + 1, dtype=np.uint64)
+    starts, ends = np.empty(len(joined) + 1, dtype=np.int32), np.empty(len(joined) + 1, dtype=np.int32)
+    offsets = np.empty(len(encoded) + 1, dtype=np.int64)
+    count = word_kernels.hash_words(joined, bounds, word_classes(), hashes, starts, ends, offsets)
+    hashes, starts, ends = hashes[:count], starts[:count], ends[:count]
+    for index, (text, after) in enumerate(zip(texts, normal, strict=True)):
+        if after is not text or "\u0130" in text:  # the only letter that gets longer in lower case
+            words = slice(offsets[index], offsets[index + 1])
+            before = _origins(text)
+            starts[words], ends[words] = before[0][starts[words]], before[1][ends[words]]
+    return HashedWords(hashes, starts, ends, offsets)
+
+
+def _origins(text: str) -> tuple[np.ndarray, np.ndarray]:
+    """Where a boundary between characters of the text in NFC and lower case lies in the text itself.
+
+    Returns: for each boundary, as the start of a word and as its end, int32. NFC is taken piece by piece: a piece
+    begins at a character that nothing before it can join. What lies inside a piece is widened to the whole of it.
+    """
+    first, last = [0], [0]
+    start = 0
+    cuts = [index for index, character in enumerate(text) if index and _begins(character)]
+    for stop in [*cuts, len(text)] if text else []:
+        length = len(unicodedata.normalize("NFC", text[start:stop]).lower())
+        plain = length == stop - start
+        for inner in range(1, length + 1):
+            at = start + inner if plain else stop if inner == length else None
+            first.append(start if at is None else at)
+            last.append(stop if at is None else at)
+        start = stop
+    return np.array(first, np.int32), np.array(last, np.int32)
+
+
+@functools.cache
+def _joining() -> frozenset[str]:
+    """Characters that may join with the one before them in NFC."""
+    found = {chr(code) for code in (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))}  # Hangul vowels and finals
+    for code in range(LAST_CLASSIFIED + 1):
+        parts = unicodedata.decomposition(chr(code))
+        if parts and not parts.startswith("<"):
+            found.update(chr(int(part, 16)) for part in parts.split()[1:])
+    return frozenset(found)
+
+
+def _begins(character: str) -> bool:
+    """Whether no normalisation reaches over the place before this character."""
+    return (
+        unicodedata.combining(character) == 0
+        and character not in _joining()
+        and unicodedata.is_normalized("NFC", character)
+    )
