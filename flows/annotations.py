@@ -12,6 +12,7 @@ from tasks.config import StageConfig
 from tasks.edits import resolve_edits
 from tasks.language import identify_language
 from tasks.quality.stage import measure_quality
+from tasks.redact.stage import find_personal
 from tasks.sign import sign
 from tasks.stage import Stage
 from tasks.urls.stage import look_up_urls
@@ -21,6 +22,7 @@ ANNOTATIONS: tuple[tuple[Stage[Any], str], ...] = (
     (measure_quality, "quality"),
     (sign, "sign"),
     (look_up_urls, "urls"),
+    (find_personal, "redact"),
 )
 """(stage, name of its section in a recipe). After them all come the edits, which `mixture` asks for."""
 

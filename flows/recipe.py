@@ -27,6 +27,7 @@ from tasks.pack import PackConfig
 from tasks.pretrain import PretrainConfig
 from tasks.quality.stage import QualityConfig
 from tasks.questions import QuestionField, QuestionsConfig
+from tasks.redact.stage import RedactConfig
 from tasks.sign import SignConfig
 from tasks.source import check_source, resolve_path
 from tasks.train_tokenizer import TokenizerConfig
@@ -63,6 +64,7 @@ class Recipe(StageConfig):
     quality: QualityConfig = QualityConfig()
     sign: SignConfig = SignConfig()
     urls: UrlsConfig = UrlsConfig()
+    redact: RedactConfig = RedactConfig()
     decide: DecideConfig = DecideConfig()
     mixture: ComposeConfig = ComposeConfig()
     tokenizer: NamedTokenizer = NamedTokenizer()
@@ -265,6 +267,10 @@ def _check_edits(recipe: Recipe) -> Iterator[str]:
     missing = [name for name in recipe.edits.redacted_columns if name not in written]
     if recipe.mixture.redact and missing:
         yield f"mixture.redact: no stage of this recipe writes {missing[0]}, of which it would replace the spans."
+    for kind in recipe.mixture.redact:
+        if not missing and kind not in recipe.redact.kinds:
+            close, known = nearest(kind, recipe.redact.kinds), ", ".join(recipe.redact.kinds)
+            yield f"mixture.redact.{kind}: redact looks for no spans of this kind{close}. Kinds: {known}."
 
 
 def _check_devices(recipe: Recipe) -> Iterator[str]:

@@ -1,0 +1,87 @@
+"""What a recipe says of personal data reaches the corpus, and every document that it empties has a row that says so."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from flows.recipe import Recipe, RecipeError, check_recipe, load_recipe
+from flows.refresh import grow_corpus
+from storage.artifact import Artifact
+from storage.sql import connect
+from tasks.run import running
+
+PAGES = [
+    "The miller of the old weir answers every letter himself, so write to anna@stonemill.io before noon.",
+    "mill@stonewheel.org",
+    "A wheel turns in the river all day long and nobody has to push it, not even in a dry summer.",
+]
+RECIPE = """
+name: mill
+sources: [{name: pages, path: pages.jsonl, license: CC0-1.0}]
+decide: {gopher: null, repetition: null, validation_share: 0}
+"""
+
+
+def recipe(folder: Path, *settings: str, pages: list[str] = PAGES) -> Recipe:
+    """A recipe whose pages are these."""
+    lines = [json.dumps({"id": str(number), "text": text}) for number, text in enumerate(pages)]
+    (folder / "pages.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "mill.yaml").write_text(RECIPE, encoding="utf-8")
+    return check_recipe(load_recipe(str(folder / "mill.yaml"), settings))
+
+
+def grow(folder: Path, *settings: str) -> Artifact:
+    with running(folder / "lake", "refresh", workers=0, quiet=True):
+        return grow_corpus(recipe(folder, *settings))
+
+
+def texts(corpus: Artifact) -> set[str]:
+    return set(corpus.read(["text"])["text"].to_pylist())
+
+
+def test_a_corpus_keeps_its_texts_whole_unless_the_recipe_says_otherwise(tmp_path):
+    assert texts(grow(tmp_path)) == set(PAGES)
+
+
+def test_redaction_puts_marks_into_the_corpus_and_not_into_the_documents(tmp_path):
+    marked = grow(tmp_path, "mixture.redact=true")
+    assert texts(marked) == {PAGES[0].replace("anna@stonemill.io", "<EMAIL>"), "<EMAIL>", PAGES[2]}
+    own = grow(tmp_path, "mixture.redact={email: '[address]'}")
+    assert texts(own) == {text.replace("<EMAIL>", "[address]") for text in texts(marked)}
+    with connect(tmp_path / "lake") as connection:
+        assert {text for (text,) in connection.execute("select text from extract").fetchall()} == set(PAGES)
+
+
+def test_a_document_of_which_nothing_is_left_is_dropped_by_name(tmp_path):
+    corpus = grow(tmp_path, "mixture.remove=[pii_spans]")
+    assert texts(corpus) == {PAGES[0].replace("anna@stonemill.io", ""), PAGES[2]}
+    with connect(tmp_path / "lake") as connection:
+        rows = connection.execute("select text, kept, dropped_by, emptied from documents order by text").fetchall()
+    assert rows == [
+        (PAGES[2], True, None, False),
+        (PAGES[0], True, None, False),
+        (PAGES[1], False, "edits.emptied", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        (
+            "mixture.remove=[pii_span]",
+            "no stage of this recipe writes spans called 'pii_span' (did you mean",
+        ),
+        ("mixture.remove=[language]", "no stage of this recipe writes spans called 'language'"),
+        ("mixture.redact={emial: x}", "redact looks for no spans of this kind (did you mean 'email'?)"),
+    ],
+)
+def test_spans_that_no_stage_finds_are_said_before_any_work(tmp_path, setting, sentence):
+    with pytest.raises(RecipeError) as caught:
+        recipe(tmp_path, setting)
+    assert sentence in str(caught.value)
+
+
+def test_redaction_without_the_stage_that_finds_what_to_redact_is_said(tmp_path):
+    with pytest.raises(RecipeError, match=r"mixture\.redact: no stage of this recipe writes pii_spans"):
+        recipe(tmp_path, "mixture.redact=true", "redact.kinds=[]")
