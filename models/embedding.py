@@ -52,5 +52,7 @@ def _load(folder: str) -> tuple[Any, Any]:
     try:
         from transformers import AutoModel, AutoTokenizer
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("An embedding model needs transformers: pip install gristmill[embeddings].") from error
+        raise ModuleNotFoundError(
+            "An embedding model needs transformers: pip install gristmill[embeddings]."
+        ) from error
     return AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()

@@ -5,7 +5,9 @@ import pyarrow as pa
 from storage.table import column, table
 
 EXAMPLES = table(
-    column("example_id", pa.string(), "128-bit hash of where the row stands, 32 hexadecimal characters.", nullable=False),
+    column(
+        "example_id", pa.string(), "128-bit hash of where the row stands, 32 hexadecimal characters.", nullable=False
+    ),
     column("source", pa.string(), "Name of the source in the recipe.", nullable=False),
     column("file", pa.string(), "The file, below the source's root.", nullable=False),
     column("file_sha256", pa.string(), "SHA-256 of that file.", nullable=False),
@@ -22,7 +24,9 @@ EXAMPLES = table(
 CLASSIFIER = table(
     column("method", pa.string(), "fasttext or ridge.", nullable=False),
     column("examples", pa.int64(), "Texts it learned from.", nullable=False),
-    column("positive", pa.int64(), "Those of them that are positive (ridge: at or above positive_from).", nullable=False),
+    column(
+        "positive", pa.int64(), "Those of them that are positive (ridge: at or above positive_from).", nullable=False
+    ),
     column("held_out", pa.int64(), "Texts that were held out, chosen by the hash of the text.", nullable=False),
     column("held_out_positive", pa.int64(), "Those of them that are positive.", nullable=False),
     column("repeated", pa.int64(), "Texts left out because an equal one was there already.", nullable=False),
@@ -30,7 +34,9 @@ CLASSIFIER = table(
     column("recall", pa.float64(), "Of held-out positive texts, the share called so."),
     column("f1", pa.float64(), "Harmonic mean of both."),
     column("auc", pa.float64(), "Chance that a held-out positive text scores above a negative one; ties count half."),
-    column("cut", pa.float64(), "The score from which a text was called positive: 0.5, or positive_from.", nullable=False),
+    column(
+        "cut", pa.float64(), "The score from which a text was called positive: 0.5, or positive_from.", nullable=False
+    ),
     column("r2", pa.float64(), "Ridge: share of the held-out labels' variance that is explained."),
     column("spearman", pa.float64(), "Ridge: rank correlation of held-out scores and labels."),
 )
