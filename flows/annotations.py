@@ -6,7 +6,9 @@ may stand in the rules of `decide`.
 
 from typing import Any
 
+from tasks.classify import classify
 from tasks.language import identify_language
+from tasks.perplexity import measure_perplexity
 from tasks.quality.stage import measure_quality
 from tasks.sign import sign
 from tasks.stage import Stage
@@ -15,5 +17,7 @@ ANNOTATIONS: tuple[tuple[Stage[Any], str], ...] = (
     (identify_language, "language"),
     (measure_quality, "quality"),
     (sign, "sign"),
+    (classify, "classify"),
+    (measure_perplexity, "perplexity"),
 )
 """(stage, name of its section in a recipe)."""

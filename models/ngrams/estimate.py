@@ -1,12 +1,12 @@
 """Interpolated modified Kneser-Ney estimation (Chen and Goodman 1998; as lmplz: Heafield et al. 2013), with numpy.
 
-A text is one sequence `<s> w1 … wn </s>`. Words are given as 64-bit hashes: no string is held, and none is in the model.
+A text is one sequence `<s> w1 … wn </s>`. Words are given as 64-bit hashes: no string is held, none is in the model.
 
 - The adjusted count of an n-gram is its count where n is the order or where it begins with `<s>`, else the number of
   different words before it.
 - Discounts of an order follow from how many n-grams have the adjusted counts 1 to 4: Y = t1 / (t1 + 2 t2), and
-  D_k = k - (k + 1) Y t_{k+1} / t_k for k = 1, 2, 3 and more. Where one of the t is 0, or a discount comes out below 0 or
-  above k (little or odd text), the order takes 0.5, 1 and 1.5, lmplz's fallback.
+  D_k = k - (k + 1) Y t_{k+1} / t_k for k = 1, 2, 3 and more. Where one of the t is 0, or a discount comes out below 0
+  or above k (little or odd text), the order takes 0.5, 1 and 1.5, lmplz's fallback.
 - Unigrams are interpolated with the uniform distribution over the vocabulary, `</s>` and one unknown word, which has
   nothing else.
 - Pruned n-grams (three words and more, seen at most `prune` times) are taken out after the discounts: their mass goes
@@ -141,7 +141,7 @@ def _levels(sequence: np.ndarray, begins: np.ndarray, lengths: np.ndarray, size:
     everything = np.arange(size)
     levels = [_Level(counts, everything, everything, everything, everything == START)]
     after = np.repeat(begins + lengths, lengths)  # where the text of each place ends
-    places, ids, n_ids = np.arange(len(sequence)), sequence, size
+    places, ids = np.arange(len(sequence)), sequence
     for n in range(2, order + 1):
         fits = places + n <= after[places]
         # ids[k] is the (n - 1)-gram at places[k]; the one a place further is its neighbour, for no text ends between
@@ -152,7 +152,7 @@ def _levels(sequence: np.ndarray, begins: np.ndarray, lengths: np.ndarray, size:
             prefix * size + last, return_index=True, return_inverse=True, return_counts=True
         )
         levels.append(_Level(found, keys // size, suffix[first], keys % size, levels[-1].starts[keys // size]))
-        ids, n_ids = numbers, len(keys)
+        ids = numbers
     return levels
 
 
