@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from storage.artifact import Artifact
+from tasks.classify import classify
 from tasks.config import StageConfig
 from tasks.edits import resolve_edits
 from tasks.language import identify_language
+from tasks.perplexity import measure_perplexity
 from tasks.quality.stage import measure_quality
 from tasks.redact.stage import find_personal
 from tasks.sign import sign
@@ -23,6 +25,8 @@ ANNOTATIONS: tuple[tuple[Stage[Any], str], ...] = (
     (sign, "sign"),
     (look_up_urls, "urls"),
     (find_personal, "redact"),
+    (classify, "classify"),
+    (measure_perplexity, "perplexity"),
 )
 """(stage, name of its section in a recipe). After them all come the edits, which `mixture` asks for."""
 

@@ -9,21 +9,25 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from flows.annotations import enabled
+from flows.learned import Classifier, Reference, check_learned, expected
 from flows.mistakes import ended, nearest, sentence, sentences
 from models.language import locate as locate_model
 from storage.names import check_name
 from storage.schemas.spans import SPANS
+from tasks.classify import ClassifyConfig
 from tasks.compose import ComposeConfig
 from tasks.config import StageConfig
 from tasks.conversations import ConversationField, ConversationsConfig
 from tasks.decide.rules import DecideConfig, check_rules
 from tasks.edits import EditsConfig, resolve_edits
 from tasks.evaluate import EvaluateConfig
+from tasks.examples import ExampleField, ExamplesConfig
 from tasks.extract.config import ExtractConfig, RowField
 from tasks.finetune import FinetuneConfig
 from tasks.ingest import Source
 from tasks.language import LanguageConfig
 from tasks.pack import PackConfig
+from tasks.perplexity import PerplexityConfig
 from tasks.pretrain import PretrainConfig
 from tasks.quality.stage import QualityConfig
 from tasks.questions import QuestionField, QuestionsConfig
@@ -34,7 +38,12 @@ from tasks.train_tokenizer import TokenizerConfig
 from tasks.urls.lists import BlockList, pin
 from tasks.urls.stage import UrlsConfig
 
-FIELDS = {"documents": RowField, "conversations": ConversationField, "questions": QuestionField}
+FIELDS = {
+    "documents": RowField,
+    "conversations": ConversationField,
+    "questions": QuestionField,
+    "examples": ExampleField,
+}
 """What `fields` of a source may name, by what the source holds."""
 PRESETS = Path(__file__).resolve().parent.parent / "deployments" / "recipes"
 
@@ -65,6 +74,15 @@ class Recipe(StageConfig):
     sign: SignConfig = SignConfig()
     urls: UrlsConfig = UrlsConfig()
     redact: RedactConfig = RedactConfig()
+    examples: ExamplesConfig = ExamplesConfig()
+    classifiers: tuple[Classifier, ...] = Field(
+        default=(), description="Classifiers that the recipe trains once, each a column <name>_score: a list."
+    )
+    classify: ClassifyConfig = ClassifyConfig()
+    reference: Reference | None = Field(
+        default=None, description="The text that perplexity is measured against. Null: it is not measured."
+    )
+    perplexity: PerplexityConfig = PerplexityConfig()
     decide: DecideConfig = DecideConfig()
     mixture: ComposeConfig = ComposeConfig()
     tokenizer: NamedTokenizer = NamedTokenizer()
@@ -201,7 +219,8 @@ def check_recipe(recipe: Recipe) -> Recipe:
     mistakes += _check_lists(recipe)
     if not recipe.holding("documents"):
         mistakes.append("sources: none of them holds documents, so there is nothing to make a corpus of.")
-    mistakes += [*_check_sources(recipe), *_check_edits(recipe), *_check_shape(recipe), *_check_devices(recipe)]
+    mistakes += [*_check_sources(recipe), *check_learned(recipe), *_check_edits(recipe)]
+    mistakes += [*_check_shape(recipe), *_check_devices(recipe)]
     if mistakes:
         listed = "\n".join(f"  {one}" for one in mistakes)
         raise RecipeError(f"The recipe {recipe.name} cannot be run:\n{listed}")
@@ -313,7 +332,7 @@ def _columns(recipe: Recipe) -> dict[str, str]:
 
     from storage.schemas.documents import DOCUMENTS
 
-    annotated = [stage.tables_of(config) for stage, config in enabled(recipe)]
+    annotated = [stage.tables_of(config) for stage, config in enabled(expected(recipe))]
     schemas = [DOCUMENTS.schema, *(tables["part"].schema for tables in annotated)]
     found: dict[str, str] = {}
     with duckdb.connect() as connection:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from flows.annotations import annotate
+from flows.learned import learn
 from flows.orchestrate import flow
 from flows.parameters import (
     LakePath,
@@ -48,7 +49,8 @@ def grow_corpus(recipe: Recipe, snapshots: Sequence[str] = ()) -> Artifact:
     sources = recipe.holding("documents")
     check_chosen(sources, snapshots)
     documents = [document for source in sources for document in read(source, recipe, snapshots)]
-    annotations = [annotation for document in documents for annotation in annotate(document, recipe)]
+    scored = learn(recipe, read)
+    annotations = [annotation for document in documents for annotation in annotate(document, scored)]
     decisions = decide(without_excluded(recipe), documents=documents, annotations=annotations)
     corpus = compose(recipe.mixture, decisions=decisions, documents=documents)
     if all(step.reused for step in current_run().steps):

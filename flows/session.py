@@ -13,13 +13,14 @@ from storage.lake import Lake
 from storage.sources import claim
 from tasks.conversations import ConversationsConfig
 from tasks.decide.rules import DecideConfig
+from tasks.examples import ExamplesConfig
 from tasks.extract.config import ExtractConfig
 from tasks.ingest import Source, ingest
 from tasks.questions import QuestionsConfig
 from tasks.run import Run, current_run, running
 from tasks.stage import Stage
 
-C = TypeVar("C", ExtractConfig, ConversationsConfig, QuestionsConfig)
+C = TypeVar("C", ExtractConfig, ConversationsConfig, QuestionsConfig, ExamplesConfig)
 
 
 def needs_sample(recipe: str) -> bool:

@@ -115,7 +115,7 @@ _FINGERPRINT = "split_part(filename, '/', -2) as fingerprint"
 
 
 # Kinds that are read from files: what was made of the same files under an older configuration is no second record.
-READ_KINDS = {"documents", "conversations", "questions"}
+READ_KINDS = {"documents", "conversations", "questions", "examples"}
 EMPTY = {
     "losses": LOSSES,
     "training": TRAINING,

@@ -18,7 +18,7 @@ from tasks.common_crawl import CommonCrawl, fetch_listed_records, list_files, re
 from tasks.config import StageConfig
 from tasks.console import Console, Progress
 
-Format = Literal["documents", "conversations", "questions"]
+Format = Literal["documents", "conversations", "questions", "examples"]
 Reader = Literal["wikipedia", "stackexchange", "gutenberg", "repository"]
 
 
@@ -45,7 +45,8 @@ class Source(StageConfig):
     )
     holds: Format = Field(
         default="documents",
-        description="What its records are. A corpus takes documents, fine-tuning conversations, evaluation questions.",
+        description="What its records are. A corpus takes documents, fine-tuning conversations, evaluation questions, "
+        "a classifier examples.",
     )
     license: str | None = Field(default=None, description="Licence of the records, where they do not state their own.")
     reader: Reader | None = Field(

@@ -94,6 +94,18 @@ def refresh(
 
 
 @app.command()
+def learn(
+    recipe: Recipe = "sample", settings: Settings = None, lake: Lake = DEFAULT_LAKE, workers: Workers = None
+) -> None:
+    """Train the classifiers and the reference that a recipe names. What the lake knows by its name stays as it is."""
+    settings = prepare_run(lake, recipe, settings, workers)
+    from flows.learn import learn as flow
+
+    for name in flow(recipe=recipe, settings=settings, lake=str(lake), workers=workers):
+        print(name)
+
+
+@app.command()
 def pretrain(
     recipe: Recipe = "sample",
     settings: Settings = None,

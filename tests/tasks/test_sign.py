@@ -157,7 +157,9 @@ def test_kernels_work_where_no_cache_can_be_written(tmp_path: Path) -> None:
     (tmp_path / "__pycache__").write_text("A file in the folder's place: stops a superuser too.")
     blocked = tmp_path / "blocked"
     blocked.write_text("")
-    environment = environment_without_cache(HOME=str(blocked), XDG_CACHE_HOME=str(blocked), PYTHONPATH=f"{tmp_path}:{ROOT}")
+    environment = environment_without_cache(
+        HOME=str(blocked), XDG_CACHE_HOME=str(blocked), PYTHONPATH=f"{tmp_path}:{ROOT}"
+    )
     command = [sys.executable, "-c", "import sign_kernels" + SCRIPT]
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

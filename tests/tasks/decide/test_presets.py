@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from storage.schemas.quality import QUALITY
 from storage.schemas.language import LANGUAGE
+from storage.schemas.quality import QUALITY
 from tasks.decide.decisions import decide_documents
 from tasks.decide.presets import PRESETS, fineweb_2_languages
 from tasks.decide.rules import DecideConfig, compile_rules

@@ -1,0 +1,23 @@
+"""Learn: train the classifiers and the reference that a recipe names, before any corpus is made."""
+
+from flows.learned import learn as train
+from flows.orchestrate import flow
+from flows.parameters import LakePath, RecipeName, Settings, Workers
+from flows.refresh import read
+from flows.session import session
+
+
+@flow(log_prints=False, persist_result=False)
+def learn(
+    recipe: RecipeName = "sample",
+    settings: Settings = [],  # noqa: B006 (Prefect's form)
+    lake: LakePath = None,
+    workers: Workers = None,
+) -> list[str]:
+    """Train what the recipe names and the lake does not know yet. A refresh does the same; neither retrains.
+
+    Returns: the names in the lake.
+    """
+    with session("learn", recipe, settings, lake, workers) as (plan, _):
+        train(plan, read)
+        return [f"{plan.name}/{one.name}" for one in (*plan.classifiers, *([plan.reference] if plan.reference else []))]

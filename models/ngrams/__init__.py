@@ -1,0 +1,1 @@
+"""N-gram language models with interpolated modified Kneser-Ney smoothing: `estimate` trains, `model` scores."""
