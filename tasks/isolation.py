@@ -4,8 +4,8 @@ die in.
 A worker reads thousands of records with parsers written in C. A record that makes one of them crash or loop takes the
 whole process with it, and no Python exception tells which record it was. So every dangerous call goes through
 `Watch.guard`, which notes the record's key in memory that the parent shares, and arms two timers of the kernel. When
-the worker dies, the parent knows the key. The shard is read again, carefully: from that key on every call runs in a forked
-child, and a child that dies is one record's loss, whatever the number of such records.
+the worker dies, the parent knows the key. The shard is read again, carefully: from that key on every call runs in a
+forked child, and a child that dies is one record's loss, whatever the number of such records.
 """
 
 import ctypes
