@@ -1,10 +1,11 @@
-"""What stands between one bad record and the process that reads it: a limit on CPU time, and a fork to die in.
+"""What stands between one bad record and the process that reads it: limits on CPU time and on the clock, and a fork to
+die in.
 
 A worker reads thousands of records with parsers written in C. A record that makes one of them crash or loop takes the
 whole process with it, and no Python exception tells which record it was. So every dangerous call goes through
-`Watch.guard`, which notes the record's key in memory that the parent shares, and arms a timer of the kernel. When the
-worker dies, the parent knows the key. The shard is read again, carefully: from that key on every call runs in a forked
-child, and a child that dies is one record's loss, whatever the number of such records.
+`Watch.guard`, which notes the record's key in memory that the parent shares, and arms two timers of the kernel. When
+the worker dies, the parent knows the key. The shard is read again, carefully: from that key on every call runs in a
+forked child, and a child that dies is one record's loss, whatever the number of such records.
 """
 
 import ctypes
@@ -29,7 +30,7 @@ NO_CALL, INSIDE, OUTSIDE = range(3)
 CAREFUL_FACTOR = 4
 """A careful attempt allows four times the CPU time: the first shared the machine's caches and memory with others."""
 WALL_FACTOR = 10
-"""A child that waits for what never comes uses no CPU: it is ended after ten times its CPU limit on the clock."""
+"""A call that waits for what never comes uses no CPU: it is ended after ten times its CPU limit on the clock."""
 MEMORY_STATUS = 113
 """Exit status of a child whose call raised MemoryError: it may have no memory left to say so in words."""
 PR_SET_PDEATHSIG = 1
@@ -79,7 +80,8 @@ class Watch:
     def guard(
         self, key: int, function: Callable[..., Any], *arguments: Any, careful_factor: float = CAREFUL_FACTOR
     ) -> Any:
-        """Returns `function(*arguments)`, called for the record `key` (int64) under the CPU limit. Do not nest calls.
+        """Returns `function(*arguments)`, called for the record `key` (int64) under the CPU limit, and ten times that
+        on the clock. Do not nest calls.
 
         In a careful attempt the call runs in a forked child: what it changes in memory is lost, and its result must be
         picklable. Its CPU limit is then `careful_factor` times `cpu_seconds`: a small one is for calls that are made
@@ -99,14 +101,17 @@ class Watch:
             self._forking = True
             return call_in_child(key, careful_factor * self._cpu_seconds, function, arguments)
         cells[STATE] = INSIDE
-        # SIGPROF keeps its default action, death: the kernel carries it out even where C code holds the interpreter.
+        # Both signals keep their default action, death: the kernel carries it out even where C code holds the
+        # interpreter. The second is for a call that blocks, and so uses no CPU.
         signal.setitimer(signal.ITIMER_PROF, self._cpu_seconds)
+        signal.setitimer(signal.ITIMER_REAL, WALL_FACTOR * self._cpu_seconds)
         try:
             return function(*arguments)
         except MemoryError as error:
             raise RecordDied(_OUT_OF_MEMORY, key) from error
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0.0)
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
             cells[STATE] = OUTSIDE
 
     def progress(self, done: int) -> None:

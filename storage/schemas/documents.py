@@ -25,7 +25,8 @@ DOCUMENTS = table(
     column(
         "space",
         pa.string(),
-        "What offset and length count: bytes of the `file`, bytes of the decompressed `stream`, or a `row`.",
+        "What offset and length count: bytes of the `file`, bytes of the decompressed `stream`, or a `row`; of an "
+        "archive in a WACZ `file:NAME` or `stream:NAME`.",
         nullable=False,
     ),
     column("offset", pa.int64(), "Where the record starts.", nullable=False),
@@ -48,7 +49,7 @@ DOCUMENTS = table(
     column("author", pa.string(), "Who wrote it, as the page, file or row says."),
     column("published", pa.date32(), "Day that the page, file or row states for its content; null if it states none."),
     column("extractor", pa.string(), "What gave the text: an extractor of pages, pdf, epub, wikitext, …; null: as is."),
-    column("truncated", pa.string(), "WARC-Truncated of the record: length, time, disconnect; null if it is whole."),
+    column("truncated", pa.string(), "WARC-Truncated of the record (length, time …), `pages` of a PDF; null: whole."),
     column(
         "license_from",
         pa.string(),

@@ -67,6 +67,7 @@ ACTS: dict[str, Callable[[], Any]] = {
     "python loop": loop_in_python,
     "c loop": loop_in_c,
     "kill": kill_itself,
+    "block": lambda: time.sleep(3600),
     "memory": run_out_of_memory,
     "value error": raise_value_error,
     "two words": raise_two_words,

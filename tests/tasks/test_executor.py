@@ -90,6 +90,13 @@ def test_a_record_that_kills_its_process_is_lost_alone(
     assert [death for _, result in results for death in result["deaths"]] == [(14, reason, detail)]
 
 
+def test_a_record_that_blocks_without_using_its_cpu_time_is_lost_alone() -> None:
+    with ShardExecutor(workers=1, cpu_seconds=0.1) as executor:
+        ((_, result),) = results_of(executor, work.Squares({2: "block"}), [[1, 2, 3]])
+    assert result["deaths"] == [(2, "timeout", "did not end within 4 s, without using its CPU time")]
+    assert result["squares"] == [(1, 1), (3, 9)]
+
+
 def test_many_killers_in_a_shard_cost_one_more_reading(executor: ShardExecutor) -> None:
     what = {3: "exit 3", 4: "segfault", 5: "kill", 9: "exit 3", 12: "segfault"}
     results = results_of(executor, work.Squares(what), [list(range(10)), list(range(10, 20))])

@@ -125,6 +125,8 @@ def _text(content: bytes, config: ExtractConfig) -> str:
         root = lxml.html.document_fromstring(clean_text(text).encode(), parser=parser)
     except (lxml.etree.LxmlError, ValueError):
         return ""  # an empty chapter
+    if root.xpath("boolean(" + "/*" * (config.max_depth + 1) + ")"):  # the parser cuts off what lies deeper
+        raise Refused(LossReason.TOO_DEEP, f"more than {config.max_depth} elements deep")
     body = root.find("body")
     return block_text(root if body is None else body)
 

@@ -107,9 +107,9 @@ def _entries(path: Path, config: ExtractConfig) -> list[Entry]:
 
 
 def _entry(file: BinaryIO, number: int, about: zipfile.ZipInfo, stop: int, alone: bool) -> Entry:
-    file.seek(about.header_offset)
+    file.seek(max(about.header_offset, 0))
     header = file.read(_HEADER_BYTES)
-    if len(header) < _HEADER_BYTES or not header.startswith(b"PK\x03\x04"):
+    if about.header_offset < 0 or len(header) < _HEADER_BYTES or not header.startswith(b"PK\x03\x04"):
         raise Refused(LossReason.DAMAGED, f"zip: entry {number} does not begin where the directory says")
     names = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
     data = about.header_offset + _HEADER_BYTES + names
