@@ -17,6 +17,7 @@ from storage.sources import SourceError
 from tasks.common_crawl import CommonCrawl, fetch_listed_records, list_files, read_ranges
 from tasks.config import StageConfig
 from tasks.console import Console, Progress
+from tasks.crawl.config import CrawlConfig
 
 Format = Literal["documents", "conversations", "questions", "examples"]
 Reader = Literal["wikipedia", "stackexchange", "gutenberg", "repository"]
@@ -43,6 +44,10 @@ class Source(StageConfig):
     common_crawl: CommonCrawl | None = Field(
         default=None, description="Files of a snapshot of Common Crawl by its name, in place of a path."
     )
+    crawl: CrawlConfig | None = Field(
+        default=None,
+        description="How `gristmill crawl` fills the folder `path` with pages of the web; `refresh` reads them there.",
+    )
     holds: Format = Field(
         default="documents",
         description="What its records are. A corpus takes documents, fine-tuning conversations, evaluation questions, "
@@ -65,6 +70,8 @@ class Source(StageConfig):
     def _check(self) -> "Source":
         if (self.path is None) == (self.common_crawl is None):
             raise ValueError("say where its files are: either `path` (a folder, a glob, a URL) or `common_crawl`")
+        if self.crawl is not None and (self.path is None or is_remote(self.path) or glob.has_magic(self.path)):
+            raise ValueError("a source that is crawled needs a `path`: the folder that its WARC files are written into")
         return self
 
     @property
@@ -170,6 +177,8 @@ def find_files(source: Source) -> tuple[Path, list[Path]]:
         what = "matches no file"
         if not glob.has_magic(str(pattern)):
             what = "holds no file" if pattern.is_dir() else "does not exist"
+        if source.crawl is not None:
+            raise SourceError(f"Source {source.name!r}: {pattern} {what}. Fill it first: gristmill crawl RECIPE.")
         raise SourceError(
             f"Source {source.name!r}: {pattern} {what} (seen from {os.getcwd()}). Correct `path` in the recipe."
         )

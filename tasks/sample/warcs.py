@@ -6,15 +6,15 @@ holds, dates are those of the package's release. (The bytes in a member are the 
 squeeze them otherwise.)
 """
 
-import base64
 import hashlib
 import uuid
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from storage.files import write_atomically
+from storage.warc import digest as block_digest
+from storage.warc import record_member
 from tasks.sample.carriers import Carrier
 
 SHIPPED = "as shipped"
@@ -86,24 +86,15 @@ def _member(carrier: Carrier, kind: str, url: str | None, content_type: str, blo
     digest = hashlib.sha256(
         "\0".join((carrier.pin, kind, url or about, content_type)).encode() + b"\0" + block
     ).digest()
-    headers = [
-        "WARC/1.1",
-        f"WARC-Type: {kind}",
-        f"WARC-Record-ID: <urn:uuid:{uuid.UUID(bytes=digest[:16], version=5)}>",
-        f"WARC-Date: {carrier.date}T00:00:00Z",
-    ]
-    headers.append(f"WARC-Target-URI: {url}" if url else f"WARC-Filename: {about}")
-    headers.append(f"WARC-Block-Digest: sha1:{base64.b32encode(hashlib.sha1(block).digest()).decode()}")
-    headers += [f"Gristmill-Carrier: {carrier.pin}", f"Gristmill-License: {carrier.license}"]
-    if url:
-        headers.append(f"Gristmill-Origin: {about}")
-    headers += [f"Content-Type: {content_type}", f"Content-Length: {len(block)}"]
-    return gzip_member("\r\n".join(headers).encode() + b"\r\n\r\n" + block + b"\r\n\r\n")
-
-
-def gzip_member(data: bytes) -> bytes:
-    """`data` as one gzip member (RFC 1952) without time, name or system in its header."""
-    squeeze = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
-    body = squeeze.compress(data) + squeeze.flush()
-    tail = zlib.crc32(data).to_bytes(4, "little") + (len(data) & 0xFFFFFFFF).to_bytes(4, "little")
-    return b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff" + body + tail
+    headers = {
+        "WARC-Type": kind,
+        "WARC-Record-ID": f"<urn:uuid:{uuid.UUID(bytes=digest[:16], version=5)}>",
+        "WARC-Date": f"{carrier.date}T00:00:00Z",
+        **({"WARC-Target-URI": url} if url else {"WARC-Filename": about}),
+        "WARC-Block-Digest": block_digest(block),
+        "Gristmill-Carrier": carrier.pin,
+        "Gristmill-License": carrier.license,
+        **({"Gristmill-Origin": about} if url else {}),
+        "Content-Type": content_type,
+    }
+    return record_member(headers, block)

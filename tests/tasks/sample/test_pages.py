@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from warcio.archiveiterator import ArchiveIterator
 
+from storage.warc import gzip_member
 from tasks.sample.carriers import Carrier
 from tasks.sample.markup import render_markdown, render_rst
 from tasks.sample.pages import NEIGHBOURS, markdown_pages, rst_pages, shipped_pages
-from tasks.sample.warcs import RENDERED, SHIPPED, TEMPLATED, Page, gzip_member, url_of, write_warc
+from tasks.sample.warcs import RENDERED, SHIPPED, TEMPLATED, Page, url_of, write_warc
 from tests.tasks.sample.packages import make_carrier
 
 CARRIER = Carrier("grist", "1.0", "wheel", "grist.whl", "0" * 64, 1, "2020-02-02", "CC0-1.0", ("pages",))
