@@ -20,6 +20,7 @@ from tasks.extract.archive import cut_points, read_archive
 from tasks.extract.config import ExtractConfig
 from tasks.extract.documents import DocumentRow, LossRow, extract_record, finish_row, loss_row
 from tasks.extract.formats import Format, format_of
+from tasks.extract.readers import READERS, nearest_licenses
 from tasks.extract.tables import read_table
 from tasks.run import current_run
 from tasks.stage import Inputs, Shard, Stage
@@ -39,17 +40,26 @@ def doc_id(source: str, file_sha256: str, space: str, offset: int) -> str:
 def _plan(inputs: Inputs, config: ExtractConfig) -> list[Shard]:
     shards: list[Shard] = []
     for snapshot in inputs["snapshot"]:
-        for row, place in locate(current_run().lake, snapshot):
-            archive = row["bytes"] > 0 and format_of(place.path) is Format.ARCHIVE
+        located = locate(current_run().lake, snapshot)
+        beside = nearest_licenses([row["path"] for row, _ in located]) if config.reader == "repository" else {}
+        placed = {row["path"]: (row["sha256"], place.path) for row, place in located}
+        for row, place in located:
+            archive = config.reader is None and row["bytes"] > 0 and format_of(place.path) is Format.ARCHIVE
             for start, stop in cut_points(place.path, SHARD_BYTES) if archive else [(0, row["bytes"])]:
                 content = row | {"archive": archive, "start": start, "stop": stop}
                 label = row["path"] if stop - start == row["bytes"] else f"{row['path']} from byte {start:,}"
-                shards.append(Shard(len(shards), content, max(stop - start, 1), {"place": place}, label))
+                where: dict[str, Any] = {"place": place}
+                if license_file := beside.get(row["path"]):
+                    content["license_file"], where["license"] = placed[license_file]
+                shards.append(Shard(len(shards), content, max(stop - start, 1), where, label))
     return shards
 
 
 def _read(shard: Shard, config: ExtractConfig, watch: Watch) -> Iterator[DocumentRow | LossRow]:
     path, content = shard.where["place"].path, shard.content
+    if config.reader is not None:
+        yield from READERS[config.reader](path, content["path"], config, watch.guard, shard.where.get("license"))
+        return
     if not content["archive"]:
         yield from read_table(path, config, watch.guard)
         return
