@@ -77,6 +77,18 @@ class LossReason(StrEnum):
     BAD_ROW = "bad row"
     """A row that is no object, or whose text is no string."""
 
+    # Dumps.
+    NAMESPACE = "namespace"
+    """A page of a wiki that is no article: a talk, a template, a user's page. The detail is the namespace's number."""
+    JOINED = "joined"
+    """An answer that stands in its question's document."""
+    OTHER_RECORD = "other record"
+    """A record of a dump that holds no text of its own: a vote, a tag's description, a file beside the texts."""
+    GENERATED = "generated"
+    """A file that a program wrote: minified, a lock file, marked as generated."""
+    VENDORED = "vendored"
+    """A copy of somebody else's files in a repository."""
+
     # What ended the process that read it (`tasks.isolation.Death`).
     TIMEOUT = "timeout"
     """It used more CPU time than a record may."""

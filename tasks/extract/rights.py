@@ -8,6 +8,7 @@ A page is searched with a few quick tests and expressions, not parsed: 20 micros
 """
 
 import html as entities
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,14 +18,14 @@ from tasks.extract import licenses
 
 HEAD_CHARACTERS = 1 << 20
 MAX_DIRECTIVES = 64
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_META = re.compile(r"<meta\b((?:[^>\"']|\"[^\"]{0,4000}\"|'[^']{0,4000}')*)>", re.IGNORECASE)
+MAX_ELEMENTS = 500
+"""Elements that are looked at of a kind: no page is worth more, and time stays linear whatever it holds."""
+ELEMENT_CHARACTERS = 4000
 _ATTRIBUTE = re.compile(r"([a-zA-Z:._-]+)\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s\"'>]+)")
-_LINK = re.compile(r"<(a|link|area|span|div|meta)\b([^<>]{0,2000}?licen[sc]e[^<>]{0,2000})>", re.IGNORECASE)
-_CC_LINK = re.compile(r"<a\b[^<>]{0,1000}?href\s*=\s*[\"']?([^\"'\s>]*creativecommons\.org/[^\"'\s>]+)", re.IGNORECASE)
-_JSON_LD = re.compile(
-    r"<script\b[^>]{0,300}application/ld\+json[^>]{0,300}>(.{0,400000}?)</script", re.IGNORECASE | re.DOTALL
-)
+_META = re.compile(r"<meta\b", re.IGNORECASE)
+_TAG_END = re.compile(r"(?:[^>\"']++|\"[^\"]*+\"|'[^']*+')*+>")
+_NAMED = re.compile(r"licen[sc]e", re.IGNORECASE)
+_TAG_NAME = re.compile(r"<(?:a|link|area|span|div|meta|p|footer)\b", re.IGNORECASE)
 _HEAD_END = re.compile(r"</head\b|<body\b", re.IGNORECASE)
 _ROBOTS_HEADER = re.compile(
     rb"^(x-robots-tag|tdm-reservation|tdm-policy)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE
@@ -83,17 +84,23 @@ def dict_of_metas(html: str) -> dict[str, list[str]]:
     """Contents of the `<meta>` elements of a page's head by their name or property, lower case, in their order."""
     end = _HEAD_END.search(html, 0, HEAD_CHARACTERS)
     head = html[: end.start() if end else min(len(html), 1 << 16)]
-    if "<!--" in head:
-        head = _COMMENT.sub("", head)
+    head = _without_comments(head)
     found: dict[str, list[str]] = {}
-    for match in _META.finditer(head):
-        attributes = _attributes(match.group(1))
-        name = (
-            (attributes.get("name") or attributes.get("property") or attributes.get("http-equiv") or "").strip().lower()
-        )
-        if name and "content" in attributes:
+    for start in itertools.islice(_META.finditer(head), MAX_ELEMENTS):
+        tag = _TAG_END.match(head, start.end(), start.end() + ELEMENT_CHARACTERS)
+        attributes = _attributes(tag.group()) if tag else {}
+        name = attributes.get("name") or attributes.get("property") or attributes.get("http-equiv") or ""
+        if "content" in attributes and (name := name.strip().lower()):
             found.setdefault(name, []).append(attributes["content"])
     return found
+
+
+def _without_comments(html: str) -> str:
+    pieces, at = [], 0
+    while (start := html.find("<!--", at)) >= 0 and (stop := html.find("-->", start + 4)) >= 0:
+        pieces.append(html[at:start])
+        at = stop + 3
+    return "".join([*pieces, html[at:]]) if pieces else html
 
 
 def _attributes(text: str) -> dict[str, str]:
@@ -151,7 +158,7 @@ def _licenses(html: str, metas: Mapping[str, Sequence[str]]) -> tuple[str | None
     creative = "creativecommons.org" in html
     declared = None
     if creative or "icense" in html or "icence" in html or "ICENSE" in html:
-        clean = _COMMENT.sub("", html) if "<!--" in html else html
+        clean = _without_comments(html)
         declared = _in_elements(clean) or _in_json(clean)
     declared = declared or next(
         (
@@ -165,26 +172,45 @@ def _licenses(html: str, metas: Mapping[str, Sequence[str]]) -> tuple[str | None
     )
     linked = None
     if declared is None and creative:
-        linked = next((found for address in _CC_LINK.findall(html) if (found := licenses.of_address(address))), None)
+        linked = _linked(html)
     return declared, linked
 
 
 def _in_elements(html: str) -> str | None:
-    for tag, text in _LINK.findall(html):
-        attributes = _attributes(text)
+    for start, tag in _elements(html, _NAMED.finditer(html)):
+        attributes = _attributes(tag)
         relations = f"{attributes.get('rel', '')} {attributes.get('itemprop', '')} {attributes.get('property', '')}"
         words = {word.rpartition(":")[2] for word in relations.lower().split()}
-        if words & {"license", "licence"} and not (tag.lower() == "meta" and "name" in attributes):
+        if words & {"license", "licence"} and not (start.lower() == "<meta" and "name" in attributes):
             value = attributes.get("href") or attributes.get("content") or attributes.get("resource") or ""
             if found := licenses.declared(value):
                 return found
     return None
 
 
+def _linked(html: str) -> str | None:
+    for start, tag in _elements(html, re.finditer(r"creativecommons\.org/", html)):
+        if start.lower() == "<a" and (found := licenses.of_address(_attributes(tag).get("href", ""))):
+            return found
+    return None
+
+
+def _elements(html: str, words: Iterator[re.Match[str]]) -> Iterator[tuple[str, str]]:
+    """The tags in which the words stand: `<a`, and what follows up to the tag's end."""
+    last = -1
+    for word in itertools.islice(words, MAX_ELEMENTS):
+        start = html.rfind("<", max(0, word.start() - ELEMENT_CHARACTERS), word.start())
+        if start <= last or html.find(">", start, word.start()) >= 0:
+            continue
+        last = start
+        name = _TAG_NAME.match(html, start)
+        end = html.find(">", word.end(), word.end() + ELEMENT_CHARACTERS)
+        if name and end >= 0:
+            yield name.group(), html[name.end() : end]
+
+
 def _in_json(html: str) -> str | None:
-    if "ld+json" not in html:
-        return None
-    for script in _JSON_LD.findall(html):
+    for script in _scripts(html):
         if "license" not in script:
             continue
         try:
@@ -195,6 +221,19 @@ def _in_json(html: str) -> str | None:
             if found := _license_of(one.get("license")):
                 return found
     return None
+
+
+def _scripts(html: str) -> Iterator[str]:
+    """What stands in the page's JSON-LD scripts."""
+    at = 0
+    for _ in range(MAX_ELEMENTS):
+        named = html.find("ld+json", at)
+        begin = html.find(">", named) + 1 if named >= 0 else 0
+        end = html.find("</script", begin) if begin else -1
+        if end < 0:
+            return
+        yield html[begin:end]
+        at = end
 
 
 def _things(content: Any) -> Iterator[dict[str, Any]]:

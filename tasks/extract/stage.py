@@ -18,6 +18,7 @@ from storage.sources import locate
 from tasks.executor import Watch
 from tasks.extract.config import ExtractConfig
 from tasks.extract.documents import DocumentRow, LossRow, finish_row
+from tasks.extract.dumps import DUMPS, nearest_licenses
 from tasks.extract.readers import pieces_of, read_file
 from tasks.run import current_run
 from tasks.stage import Inputs, Shard, Stage
@@ -37,17 +38,26 @@ def doc_id(source: str, file_sha256: str, space: str, offset: int) -> str:
 def _plan(inputs: Inputs, config: ExtractConfig) -> list[Shard]:
     shards: list[Shard] = []
     for snapshot in inputs["snapshot"]:
-        for row, place in locate(current_run().lake, snapshot):
-            for start, stop in pieces_of(place.path, SHARD_BYTES):
+        located = locate(current_run().lake, snapshot)
+        beside = nearest_licenses([row["path"] for row, _ in located]) if config.reader == "repository" else {}
+        placed = {row["path"]: (row["sha256"], place.path) for row, place in located}
+        for row, place in located:
+            pieces = pieces_of(place.path, SHARD_BYTES) if config.reader is None else [(0, row["bytes"])]
+            for start, stop in pieces:
                 content = row | {"start": start, "stop": stop}
                 label = row["path"] if stop - start == row["bytes"] else f"{row['path']} from byte {start:,}"
-                shards.append(Shard(len(shards), content, max(stop - start, 1), {"place": place}, label))
+                where: dict[str, Any] = {"place": place}
+                if license_file := beside.get(row["path"]):
+                    content["license_file"], where["license"] = placed[license_file]
+                shards.append(Shard(len(shards), content, max(stop - start, 1), where, label))
     return shards
 
 
 def _read(shard: Shard, config: ExtractConfig, watch: Watch) -> Iterator[DocumentRow | LossRow]:
-    piece = (shard.content["start"], shard.content["stop"])
-    return read_file(shard.where["place"].path, config, watch.guard, piece)
+    path, content = shard.where["place"].path, shard.content
+    if config.reader is not None:
+        return DUMPS[config.reader](path, content["path"], config, watch.guard, shard.where.get("license"))
+    return read_file(path, config, watch.guard, (content["start"], content["stop"]))
 
 
 def _work(shard: Shard, config: ExtractConfig, output: ShardOutput, watch: Watch) -> None:
