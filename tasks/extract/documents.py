@@ -84,6 +84,9 @@ class _Text(NamedTuple):
     charset: str
     charset_from: str
     http_status: int | None = None
+    author: str | None = None
+    published: date | None = None
+    extractor: str | None = None
 
 
 def extract_record(item: Item, config: ExtractConfig) -> DocumentRow | LossRow:
@@ -114,6 +117,9 @@ def extract_record(item: Item, config: ExtractConfig) -> DocumentRow | LossRow:
         title=text.title,
         text_bytes=len(text.text.encode()),
         text=text.text,
+        author=text.author,
+        published=text.published,
+        extractor=text.extractor,
         truncated=item.headers.get("warc-truncated") or None,
     )
 
@@ -179,7 +185,16 @@ def _read_body(body: bytes, content_type: str | None, record: Record, config: Ex
         )
     if html:
         page = extract_page(decoded.text, record.url, config)
-        return _Text(page.text, page.title, media_type, decoded.charset, decoded.charset_from)
+        return _Text(
+            page.text,
+            page.title,
+            media_type,
+            decoded.charset,
+            decoded.charset_from,
+            author=page.author,
+            published=page.published,
+            extractor=page.extractor,
+        )
     text = clean_text(decoded.text)
     if not text.strip():
         raise Refused(LossReason.NO_TEXT)

@@ -377,10 +377,11 @@ def _read_text(path: str | Path, config: ExtractConfig) -> Row:
             LossReason.BAD_ENCODING,
             f"{decoded.replaced} of {len(decoded.text)} characters are not {decoded.charset}",
         )
-    text, title = clean_text(decoded.text), None
+    text, page = clean_text(decoded.text), None
     if html:
         try:
-            text, title = (page := extract_page(decoded.text, None, config)).text, page.title
+            page = extract_page(decoded.text, None, config)
+            text = page.text
         except Refused as refused:
             return _loss(place, refused.reason, refused.detail)
     if not text.strip():
@@ -397,7 +398,10 @@ def _read_text(path: str | Path, config: ExtractConfig) -> Row:
         license=None,
         origin=None,
         carrier=None,
-        title=title,
+        title=page.title if page else None,
         text_bytes=len(text.encode()),
         text=text,
+        author=page.author if page else None,
+        published=page.published if page else None,
+        extractor=page.extractor if page else None,
     )
