@@ -12,13 +12,37 @@ RowField = Literal["text", "id", "url", "title", "author", "date", "license", "o
 """What is taken from a row of JSONL, CSV or Parquet."""
 
 
+Extractor = Literal[
+    "cascade-accurate",
+    "cascade-balanced",
+    "cascade-quick",
+    "trafilatura",
+    "trafilatura-fast",
+    "trafilatura-precision",
+    "trafilatura-recall",
+    "resiliparse",
+]
+"""What gives the main text of an HTML page; docs/extraction.md says what each is for."""
+
+
 class ExtractConfig(StageConfig):
-    """Limits of extraction. All but the CPU time, which the executor guards, are the same on every machine.
+    """The extractor of pages and the limits of extraction. All but the CPU time, which the executor guards, are the
+    same on every machine.
 
     Pages beyond a limit are losses; those of Common Crawl are cut at 1 MiB when they are captured (5 MiB since March
     2025).
     """
 
+    extractor: Extractor = Field(
+        default="cascade-accurate",
+        description="What gives the main text of an HTML page: a profile of our cascade, a mode of trafilatura, or "
+        "resiliparse; docs/extraction.md has their accuracy and speed.",
+    )
+    output: Literal["text", "markdown"] = Field(
+        default="text",
+        description="How a page's text is written: plain, or Markdown with headings, lists, tables, code and emphasis "
+        "(resiliparse gives plain text alone).",
+    )
     max_bytes: int = Field(
         default=16 << 20, gt=0, description="Bytes of a body after decompression, and of a plain text or row."
     )

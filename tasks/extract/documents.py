@@ -88,6 +88,8 @@ class _Text(NamedTuple):
     charset: str | None
     charset_from: str | None
     http_status: int | None = None
+    author: str | None = None
+    published: date | None = None
     extractor: str | None = None
     rights: Rights = Rights()
 
@@ -121,6 +123,8 @@ def extract_record(item: Item, config: ExtractConfig) -> DocumentRow | LossRow:
         title=text.title,
         text_bytes=len((text.text or "").encode()),
         text=text.text,
+        author=text.author,
+        published=text.published,
         extractor=text.extractor,
         truncated=item.headers.get("warc-truncated") or None,
         license_from="record" if own else text.rights.license_from,
@@ -217,8 +221,17 @@ def _read_body(
         )
     if html:
         page = extract_page(decoded.text, record.url, config)
-        rights = page_rights(decoded.text, head)
-        return _Text(page.text, page.title, media_type, decoded.charset, decoded.charset_from, rights=rights)
+        return _Text(
+            page.text,
+            page.title,
+            media_type,
+            decoded.charset,
+            decoded.charset_from,
+            author=page.author,
+            published=page.published,
+            extractor=page.extractor,
+            rights=page_rights(decoded.text, head),
+        )
     text = clean_text(decoded.text)
     if not text.strip():
         raise Refused(LossReason.NO_TEXT)

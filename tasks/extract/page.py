@@ -1,98 +1,67 @@
-"""The main text of an HTML page, through trafilatura, as a function of the page alone.
+"""The main text of an HTML page by the extractor that the recipe names, and what the page declares of itself.
 
-Trafilatura is called in its fast mode: without the second opinions of readability and justext, which take most of its
-time. Deduplication
-stays off: it keeps a cache for the whole process, so that a page read twice, or after another, would give other text.
-Comments are left out. Tables are kept, a row a line with its cells between bars. Formatting and links are not: the text
-is plain, in Unicode's form NFC. No metadata is extracted, as it would look for dates up to today's.
+A function of the page alone: no cache of a process, no date of today, no connection. The page is scanned once
+(`tasks.extract.pages.layout`), which holds its limits and gives title, author, date and declarations whichever the
+extractor is; ours work on that scan, trafilatura and resiliparse parse the page for themselves. Comments are left out.
+Tables are kept, a row a line with its cells between bars. Text is in Unicode's form NFC.
 """
 
-import logging
-import re
 from dataclasses import dataclass
-
-import lxml.etree
-import trafilatura
-from lxml.html import HtmlElement
-from trafilatura.utils import load_html
+from datetime import date
 
 from tasks.extract.config import ExtractConfig
+from tasks.extract.pages import columns
+from tasks.extract.pages.cascade import PROFILES, by_cascade
+from tasks.extract.pages.declared import one_line, read_declared
+from tasks.extract.pages.layout import Element, Layout, read_layout
+from tasks.extract.pages.libraries import MODES, by_resiliparse, by_trafilatura
+from tasks.extract.pages.render import render, tidy
+from tasks.extract.pages.vocabulary import TAG
 from tasks.extract.payload import Refused
 from tasks.extract.reasons import LossReason
-
-# A page without text is a row of ours; trafilatura's words about it would only be said twice, and quote its address.
-logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
-
-TITLE_CHARACTERS = 1000
-_SPACE = re.compile(r"\s+")
-
-# What trafilatura and lxml have been seen to raise on odd pages. MemoryError and the like are not the page's fault
-# and pass through.
-_PARSER_ERRORS = (
-    lxml.etree.LxmlError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page's main text, never empty, and its title, None if it has none."""
+    """A page's main text, never empty, and what it declares, None where it declares nothing.
+
+    Attributes:
+        extractor: the name of what gave the text.
+        elements: the page's `meta`, `link`, `base`, `html`, `time`, JSON-LD `script` elements and its links to a
+            licence, with their attributes: for whoever looks for robots directives, licences, reservations.
+    """
 
     text: str
     title: str | None
+    author: str | None = None
+    published: date | None = None
+    extractor: str | None = None
+    elements: tuple[Element, ...] = ()
 
 
 def extract_page(html: str, url: str | None = None, config: ExtractConfig | None = None) -> Page:
-    """The main text and title of a page. Depends on its arguments alone; opens no connection.
+    """The main text of a page and what it declares. Depends on its arguments alone; opens no connection.
 
     Arguments:
-        url: where the page is from; trafilatura may look at it, nothing is fetched.
+        url: where the page is from; its date and trafilatura may look at it, nothing is fetched.
     Raises: Refused: too large, too many nodes, too deep, not parsed, no text.
     """
     config = config or ExtractConfig()
     if not html.strip():
         raise Refused(LossReason.EMPTY_BODY)
-    # Every "<" can begin a node: a bound that costs nothing, before the parser builds the tree.
-    if html.count("<") > 2 * config.max_nodes:
-        raise Refused(LossReason.TOO_MANY_NODES, f"more than {config.max_nodes} nodes")
-    if len(html) > config.max_bytes:
-        raise Refused(LossReason.TOO_LARGE, f"{len(html)} characters")
-    try:
-        tree = load_html(html)
-        if tree is None:
-            # Trafilatura takes a fragment, one element without `<html>` around it, for no page at all.
-            tree = load_html(f"<html><body>{html}</body></html>")
-    except _PARSER_ERRORS as error:
-        raise Refused(LossReason.NOT_PARSED, type(error).__name__) from error
-    if tree is None:
-        raise Refused(LossReason.NO_TEXT, "no HTML element")
-    _check_tree(tree, config)
-    title = _title(tree)
-    try:
-        text = trafilatura.extract(
-            tree,
-            url=url,
-            fast=True,
-            deduplicate=False,
-            include_comments=False,
-            include_tables=config.include_tables,
-            include_formatting=False,
-            include_links=False,
-            include_images=False,
-            output_format="txt",
-            with_metadata=False,
-        )
-    except _PARSER_ERRORS as error:
-        raise Refused(LossReason.NOT_PARSED, type(error).__name__) from error
-    text = clean_text(text or "")
+    layout = read_layout(html, config)
+    if config.extractor in PROFILES:
+        text = by_cascade(layout, html, url, config)
+    elif config.extractor in MODES:
+        text = by_trafilatura(html, url, config.extractor, config)
+    else:
+        text = tidy(by_resiliparse(html))
+    text = clean_text(text)
     if not text.strip():
         raise Refused(LossReason.NO_TEXT)
-    return Page(text, title)
+    declared = read_declared(layout.elements, url)
+    title = _clean(declared.title) or _first_heading(layout)
+    return Page(text, title, _clean(declared.author), declared.published, config.extractor, declared.elements)
 
 
 def clean_text(text: str) -> str:
@@ -102,21 +71,13 @@ def clean_text(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").replace("\0", "")
 
 
-def _check_tree(tree: HtmlElement, config: ExtractConfig) -> None:
-    nodes = int(float(str(tree.xpath("count(//node())"))))
-    if nodes > config.max_nodes:
-        raise Refused(LossReason.TOO_MANY_NODES, f"{nodes} nodes")
-    # A path of so many steps that is found by the parser's own code: asking each element for its ancestors is
-    # quadratic.
-    if tree.xpath("boolean(" + "/*" * (config.max_depth + 1) + ")"):
-        raise Refused(LossReason.TOO_DEEP, f"more than {config.max_depth} elements deep")
+def _clean(text: str | None) -> str | None:
+    return (clean_text(text) or None) if text else None
 
 
-def _title(tree: HtmlElement) -> str | None:
-    """The first `<title>` outside a picture, else the first `<h1>`, with single spaces."""
-    for element in (tree.find(".//head/title"), tree.find(".//title"), tree.find(".//h1")):
-        if element is not None:
-            title = _SPACE.sub(" ", clean_text("".join(element.itertext()))).strip()
-            if title:
-                return title[:TITLE_CHARACTERS]
+def _first_heading(layout: Layout) -> str | None:
+    """The page's first `<h1>` with text."""
+    tags = layout.nodes[layout.blocks[:, columns.NODE], columns.NODE_TAG]
+    for block in (tags == TAG["h1"]).nonzero()[0][:1].tolist():
+        return _clean(one_line(render(layout, [block])))
     return None

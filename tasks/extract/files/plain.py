@@ -35,7 +35,7 @@ def read_text(body: bytes, path: Path, config: ExtractConfig) -> Whole:
         raise Refused(LossReason.BAD_ENCODING, detail)
     if html:
         page = extract_page(decoded.text, None, config)
-        whole = Whole(page.text, "text/html", page.title)
+        whole = Whole(page.text, "text/html", page.title, page.author, page.published, extractor=page.extractor)
     elif suffix in MARKDOWN_SUFFIXES:
         whole = _markdown(decoded.text)
     else:

@@ -61,6 +61,7 @@ def test_a_page_with_all_that_is_known_of_it(tmp_path: Path):
         title="Page 7",
         text_bytes=len(row.text.encode()),
         text="",
+        extractor="cascade-accurate",
     )
     assert row.text.count(SENTENCE) == 8
 
