@@ -188,7 +188,9 @@ def _extract(record: Record, config: ExtractConfig) -> _Text:
         raise Refused(LossReason.MEDIA_TYPE, media_type)  # before a picture is unpacked
     head = record.payload[: len(record.payload) - len(response.body)]
     if is_skipped(record.url, config):
-        return _Text(None, None, media_type, None, None, response.status, SKIPPED, page_rights(None, head))
+        return _Text(
+            None, None, media_type, None, None, response.status, extractor=SKIPPED, rights=page_rights(None, head)
+        )
     body = decode_body(response, config.max_bytes)
     return _read_body(body, content_type, record, config, head)._replace(http_status=response.status)
 
