@@ -9,66 +9,71 @@ same records (a test compares the two), and it knows what to do with all others.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
-from typing import NamedTuple
 
 from fastwarc.warc import ArchiveIterator
 
-from tasks.extract.warc.items import MAX_RECORD_BYTES
+from tasks.extract.warc.items import MAX_RECORD_BYTES, Record, url_of
 
 _VERSIONS = ("WARC/1.0", "WARC/1.1")
 _AROUND = len("WARC/1.0\r\n") + len("\r\n") + len("\r\n\r\n")
 """Bytes of a record beside its fields and its block."""
-
 _TAIL_BUFFER = 1 << 20
-"""Bytes read at once to see the ends of members. (A memory map of the file would be quicker by a hundredth, and each
-page of it that was looked at counts as memory of the process: 1.6 GB after an archive of ten gigabytes, measured.)"""
+"""Bytes read at once to see the ends of members. (Of a memory map each page that was looked at counts as memory of the
+process: 1.6 GB after an archive of ten gigabytes, measured.)"""
 
 
-class Clean(NamedTuple):
-    """A member that is one record: its place in the file, and the record, as in `Parsed`."""
+def clean_records(path: str | Path, start: int, stop: int) -> Generator[Record, None, int]:
+    """The records of the clean members at the start of a gzip file that begin in [start, stop), up to the first member
+    that is not clean.
 
-    start: int
-    stop: int
-    headers: dict[str, str]
-    payload: bytes
-
-
-def clean_records(path: str | Path, unread_before: int = 0) -> Iterator[Clean]:
-    """The clean members at the start of a gzip file, up to the first that is not. It ends without a word, also where
-    the file can't be decoded.
-
-    Arguments:
-        unread_before: the payload of a member that starts before this byte is passed over, and empty.
+    Returns: where that one begins, or a place at or behind `stop`.
     Raises: OSError if the file can't be opened.
     """
     end = os.path.getsize(path)
-    with open(path, "rb", buffering=_TAIL_BUFFER) as tails:
-        start = decoded = 0
+    with open(path, "rb", buffering=0) as file:
+        tails, tails_start = b"", 0
+        here = decoded = size = 0
         headers: dict[str, str] = {}
-        payload = b""
-        records = ArchiveIterator(os.fspath(path), parse_http=False, inplace=True, fsspec_args=False)
+        payload: bytes | None = None
+        members = ArchiveIterator(os.fspath(path), parse_http=False, inplace=True, fsspec_args=False)
         while True:
             # A member is known to be clean when the next one is seen to begin where it ends.
             try:
-                record = next(records, None)
+                member = next(members, None)
             except OSError:
-                return  # the scanner will say what is wrong
-            stop = end if record is None else record.stream_pos
+                return here  # the scanner will say what is wrong
+            there = end if member is None else member.stream_pos
             if decoded:
-                if stop <= start:
-                    return
-                tails.seek(stop - 4)
-                if int.from_bytes(tails.read(4), "little") != decoded:
-                    return
-                yield Clean(start, stop, headers, payload)
-            elif stop:
-                return  # the first record does not begin with the file
-            if record is None:
-                return
-            start = stop
-            fields = record.headers
+                if there <= here:
+                    return here
+                if there > tails_start + len(tails):
+                    tails_start = there - 4
+                    file.seek(tails_start)
+                    tails = file.read(_TAIL_BUFFER)
+                at = there - tails_start
+                if at < 4 or int.from_bytes(tails[at - 4 : at], "little") != decoded:
+                    return here
+                if payload is not None:
+                    yield Record(
+                        here,
+                        there - here,
+                        "file",
+                        headers.get("warc-type", "").lower() or "unknown",
+                        headers.get("warc-record-id"),
+                        url_of(headers),
+                        headers.get("warc-date"),
+                        headers,
+                        payload,
+                        size,
+                    )
+            elif there:
+                return 0  # the first record does not begin with the file
+            here = there
+            if member is None or here >= stop:
+                return here
+            fields = member.headers
             pairs = fields.to_tuples()
             headers = {name.lower(): value for name, value in pairs}
             text = "".join(map("".join, pairs))
@@ -81,14 +86,13 @@ def clean_records(path: str | Path, unread_before: int = 0) -> Iterator[Clean]:
                 or (size := int(length)) > MAX_RECORD_BYTES
                 or len(headers) != len(pairs)
             ):
-                return
+                return here
             decoded = _AROUND + len(text) + len(": \r\n") * len(pairs) + size
-            if start < unread_before:
-                payload = b""
-                continue
+            if here < start:
+                continue  # its payload is passed over
             try:
-                payload = record.reader.read(size)
+                payload = member.reader.read(size)
             except OSError:
-                return
+                return here
             if len(payload) != size:
-                return
+                return here
