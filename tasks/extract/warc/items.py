@@ -3,6 +3,7 @@
 import io
 import re
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 from fastwarc.warc import HeaderMap
 
@@ -14,6 +15,49 @@ MAX_RECORD_BYTES = 64 << 20
 NEWLINES = re.compile(rb"[\r\n]*")
 # Some writers end header lines with two carriage returns.
 HEADER_END = re.compile(rb"\n\r*\n")
+
+
+Space = Literal["file", "stream"]
+"""What places count; see `tasks.extract.archive`."""
+
+
+class Record(NamedTuple):
+    """One record of a WARC, or of an ARC, whose line is told in a WARC record's fields.
+
+    Attributes:
+        offset, length, space: the bytes it takes up, padding after it included; see `tasks.extract.archive`.
+        record_type: WARC-Type, lower case; "unknown" if it has none.
+        url: WARC-Target-URI without angle brackets.
+        date: WARC-Date as it stands.
+        headers: the WARC header's fields, lower-case names, the first of each.
+        payload: the block, at most 64 MiB: for a response its HTTP header and body.
+        declared_length: the Content-Length, if it has one; the payload is shorter or longer where that was wrong.
+        member_record: how many items begin before it in its compressed member.
+    """
+
+    offset: int
+    length: int
+    space: Space
+    record_type: str
+    record_id: str | None
+    url: str | None
+    date: str | None
+    headers: dict[str, str]
+    payload: bytes
+    declared_length: int | None
+    member_record: int = 0
+
+
+class Unreadable(NamedTuple):
+    """A stretch of a file that gave no record: where it is, why, and of which record it seems to be a part."""
+
+    offset: int
+    length: int
+    space: Space
+    reason: LossReason
+    detail: str
+    record_type: str | None = None
+    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +128,8 @@ def decode_field(data: bytes) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         return data.decode("latin-1")
+
+
+def url_of(headers: dict[str, str]) -> str | None:
+    """WARC-Target-URI without angle brackets."""
+    return headers.get("warc-target-uri", "").strip("<>") or None

@@ -134,17 +134,20 @@ def kind_of(source: Source) -> Kind:
     return Kind.PLAIN
 
 
-def decode(source: Source) -> Iterator[Event]:
+def decode(source: Source, begun_at: int = 0) -> Iterator[Event]:
     """The file as events. Every byte of it is told of: by a member's Start and End, or by a Broken.
 
-    An uncompressed file is one member that is its own decoded bytes. Within lz4 damage can't be passed: what follows is
-    lost.
+    Of a gzip file it is the part from the member at `begun_at` on. An uncompressed file is one member that is its own
+    decoded bytes. Within lz4 damage can't be passed: what follows is lost.
+
     Raises: OSError if the file can't be read.
     """
     kind = kind_of(source)
     with opened(source) as file:
         if kind is Kind.GZIP:
-            yield from _Members(file, "gzip member", GZIP_MAGIC, lambda: zlib.decompressobj(31), CHUNK_BYTES).read()
+            yield from _Members(file, "gzip member", GZIP_MAGIC, lambda: zlib.decompressobj(31), CHUNK_BYTES).read(
+                begun_at
+            )
         elif kind is Kind.ZSTD:
             yield from _Members(file, "zstd frame", ZSTD_MAGIC, _zstd_decoders(file), ZSTD_CHUNK_BYTES).read()
         elif kind is Kind.LZ4:
@@ -174,9 +177,8 @@ class _Members:
         A gzipped body that lies unpacked in a damaged member is then not taken for one.
         """
 
-    def read(self) -> Iterator[Event]:
-        """The events of the whole file."""
-        position = 0
+    def read(self, position: int = 0) -> Iterator[Event]:
+        """The events of the file from the member at `position` on."""
         chunk = self._read(position)
         while chunk:
             if chunk.startswith(self._magic):

@@ -43,10 +43,13 @@ class Scanner:
     empties.
 
     `compressed`: whether the file's members are; if not, a place in the file is one in the stream. `size`: bytes of the
-    file. At most one record is held at a time. Indices are into the buffer; `_base` is the stream's byte at its start.
+    file. `begun_at`: where the first member that is told of starts, if clean members lie before it (see
+    `tasks.extract.warc.clean`); places in the stream then mean nothing.
+
+    At most one record is held at a time. Indices are into the buffer; `_base` is the stream's byte at its start.
     """
 
-    def __init__(self, compressed: bool, size: int) -> None:
+    def __init__(self, compressed: bool, size: int, begun_at: int = 0) -> None:
         self.found: list[Found] = []
         self._compressed = compressed
         self._size = size
@@ -56,7 +59,7 @@ class Scanner:
         self._base = 0
         self._state = _State.READY
         # The open member.
-        self._member = -1
+        self._member = 0 if begun_at else -1
         self._member_start = 0
         self._member_open = False
         self._member_items = 0
@@ -65,8 +68,8 @@ class Scanner:
         self._before = (-1, 0, 0)
         """The member before it: which, where it starts, how many items begin in it."""
         # The current item.
-        self._items = 0
-        self._last_file = -1
+        self._items = 1 if begun_at else 0
+        self._last_file = begun_at - 1
         self._spans = False
         self._item_member = 0
         self._place = (0, 0, 0, False)

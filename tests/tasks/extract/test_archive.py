@@ -181,7 +181,8 @@ def test_more_records_than_bytes_in_a_member_are_counted_not_lost_silently(tmp_p
 
 
 def test_a_record_above_the_limit_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("tasks.extract.warc.scanner.MAX_RECORD_BYTES", 10_000)
+    for module in ("scanner", "clean"):
+        monkeypatch.setattr(f"tasks.extract.warc.{module}.MAX_RECORD_BYTES", 10_000)
     parts = [*RECORDS[:2], record(response(b"x" * 50_000), url="http://example.org/large"), *RECORDS[2:]]
     for data in (gzip_each(parts), gzip.compress(b"".join(parts)), b"".join(parts), zstd_each(parts)):
         items = read_whole(write(tmp_path, data))

@@ -1,0 +1,107 @@
+"""The fast way through clean members gives what the scanner gives, and lets go of all that it does not understand."""
+
+import gzip
+import random
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.extract import archive
+from tasks.extract.archive import Item, Record, read_archive
+from tasks.extract.warc.clean import clean_records
+from tests.tasks.extract.crawls import gzip_each, page, record, records, response, write
+
+RECORDS = records(12)
+
+
+def by_the_scanner(path: Path, *piece: int) -> list[Item]:
+    """The items as the scanner alone finds them."""
+
+    def nothing(path: Path, start: int, stop: int) -> Generator[Record, None, int]:
+        return 0
+        yield
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(archive, "clean_records", nothing)
+        return list(read_archive(path, *piece))
+
+
+def clean_to(path: Path) -> int:
+    """Where the fast way ends."""
+    return max((one.offset + one.length for one in clean_records(path, 0, path.stat().st_size)), default=0)
+
+
+def test_a_clean_archive_is_read_to_its_end_and_in_pieces(tmp_path: Path):
+    path = write(tmp_path, gzip_each(RECORDS))
+    size = path.stat().st_size
+    assert clean_to(path) == size
+    assert list(read_archive(path)) == by_the_scanner(path)
+    for cut in (1, 400, size // 2, size - 1):
+        assert [*read_archive(path, 0, cut), *read_archive(path, cut)] == by_the_scanner(path)
+
+
+BODY = response(page(1))
+ODD = {
+    "a field without a space": record(BODY).replace(b"WARC-Date: ", b"WARC-Date:"),
+    "two spaces and none": record(BODY).replace(b"WARC-Date: ", b"WARC-Date:  ").replace(b"WARC-Type: ", b"WARC-Type:"),
+    "a folded field": record(BODY, extra=["WARC-Note: one\r\n two"]),
+    "a field twice": record(BODY, extra=["WARC-Note: one", "WARC-Note: two"]),
+    "a field that is no ASCII": record(BODY, extra=["WARC-Note: gr\u00fc\u00df"]),
+    "a line that is no field": record(BODY, extra=["nonsense"]),
+    "line feeds alone": record(BODY).replace(b"\r\n", b"\n"),
+    "no padding": record(BODY)[:-4],
+    "less padding": record(BODY)[:-2],
+    "more padding": record(BODY) + b"\r\n",
+    "junk behind it": record(BODY) + b"junk, and no record",
+    "a length too short": record(BODY, length=str(len(BODY) - 9)),
+    "a length too long": record(BODY, length=str(len(BODY) + 9)),
+    "a length that takes in its padding": record(BODY, length=str(len(BODY) + 4)),
+    "no length": record(BODY, length=""),
+    "a length with a sign": record(BODY, length=f"+{len(BODY)}"),
+    "a length with zeros": record(BODY, length=f"000{len(BODY)}"),
+    "another version": record(BODY).replace(b"WARC/1.0", b"WARC/0.9"),
+    "two records": record(BODY) + record(BODY),
+    "half a record": record(BODY)[: len(BODY) // 2],
+    "nothing": b"",
+    "words": b"Not a record at all, but words.",
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("place", [0, 1, 5, 12])
+def test_what_is_odd_is_read_as_the_scanner_reads_it(tmp_path: Path, odd: str, place: int):
+    path = write(tmp_path, gzip_each([*RECORDS[:place], ODD[odd], *RECORDS[place:]]))
+    assert list(read_archive(path)) == by_the_scanner(path)
+
+
+@pytest.mark.parametrize("tail", [b"", b"words", bytes(300), b"\x1f\x8b\x08", gzip.compress(b"")])
+def test_what_stands_behind_the_last_member(tmp_path: Path, tail: bytes):
+    path = write(tmp_path, gzip_each(RECORDS) + tail)
+    assert list(read_archive(path)) == by_the_scanner(path)
+
+
+@given(st.integers(0, 2**32))
+def test_damage_is_read_as_the_scanner_reads_it(tmp_path_factory: pytest.TempPathFactory, seed: int):
+    numbers = random.Random(seed)
+    data = bytearray(gzip_each(RECORDS))
+    for _ in range(numbers.randrange(1, 4)):
+        place = numbers.randrange(len(data))
+        data[place : place + numbers.choice((0, 1, 3, 200))] = numbers.randbytes(numbers.choice((0, 1, 3, 200)))
+    path = write(tmp_path_factory.mktemp("damage"), bytes(data))
+    assert list(read_archive(path)) == by_the_scanner(path)
+    cut = numbers.randrange(1, len(data))
+    assert [*read_archive(path, 0, cut), *read_archive(path, cut)] == by_the_scanner(path)
+
+
+def test_real_archives_are_read_as_the_scanner_reads_them(test_data: Path):
+    paths = [path for path in sorted((test_data / "crawl").rglob("*.gz")) if path.stat().st_size < 4 << 20]
+    read, clean = 0, 0
+    for path in paths:
+        items = list(read_archive(path))
+        assert items == by_the_scanner(path), path
+        read += path.stat().st_size
+        clean += clean_to(path)
+    assert clean > 0.6 * read
