@@ -17,6 +17,7 @@ from storage import names
 from storage.artifact import MAIN_TABLE, Artifact
 from storage.index import INDEX, INDEX_TABLES, write_index
 from storage.lake import Lake
+from storage.schemas.classifiers import CLASSIFIER
 from storage.schemas.documents import DOCUMENTS, LOSSES
 from storage.schemas.evaluations import EVALUATIONS
 from storage.schemas.tokens import PACKING, TOKEN_INDEX
@@ -25,7 +26,7 @@ from storage.table import Table
 
 CATALOG = "catalog.duckdb"
 RESERVED = {"documents", "losses", "artifacts", "lineage", "names", "runs", "training", "training_rows"}
-RESERVED |= {"evaluations", "tokens"}
+RESERVED |= {"evaluations", "tokens", "classifiers"}
 
 
 class NoSuchView(ValueError):
@@ -169,6 +170,7 @@ def views(lake: Lake, at: str | None) -> tuple[dict[str, str], dict[str, Path]]:
     for name, paths in asked.items():
         if paths:
             statements[name] = f"select {_STAGE}, * exclude (filename), {_FINGERPRINT} from {_files(paths)}"
+    statements["classifiers"] = _classifiers(of_kind["classifier"])
     statements |= _training(artifacts) | _training_rows(artifacts) | _documents(lake, artifacts, at)
     return statements, {name: paths[0] for name, paths in tables.items()}
 
@@ -220,6 +222,19 @@ def _no_rows(declared: Table) -> str:
 
 
 _INTEGERS = {8: "tinyint", 16: "smallint", 32: "integer", 64: "bigint"}
+
+
+def _classifiers(paths: list[Path]) -> str:
+    """The view `classifiers`: how each does on held-out texts, by the name that it has now; null: it has none."""
+    rows = (
+        f"select {_STAGE}, * exclude (filename), {_FINGERPRINT} from {_files(paths)}" if paths else _no_rows(CLASSIFIER)
+    )
+    stage = "" if paths else "null::varchar as stage, "
+    return (
+        f"select named.name, found.* from (select {stage}* from ({rows})) found left join "
+        "(select name, arg_max(artifact, number) as artifact from names group by name) named "
+        "on named.artifact = found.stage || '/' || found.fingerprint"
+    )
 
 
 def _training(artifacts: list[Artifact]) -> dict[str, str]:

@@ -74,15 +74,16 @@ def _work(shard: Shard, config: ReferenceConfig, output: ShardOutput, watch: Wat
     model = build_model(estimated)
     model.save(output.file(MODEL_FILE))
     scores, _ = model.score(asked, bounds)
-    total = float(perplexity(np.array([scores.sum()]), np.array([len(asked) + len(scores) - 1]))[0])
+    ends = len(scores)  # each text's end is counted as a word
+    total = float(perplexity(np.array([scores.sum()]), np.array([len(asked) + ends - 1]))[0]) if ends else None
     about = {
         "order": config.order,
         "documents": len(offsets) - 1,
         "words": len(words),
         "vocabulary": len(estimated.vocabulary),
         "ngrams": [len(one.words) for one in estimated.orders],
-        "held_out_documents": len(scores),
-        "held_out_perplexity": total if len(scores) else None,
+        "held_out_documents": ends,
+        "held_out_perplexity": total,
     }
     output.write(pa.RecordBatch.from_pylist([about], schema=REFERENCE.schema))
     watch.progress(shard.size)

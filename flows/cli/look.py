@@ -34,9 +34,9 @@ def sql(
     memory: Annotated[str, typer.Option(help="Memory a query may use.")] = "2GB",
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
-    """Ask the lake anything. Views: documents, losses, tokens, training, training_rows, evaluations, artifacts,
-    lineage, names, runs, and one for each stage and table (`show tables` at the prompt lists them). What the columns
-    mean: select column_name, comment from duckdb_columns() where table_name = 'documents'
+    """Ask the lake anything. Views: documents, losses, tokens, training, training_rows, evaluations, classifiers,
+    artifacts, lineage, names, runs, and one for each stage and table (`show tables` at the prompt lists them). What
+    the columns mean: select column_name, comment from duckdb_columns() where table_name = 'documents'
 
     gristmill sql "select dropped_by, count(*) from documents group by all order by 2 desc"
     """

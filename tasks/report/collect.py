@@ -174,6 +174,9 @@ def collect(lake: Lake, run: str, results: Results, artifacts: Sequence[Artifact
     facts.ask("times", queries.times(run))
     if results.decisions:
         _ask_documents(facts, results.decisions)
+    learned = [one.fingerprint for one in artifacts if one.manifest.kind == "classifier"]
+    if learned:
+        facts.ask("classifiers", queries.classifiers(learned))
     _ask_corpus(facts)
     _ask_models(facts)
     return facts

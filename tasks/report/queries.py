@@ -79,6 +79,15 @@ def languages() -> str:
         from documents group by all order by kept_bytes desc, documents desc, language""")
 
 
+def classifiers(fingerprints: Sequence[str]) -> str:
+    """How the classifiers that scored these documents do on texts that were held out."""
+    wanted = ", ".join(quoted(name) for name in fingerprints)
+    return _sql(f"""
+        select coalesce(name, stage || '/' || left(fingerprint, 12)) as classifier, method, examples, held_out,
+            precision, recall, f1, auc, r2, spearman
+        from classifiers where fingerprint in ({wanted}) order by classifier""")
+
+
 def copies() -> str:
     """How many clusters of copies there are, and what was dropped of them."""
     return _sql("""

@@ -61,16 +61,16 @@ def test_a_recipe_trains_what_it_names_once_and_drops_by_its_scores(world: Path,
         )
         assert rows == {"tales": 0, "crawl": 120}
         ((tales, crawl),) = sql.execute(
-            "select median(perplexity) filter (source = 'tales'), median(perplexity) filter (source = 'crawl') from documents"
+            "select median(perplexity) filter (source = 'tales'), median(perplexity) filter (source = 'crawl') "
+            "from documents"
         ).fetchall()
         assert tales < crawl / 5
         ((low, high),) = sql.execute(
-            "select max(rating_score) filter (source = 'crawl'), min(rating_score) filter (source = 'tales') from documents"
+            "select max(rating_score) filter (source = 'crawl'), min(rating_score) filter (source = 'tales') "
+            "from documents"
         ).fetchall()
         assert low < 2.5 < high
-        figures = sql.execute(
-            "select name, method, auc, recall from names join train_classifier using (fingerprint) order by name"
-        ).fetchall()
+        figures = sql.execute("select name, method, auc, recall from classifiers order by name").fetchall()
         assert figures == [("mill/quality", "fasttext", 1.0, 1.0), ("mill/rating", "ridge", 1.0, 1.0)]
         assert sql.execute("select count(*) from train_classifier_keeps where keep = 0.1").fetchone() == (2,)
     first = {name: names.latest(place, f"mill/{name}") for name in ("quality", "rating", "reference")}

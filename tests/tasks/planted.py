@@ -5,61 +5,13 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-NOUNS = [
-    "mill",
-    "river",
-    "stone",
-    "wheel",
-    "flour",
-    "baker",
-    "water",
-    "grain",
-    "field",
-    "barn",
-    "cart",
-    "horse",
-    "village",
-    "winter",
-    "harvest",
-    "bread",
-    "door",
-    "lamp",
-]
-VERBS = [
-    "turns",
-    "carries",
-    "grinds",
-    "keeps",
-    "follows",
-    "crosses",
-    "opens",
-    "measures",
-    "mends",
-    "waits",
-    "watches",
-    "fills",
-]
-LINKS = ["because", "although", "while", "before", "after", "until", "when", "so", "that", "where"]
-HYPE = [
-    "FREE",
-    "WIN",
-    "NOW",
-    "click",
-    "here",
-    "best",
-    "price",
-    "deal",
-    "bonus",
-    "cash",
-    "offer",
-    "limited",
-    "buy",
-    "cheap",
-    "discount",
-    "hurry",
-    "prize",
-]
-RUDE = ["stupid", "rotten", "filthy", "wretched", "useless", "hateful", "vile"]
+_WORDS = """
+mill river stone wheel flour baker water grain field barn cart horse village winter harvest bread door lamp
+turns carries grinds keeps follows crosses opens measures mends waits watches fills
+because although while before after until when so that where
+FREE WIN NOW click here best price deal bonus cash offer limited buy cheap discount hurry prize
+stupid rotten filthy wretched useless hateful vile"""
+NOUNS, VERBS, LINKS, HYPE, RUDE = (line.split() for line in _WORDS.strip().split("\n"))
 
 
 def tale(chance: random.Random) -> str:
