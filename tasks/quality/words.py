@@ -21,7 +21,6 @@ points.
 """
 
 import functools
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,7 +60,7 @@ def hash_word(word: str) -> tuple[int, int]:
 
 
 @functools.lru_cache(maxsize=8)
-def _stop_word_table(lists: tuple[tuple[str, ...], ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def stop_word_table(lists: tuple[tuple[str, ...], ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The hash table of all stop words (keys, numbers), and which numbers each list has (bounds, members)."""
     from tasks.sign_kernels import mix
 
@@ -104,7 +103,7 @@ def count_texts(
     counts = np.zeros((n, kernels.N_TEXTS, kernels.N_COUNTS), np.int64)
     entropy, found = np.zeros(n), np.zeros((n, len(stop_words)), np.int32)
     limits = np.array([short_line, min_line_words, max_word_length], np.int64)
-    table = _stop_word_table(stop_words)
+    table = stop_word_table(stop_words)
     count_texts(text, offsets, word_classes(), *table, limits, counts, entropy, found, starts, ends, kinds, bounds)
     c4, fineweb, refinedweb = (_spans(starts[row], ends[row], kinds[row], bounds[row]) for row in range(SPAN_COLUMNS))
     return Counted(counts, entropy, found, (c4, fineweb, refinedweb))
@@ -120,22 +119,6 @@ def _spans(starts: np.ndarray, ends: np.ndarray, kinds: np.ndarray, bounds: np.n
         [pa.array(starts[:count]), pa.array(ends[:count]), kind], fields=list(SPANS.value_type)
     )
     return pa.ListArray.from_arrays(pa.array(bounds.astype(np.int32)), spans, type=SPANS)
-
-
-def count_given_words(words: Sequence[Sequence[str]]) -> np.ndarray:
-    """The n-gram counts of documents that another tool cut into words, (n, texts, columns) int64; the rest is 0."""
-    from tasks.quality import kernels
-    from tasks.quality.kernels.texts import count_given_words
-
-    known = {word: hash_word(word) for document in words for word in document}
-    flat = [known[word] for document in words for word in document]
-    lengths = np.array([len(word) for document in words for word in document], np.int32)
-    offsets = np.cumsum([0, *map(len, words)]).astype(np.int64)
-    counts = np.zeros((len(words), kernels.N_TEXTS, kernels.N_COUNTS), np.int64)
-    hashes = np.array([value for value, _ in flat], np.uint64)
-    powers = np.array([power for _, power in flat], np.uint64)
-    count_given_words(hashes, powers, lengths, offsets, counts)
-    return counts
 
 
 def share(part: np.ndarray, whole: np.ndarray) -> pa.Array:

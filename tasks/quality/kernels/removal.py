@@ -37,8 +37,9 @@ CITATION_NEEDED = np.array([ord(character) for character in "citation needed]"],
 END_MARKS = (46, 63, 33, 34, 39)  # . ? ! " '
 KELVIN = 0x212A  # the one sign whose lower case is a letter of ASCII
 N_PHRASES = len(PHRASE_BOUNDS) - 1
-FIRST_LETTERS = np.zeros(128, np.uint8)
-FIRST_LETTERS[[PHRASE_CODES[bound] for bound in PHRASE_BOUNDS[:-1]]] = 1
+# The second letter of the phrases that begin with a letter: no two with the same first letter differ there.
+SECOND_LETTERS = np.zeros(128, np.uint32)
+SECOND_LETTERS[PHRASE_CODES[PHRASE_BOUNDS[:-1]]] = PHRASE_CODES[PHRASE_BOUNDS[:-1] + 1]
 
 
 @compiled(types.uint32(types.uint32))
@@ -54,20 +55,19 @@ def matches(codes: Any, start: Any, stop: Any, phrases: Any, first: Any, last: A
     """Whether the characters from `start` on, before `stop`, are in lower case phrases[first:last]."""
     if stop - start < last - first:
         return False
-    same = True
-    for index in range(last - first):
-        if same:
-            same = lower(codes[start + index]) == phrases[first + index]
-    return same
+    place = first
+    while place < last and lower(codes[start + place - first]) == phrases[place]:
+        place += 1
+    return place == last
 
 
 @compiled(types.int64(CODES, types.int64, types.int64))
 def find_phrases(codes: Any, start: Any, stop: Any) -> Any:
     """Which of PHRASES stand between `start` and `stop`, one bit each."""
     found = np.int64(0)
-    for index in range(start, stop):
+    for index in range(start, stop - 1):
         code = lower(codes[index])
-        if code < 128 and FIRST_LETTERS[code]:
+        if code < 128 and SECOND_LETTERS[code] == lower(codes[index + 1]):
             for phrase in range(N_PHRASES):
                 if PHRASE_CODES[PHRASE_BOUNDS[phrase]] == code and not found >> phrase & 1:
                     bounds = PHRASE_BOUNDS[phrase], PHRASE_BOUNDS[phrase + 1]
@@ -78,9 +78,7 @@ def find_phrases(codes: Any, start: Any, stop: Any) -> Any:
 
 @compiled(types.int64(CODES, CLASSES, types.int64, types.int64))
 def end_of_citation(codes: Any, about: Any, start: Any, stop: Any) -> Any:
-    """Where the citation that begins at `start` ends ([12], [], [edit], [citation needed]); -1 if none begins there."""
-    if codes[start] != BRACKET:
-        return -1
+    """Where the citation ([12], [edit], [citation needed]) with its bracket at `start` ends; -1 if it is none."""
     index = start + 1
     while index < stop and about[index] & DIGIT:
         index += 1
@@ -173,7 +171,7 @@ def remove_lines(
         else:
             index = start
             while index < stop:
-                behind = end_of_citation(codes, about, index, stop)
+                behind = end_of_citation(codes, about, index, stop) if codes[index] == BRACKET else -1
                 if behind > 0:
                     at = add_span(starts, ends, kinds, first, at, index, behind, CITATION)
                     index = behind

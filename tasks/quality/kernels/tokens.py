@@ -52,7 +52,9 @@ NO_TOKEN, WORD, LONE_LETTER, SIGNS = 0, 1, 2, 3
 @compiled(types.void(CODES, CLASSES, types.int64, ROW))
 def count_characters(codes: Any, about: Any, count: Any, row: Any) -> None:
     """Count what needs no word: number signs, ellipses, symbols, digits, capitals, and words cut at gaps."""
-    periods = np.int64(0)
+    periods, ellipses, number_signs = np.int64(0), np.int64(0), np.int64(0)
+    symbols, digits, capitals = np.int64(0), np.int64(0), np.int64(0)
+    spaced_words, alphabetic_words = np.int64(0), np.int64(0)
     before = GAP
     in_word, has_letter = False, False
     for index in range(count):
@@ -61,25 +63,26 @@ def count_characters(codes: Any, about: Any, count: Any, row: Any) -> None:
         if kind == MARK and before == GAP:
             kind = GAP  # a mark on nothing
         before = kind
-        row[SYMBOL_CHARACTERS] += kind == SYMBOL
-        row[DIGIT_CHARACTERS] += (what & DIGIT) != 0
-        row[UPPERCASE_CHARACTERS] += (what & UPPERCASE) != 0
-        row[NUMBER_SIGNS] += code == NUMBER_SIGN
-        row[ELLIPSES] += code == ELLIPSIS
+        digits += (what & DIGIT) != 0
+        capitals += (what & UPPERCASE) != 0
         if code == PERIOD:
             periods += 1
         elif periods:
-            row[ELLIPSES] += periods // 3
+            ellipses += periods // 3
             periods = 0
         if kind == GAP:
-            row[SPACED_WORDS] += in_word
-            row[ALPHABETIC_WORDS] += has_letter
+            spaced_words += in_word
+            alphabetic_words += has_letter
             in_word, has_letter = False, False
         else:
             in_word, has_letter = True, has_letter or (what & ALPHABETIC) != 0
-    row[ELLIPSES] += periods // 3
-    row[SPACED_WORDS] += in_word
-    row[ALPHABETIC_WORDS] += has_letter
+            if kind == SYMBOL:
+                symbols += 1
+                number_signs += code == NUMBER_SIGN
+                ellipses += code == ELLIPSIS
+    row[SYMBOL_CHARACTERS], row[DIGIT_CHARACTERS], row[UPPERCASE_CHARACTERS] = symbols, digits, capitals
+    row[NUMBER_SIGNS], row[ELLIPSES] = number_signs, ellipses + periods // 3
+    row[SPACED_WORDS], row[ALPHABETIC_WORDS] = spaced_words + in_word, alphabetic_words + has_letter
 
 
 @compiled(types.int64(CODES, CLASSES, types.int64, HASHES, LENGTHS, FLAGS, HASHES, HASHES, LENGTHS, LENGTHS, ROW))

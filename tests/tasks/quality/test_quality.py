@@ -182,6 +182,8 @@ def test_every_column_that_a_rule_reads_is_there_with_a_fitting_type() -> None:
         for threshold, mark in GROUPS[name].comparisons().items():
             kind = QUALITY.schema.field(mark.column).type
             limit = GROUPS[name].model_fields[threshold].default
+            if limit is None:  # off unless a recipe sets it
+                continue
             assert kind == {int: pa.int32(), float: pa.float32(), bool: pa.bool_()}[type(limit)], mark.column
 
 
