@@ -12,6 +12,7 @@ from tasks.decide.stage import decide
 from tasks.extract.stage import extract
 from tasks.ingest import ingest
 from tasks.mixture import ComposeConfig
+from tasks.quality.stage import measure_quality
 from tasks.run import Run, running
 from tasks.sign import SignConfig, sign
 from tasks.urls.lists import BlockList, pin
@@ -49,8 +50,12 @@ def recipe(sources: Sequence[dict[str, Any]], **sections: Any) -> Recipe:
     return Recipe.model_validate({"name": "test", "sources": sources, **sections})
 
 
-def run_whole(lake: Path, plan: Recipe) -> tuple[dict[str, tuple[str, str | None]], list[str], Run, list[Artifact]]:
-    """What became of each document, (source, dropped_by) by URL, the URLs of the corpus, the run, and the documents."""
+def run_whole(
+    lake: Path, plan: Recipe, quality: bool = False
+) -> tuple[dict[str, tuple[str, str | None]], list[str], Run, list[Artifact]]:
+    """What became of each document, (source, dropped_by) by URL (or doc_id), the URLs of the corpus, the run, and the
+    documents.
+    """
     with running(lake, "test", workers=1, quiet=True) as run:
         documents, annotations = [], []
         for source in plan.sources:
@@ -58,13 +63,19 @@ def run_whole(lake: Path, plan: Recipe) -> tuple[dict[str, tuple[str, str | None
                 documents.append(extract(extraction(plan, source), snapshot=snapshot))
         for one in documents:
             annotations.append(sign(SignConfig(), documents=one))
+            if quality:
+                annotations.append(measure_quality(plan.quality, documents=one))
             if plan.urls.enabled:
                 annotations.append(look_up_urls(plan.urls, documents=one))
         decisions = decide(without_excluded(plan), documents=documents, annotations=annotations)
         corpus = compose(ComposeConfig(), decisions=decisions, documents=documents)
-    urls = {row["doc_id"]: row["url"] for one in documents for row in one.read(["doc_id", "url"]).to_pylist()}
+    urls = {
+        row["doc_id"]: row["url"] or row["doc_id"]
+        for one in documents
+        for row in one.read(["doc_id", "url"]).to_pylist()
+    }
     decided = {urls[row["doc_id"]]: (row["source"], row["dropped_by"]) for row in decisions.read().to_pylist()}
-    return decided, sorted(corpus.read(["url"]).column("url").to_pylist()), run, documents
+    return decided, sorted(urls[one] for one in corpus.read(["doc_id"]).column("doc_id").to_pylist()), run, documents
 
 
 def test_an_excluded_source_is_read_and_scored_and_never_composed(tmp_path: Path):
