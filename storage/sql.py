@@ -212,6 +212,7 @@ def _listed_again(artifacts: list[Artifact]) -> set[str]:
 
 def _no_rows(declared: Table) -> str:
     names = {"string": "varchar", "large_string": "varchar", "float": "float", "double": "double", "bool": "boolean"}
+    names |= {"date32[day]": "date"}
     names |= {f"{sign}int{bits}": kind for bits, kind in _INTEGERS.items() for sign in ("", "u")}
     columns = [
         f"null::{names.get(str(field.type), 'timestamptz' if pa.types.is_timestamp(field.type) else 'varchar')} "

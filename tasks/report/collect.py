@@ -194,7 +194,10 @@ def _ask_documents(facts: Facts, decisions: Artifact) -> None:
     facts.ask("rules", queries.rules())
     facts.ask("sources", queries.sources(str_of(decisions)))
     facts.ask("copies", queries.copies())
-    if "language" in columns_of(facts.connection, "documents"):
+    columns = columns_of(facts.connection, "documents")
+    if {"published", "capture_date"} <= set(columns):
+        facts.ask("cut-off", queries.cut_off())
+    if "language" in columns:
         facts.ask("languages", queries.languages())
 
 
@@ -203,7 +206,9 @@ def _ask_corpus(facts: Facts) -> None:
     if results.corpus:
         if columns_of(facts.connection, f"{results.corpus.stage}_mixture"):
             facts.ask("mixture", queries.mixture(results.corpus.stage, results.corpus.fingerprint))
-        facts.ask("licenses", queries.licenses(results.corpus.stage, results.corpus.fingerprint))
+        named = "license_from" in columns_of(facts.connection, "documents")
+        tokens = (results.tokens.stage, results.tokens.fingerprint) if results.tokens else None
+        facts.ask("licenses", queries.licenses((results.corpus.stage, results.corpus.fingerprint), tokens, named))
     if results.tokens:
         facts.ask("tokens", queries.tokens(results.tokens.stage, results.tokens.fingerprint))
     if results.base and results.tokens and results.packing:

@@ -117,13 +117,37 @@ def histogram(column: str, low: float, step: float, bins: int, log: bool) -> str
         from documents where {identifier(column)} is not null group by bin order by bin""")
 
 
-def licenses(stage: str, fingerprint: str) -> str:
-    """The licence ledger of a corpus."""
+def licenses(corpus: tuple[str, str], tokens: tuple[str, str] | None, named: bool) -> str:
+    """The licence ledger of a corpus: documents, bytes and tokens, each document once.
+
+    `corpus`, `tokens`: (stage, fingerprint). `named`: whether the documents say who names their licence.
+    """
+    who = "coalesce(any_value(license_from), 'not stated')" if named else "'not stated'"
+    counted = "select null::varchar as doc_id, null::bigint as tokens where false"
+    if tokens:
+        counted = f"""select doc_id, sum(length)::bigint as tokens
+            from {identifier(tokens[0])} where fingerprint = {quoted(tokens[1])} group by doc_id"""
     return _sql(f"""
-        select coalesce(license, 'not stated') as license, source, count(*) as documents,
-            sum(text_bytes)::bigint as bytes
-        from {identifier(stage)} where fingerprint = {quoted(fingerprint)}
-        group by all order by bytes desc, license, source""")
+        with named as (
+            select doc_id, {who} as license_from from documents group by doc_id
+        ),
+        counted as (
+            {counted}
+        )
+        select coalesce(license, 'not stated') as license, license_from, source, count(*) as documents,
+            sum(text_bytes)::bigint as bytes, sum(tokens)::bigint as tokens
+        from {identifier(corpus[0])} left join named using (doc_id) left join counted using (doc_id)
+        where fingerprint = {quoted(corpus[1])}
+        group by all order by bytes desc, license, license_from, source""")
+
+
+def cut_off() -> str:
+    """What a corpus can know: the newest day that its documents state, and on which one was captured, by source."""
+    return _sql("""
+        select source, count(*) as documents, count(published) as dated, max(published) as published,
+            max(capture_date)::date as captured,
+            count(*) filter (published is null and capture_date is null) as undated
+        from documents where kept group by source order by documents desc, source""")
 
 
 def mixture(stage: str, fingerprint: str) -> str:

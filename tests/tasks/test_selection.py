@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from flows.recipe import Recipe
 from flows.session import extraction, without_excluded
-from storage.artifact import Artifact
 from tasks.compose import compose
 from tasks.decide.stage import decide
 from tasks.extract.stage import extract
 from tasks.ingest import ingest
 from tasks.mixture import ComposeConfig
+from tasks.quality.stage import measure_quality
 from tasks.run import Run, running
 from tasks.sign import SignConfig, sign
 from tasks.urls.lists import BlockList, pin
@@ -49,37 +49,58 @@ def recipe(sources: Sequence[dict[str, Any]], **sections: Any) -> Recipe:
     return Recipe.model_validate({"name": "test", "sources": sources, **sections})
 
 
-def run_whole(lake: Path, plan: Recipe) -> tuple[dict[str, tuple[str, str | None]], list[str], Run, list[Artifact]]:
-    """What became of each document, (source, dropped_by) by URL, the URLs of the corpus, the run, and the documents."""
+class Outcome(NamedTuple):
+    """What became of each document, (source, dropped_by) by its URL (or doc_id); the URLs of the corpus; the stages
+    whose artifacts had to be made; the rows that were read, by URL.
+    """
+
+    decided: dict[str, tuple[str, str | None]]
+    composed: list[str]
+    made: list[str]
+    rows: dict[str, dict[str, Any]]
+
+
+def run_whole(lake: Path, plans: Sequence[Recipe], quality: bool = False) -> list[Outcome]:
+    """Each recipe from its files to its corpus, one after the other in one run."""
     with running(lake, "test", workers=1, quiet=True) as run:
-        documents, annotations = [], []
-        for source in plan.sources:
-            for snapshot in ingest(source):
-                documents.append(extract(extraction(plan, source), snapshot=snapshot))
-        for one in documents:
-            annotations.append(sign(SignConfig(), documents=one))
-            if plan.urls.enabled:
-                annotations.append(look_up_urls(plan.urls, documents=one))
-        decisions = decide(without_excluded(plan), documents=documents, annotations=annotations)
-        corpus = compose(ComposeConfig(), decisions=decisions, documents=documents)
-    urls = {row["doc_id"]: row["url"] for one in documents for row in one.read(["doc_id", "url"]).to_pylist()}
-    decided = {urls[row["doc_id"]]: (row["source"], row["dropped_by"]) for row in decisions.read().to_pylist()}
-    return decided, sorted(corpus.read(["url"]).column("url").to_pylist()), run, documents
+        return [_run_one(run, plan, quality) for plan in plans]
+
+
+def _run_one(run: Run, plan: Recipe, quality: bool) -> Outcome:
+    before = len(run.steps)
+    documents = [
+        extract(extraction(plan, source), snapshot=snapshot) for source in plan.sources for snapshot in ingest(source)
+    ]
+    annotations = [sign(SignConfig(), documents=one) for one in documents]
+    if quality:
+        annotations += [measure_quality(plan.quality, documents=one) for one in documents]
+    if plan.urls.enabled:
+        annotations += [look_up_urls(plan.urls, documents=one) for one in documents]
+    decisions = decide(without_excluded(plan), documents=documents, annotations=annotations)
+    corpus = compose(ComposeConfig(), decisions=decisions, documents=documents)
+    rows = {row["doc_id"]: row for one in documents for row in one.read().to_pylist()}
+    urls = {doc_id: row["url"] or doc_id for doc_id, row in rows.items()}
+    return Outcome(
+        {urls[row["doc_id"]]: (row["source"], row["dropped_by"]) for row in decisions.read().to_pylist()},
+        sorted(urls[one] for one in corpus.read(["doc_id"]).column("doc_id").to_pylist()),
+        [step.stage for step in run.steps[before:] if not step.reused],
+        {urls[doc_id]: row for doc_id, row in rows.items()},
+    )
 
 
 def test_an_excluded_source_is_read_and_scored_and_never_composed(tmp_path: Path):
     open_crawl = crawl(tmp_path / "open", [("http://a.example/1", page(1))])
     closed = crawl(tmp_path / "closed", [("http://b.example/2", page(2)), ("http://b.example/3", page(1))])
     sources = [{"name": "open", "path": str(open_crawl)}, {"name": "closed", "path": str(closed), "excluded": True}]
-    decided, composed, _, documents = run_whole(tmp_path / "lake", recipe(sources))
-    assert composed == ["http://a.example/1"]
-    assert decided["http://b.example/2"] == ("closed", "source.excluded")
+    opened = [{**one, "excluded": False} for one in sources]
+    kept_out, let_in = run_whole(tmp_path / "lake", [recipe(sources), recipe(opened)])
+    assert kept_out.composed == ["http://a.example/1"]
+    assert kept_out.decided["http://b.example/2"] == ("closed", "source.excluded")
     # a copy in the excluded source takes nothing away from its twin
-    assert decided["http://a.example/1"] == ("open", None)
-    assert all(text for one in documents for text in one.read(["text"]).column("text").to_pylist())
-    _, composed, run, _ = run_whole(tmp_path / "lake", recipe([{**one, "excluded": False} for one in sources]))
-    assert len(composed) == 2
-    assert [step.stage for step in run.steps if not step.reused] == ["decide", "compose"]
+    assert kept_out.decided["http://a.example/1"] == ("open", None)
+    assert all(row["text"] for row in kept_out.rows.values())
+    assert len(let_in.composed) == 2
+    assert let_in.made == ["decide", "compose"]
 
 
 def lists(folder: Path) -> list[dict[str, Any]]:
@@ -93,16 +114,17 @@ PAGES = [("http://www.bad.example/1", page(1)), ("http://good.example/2", page(2
 
 def test_a_block_list_drops_without_a_page_being_read_again(tmp_path: Path):
     source = [{"name": "web", "path": str(crawl(tmp_path / "web", PAGES))}]
-    _, composed, _, _ = run_whole(tmp_path / "lake", recipe(source))
-    assert len(composed) == 3
-    blocked = recipe(source, urls={"block_lists": lists(tmp_path)}, decide={"urls": {}})
-    decided, composed, run, _ = run_whole(tmp_path / "lake", blocked)
-    assert composed == ["http://good.example/2"]
-    assert decided["http://bad.example/3"] == ("web", "urls.blocked")
-    assert [step.stage for step in run.steps if not step.reused] == ["urls", "decide", "compose"]
-    other = recipe(source, urls={"block_lists": lists(tmp_path)}, decide={"urls": {"blocked": ["another"]}})
-    _, composed, _, _ = run_whole(tmp_path / "lake", other)
-    assert len(composed) == 3
+    listed = {"block_lists": lists(tmp_path)}
+    plans = [
+        recipe(source),
+        recipe(source, urls=listed, decide={"urls": {}}),
+        recipe(source, urls=listed, decide={"urls": {"blocked": ["another"]}}),
+    ]
+    plain, blocked, other = run_whole(tmp_path / "lake", plans)
+    assert len(plain.composed) == len(other.composed) == 3
+    assert blocked.composed == ["http://good.example/2"]
+    assert blocked.decided["http://bad.example/3"] == ("web", "urls.blocked")
+    assert blocked.made == ["urls", "decide", "compose"]
 
 
 def test_what_is_skipped_has_its_row_and_its_reason_and_no_text(tmp_path: Path):
@@ -110,19 +132,17 @@ def test_what_is_skipped_has_its_row_and_its_reason_and_no_text(tmp_path: Path):
     (tmp_path / "rows").mkdir()
     (tmp_path / "rows" / "a.jsonl").write_text('{"url": "http://bad.example/row", "text": "A text."}\n')
     source.append({"name": "rows", "path": str(tmp_path / "rows")})
-    for rules in ({"urls": {}}, {}):  # whether the recipe still drops by the list or not: there is no text
-        skipping = recipe(
-            source, urls={"block_lists": lists(tmp_path)}, extract={"skip_blocked": True}, decide=dict(rules)
-        )
-        decided, composed, _, documents = run_whole(tmp_path / "lake", skipping)
-        assert composed == ["http://good.example/2"]
-        assert {why for _, why in decided.values()} == {None, "urls.blocked"}
-        rows = {row["url"]: row for one in documents for row in one.read().to_pylist()}
-        assert len(rows) == 4
-        for url, row in rows.items():
+    listed = {"block_lists": lists(tmp_path)}
+    # whether the recipe still drops by the list or not: there is no text
+    plans = [recipe(source, urls=listed, extract={"skip_blocked": True}, decide=one) for one in ({"urls": {}}, {})]
+    for outcome in run_whole(tmp_path / "lake", plans):
+        assert outcome.composed == ["http://good.example/2"]
+        assert {why for _, why in outcome.decided.values()} == {None, "urls.blocked"}
+        assert len(outcome.rows) == 4
+        for url, row in outcome.rows.items():
             assert (row["text"] is None, row["extractor"] == "skipped") == ("bad.example" in url,) * 2
-    columns = rows["http://bad.example/3"]
-    assert (columns["http_status"], columns["content_type"], columns["text_bytes"]) == (200, "text/html", 0)
+        row = outcome.rows["http://bad.example/3"]
+        assert (row["http_status"], row["content_type"], row["text_bytes"]) == (200, "text/html", 0)
 
 
 def test_rights_are_columns_and_a_recipe_chooses_by_them(tmp_path: Path):
@@ -137,27 +157,32 @@ def test_rights_are_columns_and_a_recipe_chooses_by_them(tmp_path: Path):
     ]
     web = crawl(tmp_path / "web", pages, {"http://a.example/header": "X-Robots-Tag: noindex\r\nX-Robots-Tag: noai"})
 
-    def composed(rights: dict[str, Any] | None, license: str | None = None) -> set[str]:
-        source = {"name": "web", "path": str(web), "license": license}
-        _, urls, _, documents = run_whole(tmp_path / str(license), recipe([source], decide={"rights": rights}))
-        read.update({row["url"].rpartition("/")[2]: row for one in documents for row in one.read().to_pylist()})
-        return {url.rpartition("/")[2] for url in urls}
-
-    read: dict[str, dict[str, Any]] = {}
     everything = {url.rpartition("/")[2] for url, _ in pages}
-    assert composed(None) == everything
-    assert (read["by"]["license"], read["by"]["license_from"]) == ("CC-BY-4.0", "page")
-    assert (read["linked"]["license"], read["linked"]["license_from"]) == ("CC-BY-3.0", "link")
-    assert (read["plain"]["license"], read["plain"]["license_from"]) == (None, None)
-    assert read["header"]["robots"] == ["noai", "noindex"]
-    assert read["reserved"]["tdm_reservation"] is True
-    assert composed({"tdm_reserved": True}) == everything - {"reserved"}
-    assert composed({"directives": ["noai"]}) == everything - {"noai", "header"}
-    assert composed({"denied_licenses": ["CC-BY-NC*"]}) == everything - {"nc"}
-    assert composed({"allowed_licenses": ["CC-BY-[34].0"], "license_needed": True}) == {"by", "linked"}
-    assert composed({"license_needed": True}, "CC0-1.0") == everything
-    assert (read["linked"]["license"], read["linked"]["license_from"]) == ("CC0-1.0", "source")
-    assert read["nc"]["license"] == "CC-BY-NC-4.0"
+    chosen: list[tuple[dict[str, Any] | None, set[str]]] = [
+        (None, everything),
+        ({"tdm_reserved": True}, everything - {"reserved"}),
+        ({"directives": ["noai"]}, everything - {"noai", "header"}),
+        ({"denied_licenses": ["CC-BY-NC*"]}, everything - {"nc"}),
+        ({"allowed_licenses": ["CC-BY-[34].0"], "license_needed": True}, {"by", "linked"}),
+    ]
+    source = {"name": "web", "path": str(web)}
+    plans = [recipe([source], decide={"rights": rights}) for rights, _ in chosen]
+    licensed = recipe([{**source, "license": "CC0-1.0"}], decide={"rights": {"license_needed": True}})
+    *outcomes, of_source = run_whole(tmp_path / "lake", [*plans, licensed])
+    for outcome, (rights, stay) in zip(outcomes, chosen, strict=True):
+        assert {url.rpartition("/")[2] for url in outcome.composed} == stay, rights
+
+    def read(outcome: Outcome, name: str, *columns: str) -> list[Any]:
+        return [outcome.rows[f"http://a.example/{name}"][column] for column in columns]
+
+    assert read(outcomes[0], "by", "license", "license_from") == ["CC-BY-4.0", "page"]
+    assert read(outcomes[0], "linked", "license", "license_from") == ["CC-BY-3.0", "link"]
+    assert read(outcomes[0], "plain", "license", "license_from") == [None, None]
+    assert read(outcomes[0], "header", "robots") == [["noai", "noindex"]]
+    assert read(outcomes[0], "reserved", "tdm_reservation") == [True]
+    assert len(of_source.composed) == len(everything)
+    assert read(of_source, "linked", "license", "license_from") == ["CC0-1.0", "source"]
+    assert read(of_source, "nc", "license", "license_from") == ["CC-BY-NC-4.0", "page"]
 
 
 def test_dates_choose_what_a_corpus_knows(tmp_path: Path):
@@ -174,13 +199,14 @@ def test_dates_choose_what_a_corpus_knows(tmp_path: Path):
     web = crawl(tmp_path / "web", [("http://a.example/undated", page(1))])
     sources = [{"name": "wiki", "path": str(wiki), "reader": "wikipedia"}, {"name": "web", "path": str(web)}]
 
-    def years(**dates: Any) -> list[str]:
-        _, urls, _, _ = run_whole(tmp_path / "lake", recipe(sources, decide={"dates": dates}))
-        return [url.rpartition("/")[2] for url in urls]
-
-    assert years() == ["undated", "2009", "2019", "2024"]
-    assert years(published_before="2023-01-01") == ["undated", "2009", "2019"]
-    assert years(published_before="2019-06-01", published_needed=True) == ["2009"]
-    assert years(published_from="2019-06-01", published_needed=True) == ["2019", "2024"]
-    assert years(captured_before="2024-05-06") == ["2009", "2019", "2024"]
-    assert years(captured_before="2024-05-07", captured_needed=True) == ["undated"]
+    chosen: list[tuple[dict[str, Any], list[str]]] = [
+        ({}, ["undated", "2009", "2019", "2024"]),
+        ({"published_before": "2023-01-01"}, ["undated", "2009", "2019"]),
+        ({"published_before": "2019-06-01", "published_needed": True}, ["2009"]),
+        ({"published_from": "2019-06-01", "published_needed": True}, ["2019", "2024"]),
+        ({"captured_before": "2024-05-06"}, ["2009", "2019", "2024"]),
+        ({"captured_before": "2024-05-07", "captured_needed": True}, ["undated"]),
+    ]
+    outcomes = run_whole(tmp_path / "lake", [recipe(sources, decide={"dates": dates}) for dates, _ in chosen])
+    for outcome, (dates, stay) in zip(outcomes, chosen, strict=True):
+        assert [url.rpartition("/")[2] for url in outcome.composed] == stay, dates

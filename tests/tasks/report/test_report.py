@@ -234,12 +234,31 @@ def test_corpus_tokens_and_licences_equal_what_sql_says(told):
     assert first[1:4] == [f"{documents:,}", f"{tokens:,}", f"{size_ / tokens:.2f}"]
     assert first[4] == f"{held:,}"
     assert first[6] == total[6] == f"{read:,}"
-    ledger = {(row[0], row[2]): row[3] for row in rows_of(told.page, "Licence ledger")}
+    ledger = {(row[0], row[1], row[3]): (row[4], row[6]) for row in rows_of(told.page, "Licence ledger")}
     assert ledger == {
-        ("CC0-1.0", "corpus"): f"{results.corpus.rows():,}",
-        ("CC0-1.0", "conversations"): f"{sum(one.rows() for one in results.talks):,}",
-        ("CC0-1.0", "questions"): f"{sum(one.rows() for one in results.questions):,}",
+        ("CC0-1.0", "source", "corpus"): (f"{results.corpus.rows():,}", f"{tokens:,}"),
+        ("CC0-1.0", "–", "conversations"): (f"{sum(one.rows() for one in results.talks):,}", "–"),
+        ("CC0-1.0", "–", "questions"): (f"{sum(one.rows() for one in results.questions):,}", "–"),
     }
+
+
+def test_the_queries_of_the_page_on_rights_can_be_asked(told):
+    page = (Path(__file__).parents[3] / "docs" / "rights.md").read_text(encoding="utf-8")
+    queries = re.findall(r"```sql\n(.*?)```", page, re.DOTALL) + re.findall(r"in SQL: `([^`]*)`", page)
+    assert len(queries) == 2
+    sql = connect(told.lake)
+    ledger, cut_off = (sql.sql(query).fetchall() for query in queries)
+    ((tokens,),) = sql.sql("select sum(length) from tokens").fetchall()
+    assert [(row[:3], row[4]) for row in ledger] == [(("CC0-1.0", "source", told.results.corpus.rows()), tokens)]
+    assert [row[0] for row in cut_off] == ["pages"]
+
+
+def test_the_knowledge_cut_off_is_the_newest_date_of_what_is_kept(told):
+    ((kept, captured),) = (
+        connect(told.lake).sql("select count(*), max(capture_date)::date from documents where kept").fetchall()
+    )
+    (row,) = rows_of(told.page, "Knowledge cut-off")
+    assert row == ["pages", f"{kept:,}", "0", "–", str(captured or "–"), f"{0 if captured else kept:,}"]
 
 
 def test_what_models_score_equals_what_sql_says(told):

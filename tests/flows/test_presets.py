@@ -1,0 +1,85 @@
+"""The recipes of sources by name: right for their dumps, and they make a corpus of them."""
+
+import bz2
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from flows.recipe import RecipeError, check_recipe, load_recipe
+from tests.tasks.extract.readers import test_gutenberg, test_repository, test_stackexchange, test_wikipedia
+from tests.tasks.test_selection import run_whole
+
+WORDS = re.findall(
+    r"\w+",
+    "mill stone grain water wheel flour sack river bread oven harvest field wind sail rye wheat barley oats bran husk "
+    "sieve hopper shaft gear pond race dam sluice farmer baker cart horse road bridge market winter summer morning "
+    "quiet heavy golden narrow ancient slow bright wooden grinds turns carries waits falls rises bakes sells mends",
+)
+
+
+def prose(seed: int) -> str:
+    """A text of many words of which none repeats much."""
+    draw = random.Random(seed)
+    return " ".join(f"The {' '.join(draw.sample(WORDS, 7))} of the {draw.choice(WORDS)}." for _ in range(25))
+
+
+def wikipedia(folder: Path) -> None:
+    """An article and a talk page."""
+    pages = [test_wikipedia.page(1, "Mill", prose(1)), test_wikipedia.page(2, "Talk:Mill", prose(2), namespace=1)]
+    (folder / "d.xml.bz2").write_bytes(bz2.compress((test_wikipedia.HEAD + "".join(pages)).encode()))
+
+
+def stackexchange(folder: Path) -> None:
+    """A question with its answer, and one that nobody liked."""
+    rows = [
+        test_stackexchange.row(1, 1, f"<p>{prose(1)}</p>", Title="Mills"),
+        test_stackexchange.row(2, 2, "<p>So it is.</p>", ParentId=1),
+        test_stackexchange.row(3, 1, f"<p>{prose(2)}</p>", Title="Bad", Score=-3),
+    ]
+    test_stackexchange.posts(folder, "<posts>\n" + "".join(rows) + "</posts>")
+
+
+def gutenberg(folder: Path) -> None:
+    """A free book and one under copyright."""
+    book = test_gutenberg.MODERN.replace("It was a day of wind.", prose(1))
+    (folder / "pg1.txt").write_text(book)
+    marked = book.replace("This ebook is", "This is a *COPYRIGHTED* Project Gutenberg eBook. It is").replace(
+        "mill", "wheel"
+    )
+    (folder / "pg2.txt").write_text(marked)
+
+
+def repository(folder: Path) -> None:
+    """Code under a free licence, and code under none."""
+    code = "".join(f"def grind_{number}():\n    return {number}\n" for number in range(9))
+    (folder / "free.tar").write_bytes(test_repository.tarred({"a/LICENSE": test_repository.MIT, "a/mill.py": code}))
+    (folder / "closed.tar").write_bytes(test_repository.tarred({"b/mill.py": code.replace("grind", "turn")}))
+
+
+@pytest.mark.parametrize(
+    ("write", "dropped"),
+    [
+        (wikipedia, set()),
+        (stackexchange, {"rules.unloved"}),
+        (gutenberg, {"rights.denied_licenses"}),
+        (repository, {"rights.license_needed"}),
+    ],
+    ids=lambda one: one.__name__ if callable(one) else "",
+)
+def test_a_preset_makes_a_corpus_of_its_dump(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write, dropped: set[str]):
+    (tmp_path / "dump").mkdir()
+    write(tmp_path / "dump")
+    monkeypatch.setenv(f"GRISTMILL_{write.__name__.upper()}", str(tmp_path / "dump"))
+    recipe = check_recipe(load_recipe(write.__name__))
+    (outcome,) = run_whole(tmp_path / "lake", [recipe], quality=True)
+    reasons = [why for _, why in outcome.decided.values()]
+    assert outcome.composed
+    assert {why for why in reasons if why} == dropped, reasons
+
+
+def test_a_preset_without_its_dump_says_what_to_give(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("GRISTMILL_WIKIPEDIA", raising=False)
+    with pytest.raises(RecipeError, match="Correct `path` in the recipe"):
+        check_recipe(load_recipe("wikipedia"))
