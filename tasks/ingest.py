@@ -27,7 +27,7 @@ from tasks.executor import Watch
 from tasks.run import current_run
 from tasks.stage import Shard, Stage
 
-Format = Literal["documents", "conversations", "questions"]
+Format = Literal["documents", "conversations", "questions", "benchmarks"]
 
 
 class Source(StageConfig):
@@ -39,7 +39,8 @@ class Source(StageConfig):
     )
     holds: Format = Field(
         default="documents",
-        description="What its records are. A corpus takes documents, fine-tuning conversations, evaluation questions.",
+        description="What its records are. A corpus takes documents, fine-tuning conversations, evaluation questions; "
+        "benchmarks are texts of evaluation sets that no corpus takes, for `contamination` to look for.",
     )
     license: str | None = Field(default=None, description="Licence of the records, where they do not state their own.")
     fields: dict[str, str] = Field(

@@ -11,8 +11,8 @@ that pass everything else.
 | `signature` | uint64[bands * rows] | MinHash (Broder 1997), datasketch's scheme `affine64`; null without words |
 | `buckets` | uint64[bands] | a hash of each band's values (LSH; Indyk and Motwani 1998); null without words |
 
-**Words** are those of `tasks.words`: of the normalised text, in lower case; each letter where a script has no spaces, so
-that similarity comes out a little higher there, while the order of documents by similarity stays. The defaults are
+**Words** are those of `tasks.words`: of the normalised text, in lower case; each letter where a script has no spaces,
+so that similarity comes out a little higher there, while the order of documents by similarity stays. The defaults are
 FineWeb's (Penedo et al. 2024, section 3.4: 5-grams of words, 14 bands of 8 rows, which pair two texts with probability
 1 - (1 - s^8)^14).
 """

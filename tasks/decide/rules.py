@@ -21,12 +21,14 @@ from tasks.decide.predicates import PredicateError, check_columns, check_predica
 from tasks.decide.thresholds import (
     GROUPS,
     C4Rules,
+    DecontaminationRules,
     DuplicateRules,
     FineWebRules,
     GopherRules,
     LanguageRules,
     RepetitionRules,
     RuleGroup,
+    WordListRules,
 )
 
 
@@ -43,6 +45,8 @@ class DecideConfig(StageConfig):
     repetition: RepetitionRules | None = RepetitionRules()
     c4: C4Rules | None = None
     fineweb: FineWebRules | None = None
+    word_lists: WordListRules | None = None
+    decontamination: DecontaminationRules | None = None
     rules: dict[str, str] = Field(
         default_factory=dict,
         description="Rules of your own: a name, and an SQL predicate that is true where a document goes.",

@@ -8,7 +8,13 @@ from tasks.decide.predicates import PredicateError
 from tasks.decide.rules import DecideConfig, check_rules, compile_rules
 from tasks.decide.thresholds import GROUPS, RuleGroup
 
-ALL_ON = {"language": {"allowed": ["en"]}, "c4": {}, "fineweb": {}}
+ALL_ON = {
+    "language": {"allowed": ["en"]},
+    "c4": {},
+    "fineweb": {},
+    "word_lists": {"max_listed_word_share": 0.1},
+    "decontamination": {"max_share": 0.1, "max_item_share": 0.5},
+}
 
 
 def predicates(**sections: object) -> dict[str, str]:
@@ -44,7 +50,8 @@ def test_null_turns_off_a_threshold_or_a_group() -> None:
 @pytest.mark.parametrize("group", GROUPS.values(), ids=GROUPS)
 def test_each_threshold_compiles_to_sql_that_can_be_both_true_and_false(group: type[RuleGroup]) -> None:
     for name, mark in group.comparisons().items():
-        threshold = ("en",) if name == "allowed" else group.model_fields[name].default
+        default = group.model_fields[name].default
+        threshold = ("en",) if name == "allowed" else 0.5 if default is None else default
         predicate = mark.predicate(threshold)
         values = {"is": "(true), (false)", "not in": "('en'), ('de')"}.get(
             mark.comparison, "(0.0::FLOAT), (1e9::FLOAT)"
