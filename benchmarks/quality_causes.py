@@ -7,10 +7,7 @@ the kind whose words turn the decision is the cause. If none does alone, kinds a
 it turns: with all of them the words are datatrove's, so that no difference can be left over.
 """
 
-import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import duckdb
 import numpy as np
@@ -20,7 +17,6 @@ from tasks.decide.rules import DecideConfig, compile_rules
 from tasks.quality import kernels as k
 from tasks.quality.c4 import c4_columns
 from tasks.quality.fineweb import fineweb_columns
-from tasks.quality.given import GivenWords, count_given_words, cut_words, given_words
 from tasks.quality.gopher import STOP_WORDS, gopher_columns
 from tasks.quality.repetition import repetition_columns
 from tasks.quality.words import count_texts

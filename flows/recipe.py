@@ -17,6 +17,7 @@ from storage.schemas.spans import SPANS
 from tasks.classify import ClassifyConfig
 from tasks.compose import ComposeConfig
 from tasks.config import StageConfig
+from tasks.contamination.stage import ContaminationConfig
 from tasks.conversations import ConversationField, ConversationsConfig
 from tasks.decide.rules import DecideConfig, check_rules
 from tasks.edits import EditsConfig, resolve_edits
@@ -37,12 +38,14 @@ from tasks.source import check_source, resolve_path
 from tasks.train_tokenizer import TokenizerConfig
 from tasks.urls.lists import BlockList, pin
 from tasks.urls.stage import UrlsConfig
+from tasks.word_lists.stage import WordListsConfig
 
 FIELDS = {
     "documents": RowField,
     "conversations": ConversationField,
     "questions": QuestionField,
     "examples": ExampleField,
+    "benchmarks": RowField,
 }
 """What `fields` of a source may name, by what the source holds."""
 PRESETS = Path(__file__).resolve().parent.parent / "deployments" / "recipes"
@@ -83,6 +86,8 @@ class Recipe(StageConfig):
         default=None, description="The text that perplexity is measured against. Null: it is not measured."
     )
     perplexity: PerplexityConfig = PerplexityConfig()
+    word_lists: WordListsConfig = WordListsConfig()
+    contamination: ContaminationConfig = ContaminationConfig()
     decide: DecideConfig = DecideConfig()
     mixture: ComposeConfig = ComposeConfig()
     tokenizer: NamedTokenizer = NamedTokenizer()
@@ -112,6 +117,13 @@ class Recipe(StageConfig):
     def edits(self) -> EditsConfig:
         """What `mixture` says of changing texts, for the stage that finds out what is left of them."""
         return EditsConfig(remove=self.mixture.remove, redact=self.mixture.redact)
+
+    @property
+    def benchmarks(self) -> list[Source]:
+        """The sources of evaluation sets that documents are compared with."""
+        known = [source for source in self.sources if source.holds in ("questions", "benchmarks")]
+        chosen = self.contamination.benchmarks
+        return [source for source in known if chosen is None or source.name in chosen]
 
     def holding(self, what: str) -> list[Source]:
         """The sources that hold documents, conversations or questions."""
@@ -252,6 +264,12 @@ def _check_sources(recipe: Recipe) -> Iterator[str]:
     """Sources that are set apart without being there, and fields that no reader looks for."""
     documents = [source.name for source in recipe.holding("documents")]
     others = {source.name: source.holds for source in recipe.sources if source.holds != "documents"}
+    known = [source.name for source in recipe.sources if source.holds in ("questions", "benchmarks")]
+    for name in recipe.contamination.benchmarks or ():
+        if name not in known:
+            close, there = nearest(name, known), ", ".join(known) or "none"
+            what = f"contamination.benchmarks: {name!r} is no source of questions or benchmarks{close}"
+            yield f"{what}. There are: {there}."
     for section, named in (("decide", recipe.decide.sources), ("mixture", recipe.mixture.sources)):
         for name in named:
             if name in others:

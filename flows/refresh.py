@@ -16,12 +16,13 @@ from flows.parameters import (
     turn,
 )
 from flows.recipe import Recipe
-from flows.session import extraction, give_name, session, without_excluded
+from flows.session import extraction, give_name, session, with_fields, without_excluded
 from storage.artifact import Artifact
 from tasks.compose import compose
 from tasks.decide.stage import decide
 from tasks.extract.stage import extract
 from tasks.ingest import Source, check_chosen, choose, ingest
+from tasks.questions import read_questions
 from tasks.run import current_run
 
 
@@ -50,7 +51,8 @@ def grow_corpus(recipe: Recipe, snapshots: Sequence[str] = ()) -> Artifact:
     check_chosen(sources, snapshots)
     documents = [document for source in sources for document in read(source, recipe, snapshots)]
     scored = learn(recipe, read)
-    annotations = [annotation for document in documents for annotation in annotate(document, scored)]
+    benchmarks = [benchmark for source in recipe.benchmarks for benchmark in read_benchmark(source, recipe)]
+    annotations = [one for document in documents for one in annotate(document, scored, benchmarks=benchmarks)]
     decisions = decide(without_excluded(recipe), documents=documents, annotations=annotations)
     corpus = compose(recipe.mixture, decisions=decisions, documents=documents)
     if all(step.reused for step in current_run().steps):
@@ -63,3 +65,11 @@ def read(source: Source, recipe: Recipe, snapshots: Sequence[str] = ()) -> list[
     config = extraction(recipe, source)
     found = choose(source, snapshots) if snapshots else ingest(source)
     return [extract(config, snapshot=snapshot) for snapshot in found]
+
+
+def read_benchmark(source: Source, recipe: Recipe) -> list[Artifact]:
+    """The items of an evaluation set, of each of its snapshots: questions, or texts."""
+    if source.holds == "benchmarks":
+        return read(source, recipe)
+    config = with_fields(recipe.questions, source)
+    return [read_questions(config, snapshot=snapshot) for snapshot in ingest(source)]

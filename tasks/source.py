@@ -19,7 +19,7 @@ from tasks.config import StageConfig
 from tasks.console import Console, Progress
 from tasks.crawl.config import CrawlConfig
 
-Format = Literal["documents", "conversations", "questions", "examples"]
+Format = Literal["documents", "conversations", "questions", "examples", "benchmarks"]
 Reader = Literal["wikipedia", "stackexchange", "gutenberg", "repository"]
 
 
@@ -51,7 +51,7 @@ class Source(StageConfig):
     holds: Format = Field(
         default="documents",
         description="What its records are. A corpus takes documents, fine-tuning conversations, evaluation questions, "
-        "a classifier examples.",
+        "a classifier examples; benchmarks are texts of evaluation sets, which no corpus takes and `contamination` finds.",
     )
     license: str | None = Field(default=None, description="Licence of the records, where they do not state their own.")
     reader: Reader | None = Field(

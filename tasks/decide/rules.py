@@ -24,6 +24,7 @@ from tasks.decide.thresholds import (
     GROUPS,
     C4Rules,
     DateRules,
+    DecontaminationRules,
     DuplicateRules,
     FineWebRules,
     GopherRules,
@@ -31,6 +32,7 @@ from tasks.decide.thresholds import (
     RepetitionRules,
     RightsRules,
     UrlRules,
+    WordListRules,
 )
 from tasks.decide.variants import AfterC4Rules, AfterFineWebRules, DatatroveRules, OutlierRules, RefinedWebRules
 
@@ -66,6 +68,8 @@ class DecideConfig(StageConfig):
     after_fineweb: AfterFineWebRules | None = None
     refinedweb: RefinedWebRules | None = None
     outliers: OutlierRules | None = None
+    word_lists: WordListRules | None = None
+    decontamination: DecontaminationRules | None = None
     rules: dict[str, str | None] = Field(
         default_factory=dict,
         description="Rules of your own: a name, and an SQL predicate that is true where a document goes (null: none).",

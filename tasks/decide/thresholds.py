@@ -21,6 +21,10 @@ The columns that the built-in rules read:
 | `line_punctuation_share`, `short_line_share` | share of lines | FineWeb: Penedo et al. 2024, section 3.6 |
 | `line_character_duplicate_share` | share of characters | FineWeb, section 3.6 |
 | `newline_to_word_ratio` | line ends per word | FineWeb's published code only; not in the paper |
+| `n_listed_words`, `listed_word_share` | words, share of words | C4, section 2.2, with any list |
+| `n_contaminated_items` | items | GPT-3: Brown et al. 2020, appendix C |
+| `contamination_share` | share of the document's words | none |
+| `contaminated_item_share` | share of an item's words | PaLM, section 8; Tülu 3, section 3.2 |
 
 What is chosen by address, rights and date is in `selection`; further groups, of other ways of counting and of what line
 rules leave, are in `variants`; how a rule becomes SQL is in `rule_group`.
@@ -183,6 +187,32 @@ class FineWebRules(RuleGroup):
     )
 
 
+class WordListRules(RuleGroup):
+    """By the lists of `word_lists`. C4 drops a page that holds one word of its list (Raffel et al. 2020, 2.2)."""
+
+    max_listed_words: Annotated[Count | None, DropWhen("n_listed_words", ">")] = Field(
+        default=0, description="Listed words and phrases at most (Raffel et al. 2020, 2.2: none)."
+    )
+    max_listed_word_share: Annotated[Share | None, DropWhen("listed_word_share", ">")] = Field(
+        default=None, description="Share of words that stand in a list, at most."
+    )
+
+
+class DecontaminationRules(RuleGroup):
+    """By what a document shares with evaluation sets (see `contamination`). GPT-3 drops for one shared n-gram."""
+
+    max_items: Annotated[Count | None, DropWhen("n_contaminated_items", ">")] = Field(
+        default=0, description="Items of evaluation sets that share an n-gram, at most (Brown et al. 2020, C: none)."
+    )
+    max_share: Annotated[Share | None, DropWhen("contamination_share", ">")] = Field(
+        default=None, description="Share of the document's words in shared n-grams, at most."
+    )
+    max_item_share: Annotated[Share | None, DropWhen("contaminated_item_share", ">")] = Field(
+        default=None,
+        description="Share of one item's words, at most (Tülu 3, Lambert et al. 2024, 3.2: 0.5; PaLM, 8: 0.7).",
+    )
+
+
 class DuplicateRules(StageConfig):
     """Which copies go. Clusters are formed among the documents that pass every other rule."""
 
@@ -213,5 +243,7 @@ GROUPS: dict[str, type[RuleGroup]] = {
     "after_fineweb": AfterFineWebRules,
     "refinedweb": RefinedWebRules,
     "outliers": OutlierRules,
+    "word_lists": WordListRules,
+    "decontamination": DecontaminationRules,
 }
 """All groups, in the order in which their rules are named as reasons where a recipe sets no `order`."""

@@ -10,6 +10,7 @@ from tasks.redact import kernels
 from tasks.redact.addresses import find_email, find_obfuscated, is_address
 from tasks.redact.numbers import REGIONS, find_iban, find_identity, find_phones, is_card
 from tasks.redact.secrets import PEM, is_assigned_secret, is_token
+from tasks.words import utf8
 
 CONTEXT = 48  # bytes that are looked at before and after a candidate
 ORDER = ("secret", "email", "iban", "credit_card", "national_id", "phone", "ip")
@@ -201,13 +202,3 @@ DECIDERS: dict[int, Decider] = {
     kernels.ASSIGNED: _assigned,
     kernels.PEM: _pem,
 }
-
-
-def utf8(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """The bytes of a string column without nulls (uint8) and where each text starts in them (n + 1, int64). No copy."""
-    values = texts if pa.types.is_large_string(texts.type) else texts.cast(pa.large_string())
-    _, offsets, data = values.buffers()
-    starts = np.frombuffer(offsets, np.int64)[values.offset : values.offset + len(values) + 1] if offsets else None
-    if starts is None or not len(starts):
-        return np.zeros(0, np.uint8), np.zeros(1, np.int64)
-    return np.frombuffer(data or b"", np.uint8), np.ascontiguousarray(starts)

@@ -30,6 +30,8 @@ ALL_ON = {
     "language": {"allowed": ["en"]},
     "datatrove": {"min_stop_words_of_language": 2},
     "after_c4": {"bad_word": True},
+    "word_lists": {"max_listed_word_share": 0.5},
+    "decontamination": {"max_share": 0.5, "max_item_share": 0.5},
     "fineweb": {"min_line_end_mark_share": 0.12},
     "after_fineweb": {"min_line_end_mark_share": 0.12},
 }

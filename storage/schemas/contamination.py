@@ -1,0 +1,32 @@
+"""What a document shares with evaluation sets: ids and places, never the text."""
+
+import pyarrow as pa
+
+from storage.schemas.spans import SPANS
+from storage.table import column, table
+
+MATCH = pa.struct(
+    [
+        pa.field("benchmark", pa.string(), False),
+        pa.field("item", pa.string(), False),
+        pa.field("start", pa.int32(), False),
+        pa.field("end", pa.int32(), False),
+        pa.field("ngrams", pa.int32(), False),
+        pa.field("share", pa.float32(), False),
+    ]
+)
+"""`item`: question_id of `questions`, or doc_id of a text row. `start` to `end`: characters of the document's extracted
+text, as spans are. `ngrams`: how many of the item's n-grams begin there. `share`: of the item's words, how many stand
+anywhere in this document within shared n-grams."""
+
+CONTAMINATION = table(
+    column("contaminated_by", pa.list_(pa.field("item", MATCH, False)), "Stretches that an item shares, by start."),
+    column("contamination_spans", SPANS, "The same stretches, joined; kind: the benchmark. For `mixture.remove`."),
+    column("n_contaminated_items", pa.int32(), "Items of evaluation sets that share an n-gram (GPT-3, C: 13 words)."),
+    column("contamination_share", pa.float32(), "Share of the document's words in such n-grams; null without words."),
+    column(
+        "contaminated_item_share",
+        pa.float32(),
+        "Largest share of one item's words that stand here in shared n-grams (as PaLM, Llama 2 and Tülu 3 count).",
+    ),
+)

@@ -1,0 +1,97 @@
+"""The stage of contamination: n-grams of words that a document shares with items of evaluation sets.
+
+Texts and items are cut into words in one way (`tasks.words`): case, punctuation and white space play no part. The
+published ways differ in the length of the n-gram and in what is done with a match; each is a threshold of `decide`:
+
+| variant | n-gram | a document goes |
+|---|---|---|
+| GPT-3 (Brown et al. 2020, appendix C) | 13 words, shorter items whole | for one n-gram |
+| PaLM (Chowdhery et al. 2022, section 8), Llama 2 (Touvron et al. 2023, A.6) | 8; 10 tokens | for a share of one item |
+| Tülu 3 (Lambert et al. 2024, section 3.2) | 8 | for half of one item |
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field, model_validator
+
+from storage.artifact import Artifact
+from storage.schemas.contamination import CONTAMINATION
+from tasks.contamination.items import Benchmarks, Match, find_matches, read_benchmarks
+from tasks.spans import merge
+from tasks.stage import StageConfig, stage
+from tasks.words import HashedWords, hash_words
+
+
+class ContaminationConfig(StageConfig):
+    """What counts as shared with an evaluation set."""
+
+    benchmarks: tuple[str, ...] | None = Field(
+        default=None,
+        description="Names of sources that hold questions or benchmarks; null: all of the recipe's; []: no stage.",
+    )
+    ngram: Annotated[int, Field(ge=1, le=1000, description="Words of an n-gram (GPT-3: 13; Tülu 3: 8).")] = 13
+    min_words: Annotated[
+        int, Field(ge=1, description="An item of fewer words than an n-gram is looked for whole, from so many on.")
+    ] = 8
+    max_items: Annotated[
+        int, Field(ge=1, description="An n-gram of more items is the set's own phrase, and is not looked for.")
+    ] = 50
+
+    @model_validator(mode="after")
+    def _least(self) -> "ContaminationConfig":
+        if self.min_words > self.ngram:
+            raise ValueError(f"min_words ({self.min_words}) is more than the n-gram has words ({self.ngram})")
+        return self
+
+    @property
+    def enabled(self) -> bool:
+        """Whether any set may be looked for."""
+        return self.benchmarks is None or bool(self.benchmarks)
+
+
+def _prepare(config: ContaminationConfig, inputs: Mapping[str, Sequence[Artifact]]) -> Benchmarks:
+    return read_benchmarks(inputs["benchmarks"], config.ngram, config.min_words, config.max_items)
+
+
+@stage("contamination", version=1, reads=["text"], writes=CONTAMINATION, prepare=_prepare, given=["benchmarks"])
+def find_contamination(
+    documents: pa.RecordBatch, config: ContaminationConfig, benchmarks: Benchmarks
+) -> pa.RecordBatch:
+    """One row per document: stretches that items of evaluation sets share, and how much that is. No threshold.
+
+    Returns: columns of CONTAMINATION.
+    """
+    words = hash_words(documents.column("text").to_pylist())
+    found = find_matches(words, benchmarks)
+    rows = [_row(words, number, found.get(number, []), benchmarks) for number in range(documents.num_rows)]
+    return pa.RecordBatch.from_pylist(rows, schema=CONTAMINATION.schema)
+
+
+def _row(words: HashedWords, document: int, matches: Sequence[Match], benchmarks: Benchmarks) -> dict[str, Any]:
+    first, stop = int(words.offsets[document]), int(words.offsets[document + 1])
+    n_words = stop - first
+    by_place: dict[tuple[str, str, int, int], Match] = {}  # an item of several texts may share one place with each
+    for one in matches:
+        start, end = int(words.starts[first + one.first]), int(words.ends[first + one.last - 1])
+        key = (benchmarks.benchmarks[one.text], benchmarks.items[one.text], start, end)
+        if key not in by_place or one.share > by_place[key].share:
+            by_place[key] = one
+    rows = [
+        {"benchmark": set_, "item": item, "start": start, "end": end, "ngrams": one.ngrams, "share": one.share}
+        for (set_, item, start, end), one in sorted(by_place.items(), key=lambda pair: (*pair[0][2:], *pair[0][:2]))
+    ]
+    inside = np.zeros(n_words, bool)
+    for one in matches:
+        inside[one.first : one.last] = True
+    spans = merge([(row["start"], row["end"]) for row in rows])
+    kinds = {row["start"]: row["benchmark"] for row in reversed(rows)}
+    return {
+        "contaminated_by": rows,
+        "contamination_spans": [{"start": start, "end": end, "kind": kinds[start]} for start, end in spans],
+        "n_contaminated_items": len({(row["benchmark"], row["item"]) for row in rows}),
+        "contamination_share": float(inside.mean()) if n_words else None,
+        "contaminated_item_share": max((one.share for one in matches), default=0.0),
+    }
