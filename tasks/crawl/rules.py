@@ -13,6 +13,7 @@ from scrapy.exceptions import IgnoreRequest, StopDownload
 from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
 
+from storage.remote.patience import retry_after
 from tasks.crawl.session import session_of
 from tasks.crawl.state import Known
 
@@ -191,8 +192,8 @@ class Limits:
         engine: Any = self.crawler.engine
         slot = engine.downloader.slots.get(host)
         delay = slot.delay if slot else self.config.delay
-        asked = response.headers.get("Retry-After", b"") or b""
-        wanted = float(asked) if asked.isdigit() else 0.0
+        asked = (response.headers.get("Retry-After") or b"").decode("latin-1")
+        wanted = retry_after({"retry-after": asked}) or 0.0
         if wanted > self.config.longest_delay:
             self.busy[host] = BUSY_IN_A_ROW
         if slot and self.busy[host] >= BUSY_IN_A_ROW:

@@ -27,6 +27,7 @@ ENDED = {
     "max_bytes": "max_bytes was reached",
     "max_seconds": "max_seconds was reached",
     "stopped": "it was stopped",
+    "not_written": "an answer could not be written",
 }
 REFUSALS = {
     "robots": "robots.txt forbids it",
@@ -41,6 +42,7 @@ REFUSALS = {
     "recent": "fetched not long ago",
     "busy": "the host has no time",
     "host-limit": "max_pages_per_host was reached",
+    "not-written": "it could not be written",
     "limit": "max_pages was reached",
     "queue": "too many URLs are waiting",
 }
@@ -130,6 +132,7 @@ def _watch(config: CrawlConfig, folder: Path, name: str, console: Console, dry_r
                     tell(told)
         except BaseException:
             _end(child)
+            console.line(f"crawl           stopped: what came by then is kept in {folder}")
             raise
         if child.wait() or told.get("kind") != "summary":
             said.seek(0)
