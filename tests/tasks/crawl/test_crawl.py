@@ -1,12 +1,20 @@
 """A crawl of a site of our own on loopback: what is fetched, what is not, and how it is kept."""
 
 import gzip
+import ipaddress
 import sqlite3
+import ssl
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from pydantic import ValidationError
 from warcio.archiveiterator import ArchiveIterator
 
@@ -262,6 +270,28 @@ def test_by_default_nothing_on_loopback_is_fetched(tmp_path: Path):
         found = run(site, tmp_path, allow_private=False)
     assert site.asked == []
     assert found.refused == {"private": 1}
+
+
+def certificate(folder: Path) -> Path:
+    """A key and a certificate for loopback that nobody vouches for, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    day = datetime.now(UTC).replace(microsecond=0)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    built = x509.CertificateBuilder(name, name, key.public_key(), 1, day - timedelta(1), day + timedelta(1))
+    signed = built.add_extension(address, critical=False).sign(key, hashes.SHA256())
+    text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + signed.public_bytes(Encoding.PEM)
+    (folder / "site.pem").write_bytes(text)
+    return folder / "site.pem"
+
+
+def test_a_site_that_nobody_vouches_for_is_not_read(tmp_path: Path):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate(tmp_path))
+    with serving({"/": page("one")}, context=context) as site:
+        found = run(site, tmp_path / "crawl")
+    assert site.asked == []
+    assert (found.pages, found.refused) == (0, {"no-robots": 1})
 
 
 def test_two_crawls_do_not_write_into_one_folder(tmp_path: Path):
