@@ -55,9 +55,14 @@ class Rules:
         """Why a URL may not be fetched, or None. A robots.txt may be redirected `anywhere` (RFC 9309, 2.3.1.2)."""
         if len(url) > LONGEST_URL:
             return "long"
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            return "scheme"
+        try:
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+                return "address"
+        except ValueError:  # half an IPv6 address, a port of 99999
+            return "address"
+        if parts.username or parts.password:
+            return "password"
         host = parts.hostname.lower().rstrip(".")
         domains = self.config.allowed_domains
         if not anywhere and not any(host == one or host.endswith(f".{one}") for one in domains):
