@@ -7,11 +7,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, model_validator
 
 from storage.remote.mirror import Mirror
-from storage.remote.places import RemoteFile, find_remote, is_remote
+from storage.remote.places import RemoteFile, Unreachable, find_remote, is_remote
 from storage.remote.reading import probe
 from storage.sources import SourceError
 from tasks.common_crawl import CommonCrawl, fetch_listed_records, list_files, read_ranges
@@ -70,6 +71,8 @@ class Source(StageConfig):
     def _check(self) -> "Source":
         if (self.path is None) == (self.common_crawl is None):
             raise ValueError("say where its files are: either `path` (a folder, a glob, a URL) or `common_crawl`")
+        if self.path is not None and is_remote(self.path) and urlsplit(self.path).password:
+            raise ValueError("path: a recipe holds no password; let the environment give it (docs/inputs.md)")
         if self.crawl is not None and (self.path is None or is_remote(self.path) or glob.has_magic(self.path)):
             raise ValueError("a source that is crawled needs a `path`: the folder that its WARC files are written into")
         return self
@@ -96,11 +99,15 @@ class Found(NamedTuple):
 
 
 def check_source(source: Source) -> None:
-    """Raises: SourceError if nothing can be read where a source says. A remote place is asked, and nothing fetched."""
+    """Raises: SourceError if nothing can be read where a source says.
+
+    A remote place is asked, and nothing fetched. One that does not answer now is no mistake of the recipe: a flow that
+    needs it says so, and one that does not, as an evaluation, goes on without a network.
+    """
     if source.common_crawl is None and not is_remote(str(source.path)):
         find_files(source)
         return
-    with _about(source):
+    with _about(source), contextlib.suppress(Unreachable):
         probe(source.common_crawl.listing.url if source.common_crawl else _remote_files(str(source.path))[0].url)
 
 

@@ -18,8 +18,8 @@ from storage.commit import locked
 from storage.files import fsync_path, read_json, sha256_file, write_json
 from storage.hashes import HashCache
 from storage.remote.patience import Interrupted, Patience
-from storage.remote.places import RemoteFile
-from storage.remote.reading import Opened, Version, opened
+from storage.remote.places import RemoteFile, Version
+from storage.remote.reading import Opened, opened
 from storage.sources import SourceError
 
 PROGRESS_BYTES = 64 << 10
@@ -49,7 +49,7 @@ class Mirror:
         place = self.folder / hashlib.sha256(file.url.encode()).hexdigest()[:32]
         with locked(place / "lock"):
             known, copy = self._known(place)
-            if copy and file.immutable:
+            if copy and (file.immutable or (file.version.told and file.version == known)):
                 return copy
             try:
                 fetched = self._whole(file, place, known if copy else None, say)

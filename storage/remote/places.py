@@ -12,8 +12,30 @@ _EXTRAS = {"s3": "s3fs", "s3a": "s3fs"}
 """Schemes whose library is an extra of ours, called as the scheme's file system: `pip install 'gristmill[s3]'`."""
 
 
+class Unreachable(SourceError):
+    """A place that does not answer now: what is there is not known."""
+
+
+class Version(NamedTuple):
+    """What a server says of a file: its entity tag, time of change and size. None where it does not say."""
+
+    etag: str | None = None
+    modified: str | None = None
+    bytes: int | None = None
+
+    @property
+    def told(self) -> bool:
+        """Whether two files under one URL can be told apart by it."""
+        return bool(self.etag or self.modified)
+
+    @property
+    def condition(self) -> str | None:
+        """The value of If-Range: a strong entity tag, or else the time of change (RFC 9110, 13.1.5)."""
+        return self.etag if self.etag and not self.etag.startswith("W/") else self.modified
+
+
 class RemoteFile(NamedTuple):
-    """A file by its URL, and its name below the root of its source.
+    """A file by its URL, its name below the root of its source, and what a listing says of its version.
 
     `immutable`: it never changes under this URL (as in a published crawl), so a copy is not compared again.
     """
@@ -21,6 +43,7 @@ class RemoteFile(NamedTuple):
     url: str
     name: str
     immutable: bool = False
+    version: Version = Version()
 
 
 def is_remote(path: str) -> bool:
@@ -45,7 +68,7 @@ def find_remote(path: str) -> list[RemoteFile]:
     A plain http(s) URL is taken at its word; anything else asks the file system. An http glob reads the links of the
     server's own listing pages.
 
-    Raises: SourceError if nothing is there, the library for it is missing, or the place does not answer.
+    Raises: SourceError if nothing is there or the library for it is missing; Unreachable if the place does not answer.
     """
     if is_http(path) and not has_magic(path):
         name = posixpath.basename(urllib.parse.unquote(urllib.parse.urlsplit(path).path))
@@ -57,23 +80,35 @@ def find_remote(path: str) -> list[RemoteFile]:
         return [RemoteFile(path, name)]
     system, inside = file_system(path)
     try:
+        system.invalidate_cache()
         if has_magic(path):
-            root, found = _plain(inside), system.glob(inside)
-            listed = [one for one in found if is_http(path) or not system.isdir(one)]
+            root, found = _plain(inside), system.glob(inside, detail=True)
+            listed = {name: about for name, about in found.items() if is_http(path) or about["type"] != "directory"}
         elif system.isdir(inside):
-            root, listed = inside, system.find(inside)
+            root, listed = inside, system.find(inside, detail=True)
         else:
-            root, listed = posixpath.dirname(inside), [inside] if system.exists(inside) else []
+            root, listed = posixpath.dirname(inside), {inside: system.info(inside)}
     except FileNotFoundError:
-        root, listed = inside, []
+        root, listed = inside, {}
     except Exception as error:  # each file system has errors of its own, and all of them end here: nothing is read yet
-        raise SourceError(f"{path} cannot be listed ({_said(error)}).") from error
+        raise Unreachable(f"{path} cannot be listed ({_said(error)}).") from error
     if not listed:
         raise SourceError(f"{path} {'matches no file' if has_magic(path) else 'does not exist or is empty'}.")
-    files = [RemoteFile(system.unstrip_protocol(one), one[len(root) :].strip("/")) for one in listed]
+    files = [
+        RemoteFile(system.unstrip_protocol(one), one[len(root) :].strip("/"), version=described(about))
+        for one, about in listed.items()
+    ]
     if is_http(path):  # links of a listing are quoted; names in a snapshot are not
         files = [file._replace(name=urllib.parse.unquote(file.name)) for file in files if not file.name.endswith("/")]
     return sorted(files, key=lambda file: file.name)
+
+
+def described(about: dict[str, Any]) -> Version:
+    """The version of a file by what fsspec tells of it; each store has its own words for it."""
+    etag = about.get("ETag") or about.get("etag") or about.get("md5Hash") or about.get("content_md5")
+    times = (about.get(key) for key in ("LastModified", "last_modified", "updated", "mtime", "created"))
+    modified = next((str(time) for time in times if time), None)
+    return Version(str(etag) if etag else None, modified, about.get("size"))
 
 
 def file_system(path: str) -> tuple[Any, str]:

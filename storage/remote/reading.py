@@ -1,14 +1,13 @@
 """Reading a remote file from a place in it, unless it is the one that is known: over http(s), or through fsspec."""
 
 import contextlib
-import itertools
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from storage.files import CHUNK_BYTES
-from storage.remote.patience import BUSY, Interrupted, Patience, retry_after
-from storage.remote.places import file_system, is_http
+from storage.remote.patience import BUSY, Interrupted, retry_after
+from storage.remote.places import Version, described, file_system, is_http
 from storage.sources import SourceError
 
 USER_AGENT = "gristmill/0.1 (one connection; resumes with Range)"
@@ -16,24 +15,6 @@ SECONDS = 60.0
 """How long a server may be silent."""
 STORE_BYTES = 8 << 20
 """What is asked for at once in an object store."""
-
-
-class Version(NamedTuple):
-    """What a server says of a file: its entity tag, time of change and size. None where it does not say."""
-
-    etag: str | None = None
-    modified: str | None = None
-    bytes: int | None = None
-
-    @property
-    def told(self) -> bool:
-        """Whether two files under one URL can be told apart by it."""
-        return bool(self.etag or self.modified)
-
-    @property
-    def condition(self) -> str | None:
-        """The value of If-Range: a strong entity tag, or else the time of change (RFC 9110, 13.1.5)."""
-        return self.etag if self.etag and not self.etag.startswith("W/") else self.modified
 
 
 class Opened(NamedTuple):
@@ -59,15 +40,13 @@ def opened(
         yield found
 
 
-def probe(url: str, patience: Patience = Patience(tries=2)) -> None:  # noqa: B008
-    """Ask whether a file can be read, and read nothing of it. Raises: SourceError if not."""
-    for tried in itertools.count(1):
-        try:
-            with opened(url):
-                return
-        except Interrupted as error:
-            if not patience.wait(tried, error):
-                raise SourceError(f"{url} does not answer: {error}.") from error
+def probe(url: str) -> None:
+    """Ask whether a file can be read, and read nothing of it.
+
+    Raises: SourceError if not. Where nobody answers now, nothing is said: whoever needs the file will.
+    """
+    with contextlib.suppress(Interrupted), opened(url):
+        pass
 
 
 @contextlib.contextmanager
@@ -137,7 +116,7 @@ def _from_store(url: str, start: int, part: Version | None, known: Version | Non
     system, inside = file_system(url)
     with _told(url):
         system.invalidate_cache()
-        version = _described(system.info(inside))
+        version = described(system.info(inside))
     if known and known.told and version == known:
         yield None
         return
@@ -168,11 +147,3 @@ def _told(url: str) -> Iterator[None]:
         raise Interrupted(f"{type(error).__name__}: {error}") from error
     except Exception as error:
         raise SourceError(f"{url} cannot be read ({type(error).__name__}: {error}).") from error
-
-
-def _described(about: dict[str, Any]) -> Version:
-    """The version of a file of an object store; each store has its own words for it."""
-    etag = about.get("ETag") or about.get("etag") or about.get("md5Hash") or about.get("content_md5")
-    times = (about.get(key) for key in ("LastModified", "last_modified", "updated", "mtime", "created"))
-    modified = next((str(time) for time in times if time), None)
-    return Version(str(etag) if etag else None, modified, about.get("size"))

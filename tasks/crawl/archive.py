@@ -68,8 +68,12 @@ class Archive:
 
     def _append(self, data: bytes) -> None:
         rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(self.descriptor, rest) :]
+        try:
+            while rest:
+                rest = rest[os.write(self.descriptor, rest) :]
+        except OSError:
+            os.ftruncate(self.descriptor, self.size)  # a full disk: what stands in front stays whole
+            raise
         self.size += len(data)
 
 

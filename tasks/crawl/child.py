@@ -53,6 +53,7 @@ def settings_of(session: Session) -> dict[str, Any]:
         "DOWNLOAD_TIMEOUT": config.timeout,
         "DOWNLOAD_MAXSIZE": config.max_page_bytes,
         "DOWNLOAD_WARNSIZE": 0,
+        "DOWNLOAD_VERIFY_CERTIFICATES": True,  # text of who knows whom is no text of the site
         "DNS_TIMEOUT": config.timeout,
         "TWISTED_DNS_RESOLVER": "scrapy.resolver.CachingHostnameResolver",
         "REDIRECT_ENABLED": config.redirects > 0,

@@ -1,6 +1,7 @@
 """Between Scrapy and the WARC files: every answer of a page is a record, as it came."""
 
 import http.client
+import sqlite3
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -9,6 +10,7 @@ from scrapy.crawler import Crawler
 from scrapy.http import Response
 
 from tasks.crawl.archive import NOT_MODIFIED, SAME_BYTES, exchange, now, revisit
+from tasks.crawl.rules import Refused
 from tasks.crawl.session import session_of
 
 _CHANGED_ON_THE_WAY = {b"transfer-encoding", b"content-length", b"connection"}
@@ -32,9 +34,22 @@ class Keeping:
         return cls(crawler)
 
     def process_response(self, request: Request, response: Response) -> Response:
-        """Write an answer and remember it."""
+        """Write an answer and remember it. Where it can't be written, the crawl ends."""
         if request.meta.get("robots") or request.meta.get("sitemap") is not None:
             return response
+        try:
+            self._keep(request, response)
+        except (OSError, sqlite3.Error) as error:
+            self.progress.errors[f"writing: {error}"[:80]] += 1
+            self.progress.end(self.crawler, "not_written")
+            raise Refused("not-written") from error
+        self.progress.bytes += len(response.body)
+        self.progress.tell(self.crawler)
+        if self.progress.bytes >= self.config.max_bytes:
+            self.progress.end(self.crawler, "max_bytes")
+        return response
+
+    def _keep(self, request: Request, response: Response) -> None:
         url, known = request.url, self.state.page(request.url)
         asked, head = request_block(request), response_head(response)
         address = str(response.ip_address) if response.ip_address else None
@@ -58,11 +73,6 @@ class Keeping:
                 self.state.put(url, response.status, etag, modified, record)
                 if 300 <= response.status < 400 and (location := _text(response, "Location")):
                     self.state.link(url, [urljoin(url, location)])
-        self.progress.bytes += len(response.body)
-        self.progress.tell(self.crawler)
-        if self.progress.bytes >= self.config.max_bytes:
-            self.progress.end(self.crawler, "max_bytes")
-        return response
 
 
 def request_block(request: Request) -> bytes:

@@ -33,7 +33,7 @@ class Progress:
             return
         self.said = time.monotonic()
         scheduler = getattr(getattr(crawler.engine, "_slot", None), "scheduler", None) if crawler else None
-        self.queued = len(scheduler) if scheduler else 0
+        self.queued = (len(scheduler) + len(crawler.engine.downloader.active)) if scheduler else 0
         self._say("progress", asked=self.asked, pages=self.pages, queued=self.queued, failed=self.failed)
 
     def would(self, url: str) -> None:

@@ -13,6 +13,7 @@ from scrapy.exceptions import IgnoreRequest, StopDownload
 from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
 
+from storage.remote.patience import retry_after
 from tasks.crawl.session import session_of
 from tasks.crawl.state import Known
 
@@ -54,9 +55,14 @@ class Rules:
         """Why a URL may not be fetched, or None. A robots.txt may be redirected `anywhere` (RFC 9309, 2.3.1.2)."""
         if len(url) > LONGEST_URL:
             return "long"
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            return "scheme"
+        try:
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+                return "address"
+        except ValueError:  # half an IPv6 address, a port of 99999
+            return "address"
+        if parts.username or parts.password:
+            return "password"
         host = parts.hostname.lower().rstrip(".")
         domains = self.config.allowed_domains
         if not anywhere and not any(host == one or host.endswith(f".{one}") for one in domains):
@@ -191,8 +197,8 @@ class Limits:
         engine: Any = self.crawler.engine
         slot = engine.downloader.slots.get(host)
         delay = slot.delay if slot else self.config.delay
-        asked = response.headers.get("Retry-After", b"") or b""
-        wanted = float(asked) if asked.isdigit() else 0.0
+        asked = (response.headers.get("Retry-After") or b"").decode("latin-1")
+        wanted = retry_after({"retry-after": asked}) or 0.0
         if wanted > self.config.longest_delay:
             self.busy[host] = BUSY_IN_A_ROW
         if slot and self.busy[host] >= BUSY_IN_A_ROW:

@@ -27,6 +27,7 @@ ENDED = {
     "max_bytes": "max_bytes was reached",
     "max_seconds": "max_seconds was reached",
     "stopped": "it was stopped",
+    "not_written": "an answer could not be written",
 }
 REFUSALS = {
     "robots": "robots.txt forbids it",
@@ -34,13 +35,15 @@ REFUSALS = {
     "slow-robots": "the host's Crawl-delay is longer than longest_delay",
     "domain": "another host",
     "private": "not a public address",
-    "scheme": "neither http nor https",
+    "address": "no address of http or https",
+    "password": "a URL with a user's name in it",
     "long": "a URL of over 2,000 characters",
     "excluded": "excluded",
     "type": "a content type that is not wanted",
     "recent": "fetched not long ago",
     "busy": "the host has no time",
     "host-limit": "max_pages_per_host was reached",
+    "not-written": "it could not be written",
     "limit": "max_pages was reached",
     "queue": "too many URLs are waiting",
 }
@@ -130,6 +133,7 @@ def _watch(config: CrawlConfig, folder: Path, name: str, console: Console, dry_r
                     tell(told)
         except BaseException:
             _end(child)
+            console.line(f"crawl           stopped: what came by then is kept in {folder}")
             raise
         if child.wait() or told.get("kind") != "summary":
             said.seek(0)

@@ -155,6 +155,8 @@ class SiteSpider(scrapy.Spider):
     def _fail(self, url: str, what: str) -> None:
         self.progress.failed += 1
         self.progress.errors[what[:80]] += 1
+        if self.state:
+            self.state.refuse(url, what[:80])
         self.logger.info("failed (%s): %s", what, url)
 
 

@@ -64,6 +64,7 @@ class State:
             "values (?, ?, ?, ?, ?, ?, ?, ?)",
             (url, time.time(), status, etag, modified, *record),
         )
+        self.connection.execute("delete from refused where url = ?", (url,))
 
     def seen(self, url: str) -> None:
         """A page was asked for, and is as it was."""
@@ -79,7 +80,7 @@ class State:
         self.connection.execute("insert or replace into robots values (?, ?, ?, ?)", row)
 
     def refuse(self, url: str, reason: str) -> None:
-        """A URL was not fetched, and why."""
+        """A URL was not fetched, and why: a rule of ours or the site's, or what went wrong."""
         if self.refused_before < MOST_REFUSED:
             self.refused_before += 1
             row = (url[:2000], reason, time.time())

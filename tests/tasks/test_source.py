@@ -4,6 +4,7 @@ import gzip
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pyarrow as pa
@@ -17,8 +18,11 @@ from storage.lake import Lake
 from storage.remote.mirror import Mirror, mirror_folder
 from storage.remote.patience import Patience
 from storage.sources import SourceError, claim, locate
+from storage.sql import connect
 from tasks.common_crawl import CommonCrawl
 from tasks.console import Console
+from tasks.extract.config import ExtractConfig
+from tasks.extract.stage import extract
 from tasks.ingest import Source, ingest
 from tasks.run import running
 from tasks.source import gather
@@ -139,6 +143,19 @@ def test_single_records_are_fetched_by_their_bytes_into_one_archive(crawl: Files
     assert crawl.said == []
 
 
+def test_single_records_of_a_snapshot_become_documents(crawl: Files, lake: Path, tmp_path: Path):
+    source = Source(name="cc", common_crawl=read_at(crawl, records=listed(tmp_path, [(3, 1), (0, 2)])))
+    with running(lake, "test", workers=0, quiet=True):
+        (snapshot,) = ingest(source)
+        extract(ExtractConfig(), snapshot=snapshot)
+    rows = connect(lake).execute("select url, title, file from extract order by url").fetchall()
+    assert [(url, title) for url, title, _ in rows] == [
+        ("https://site0.example/2", "Page 2"),
+        ("https://site3.example/1", "Page 31"),
+    ]
+    assert {file.split("/")[0] for *_, file in rows} == {SNAPSHOT}
+
+
 def test_a_list_of_records_that_was_cut_goes_on_behind_the_last_whole_one(crawl: Files, lake: Path, tmp_path: Path):
     config = read_at(crawl, records=listed(tmp_path, [(0, 0), (1, 1), (2, 2)]))
     crawl.next(PATHS[2], *[cut_after(40)] * 3)
@@ -176,6 +193,37 @@ def test_a_snapshot_that_is_not_there_is_said_before_anything_is_fetched(crawl: 
         check_recipe(load_recipe(str(recipe)))
 
 
+def test_a_server_that_is_away_is_no_mistake_of_the_recipe(tmp_path: Path, lake: Path):
+    with serving({}) as gone:
+        address = gone.address
+    recipe = tmp_path / "recipe.yaml"
+    places = f"[{{name: file, path: '{address}/a.jsonl'}}, {{name: glob, path: '{address}/*.jsonl'}}]"
+    recipe.write_text(f"name: mine\nsources: {places}\n")
+    for source in check_recipe(load_recipe(str(recipe))).sources:
+        with pytest.raises(SourceError, match=f"Source '{source.name}': {address}"):
+            gather(source, quick(lake), Console(quiet=True))
+
+
+def test_a_file_that_the_listing_says_is_unchanged_is_not_asked_for(lake: Path, monkeypatch: pytest.MonkeyPatch):
+    memory = fsspec.filesystem("memory")
+    memory.pipe({"/lot/one.jsonl": b"1\n", "/lot/two.jsonl": b"2\n"})
+    source = Source(name="lot", path="memory://lot/*.jsonl")
+    before = gather(source, quick(lake), Console(quiet=True))
+    opened: list[str] = []
+    true_open = type(memory)._open
+
+    def count(self: Any, path: str, *rest: Any, **more: Any) -> Any:
+        opened.append(path)
+        return true_open(self, path, *rest, **more)
+
+    monkeypatch.setattr(type(memory), "_open", count)
+    memory.pipe("/lot/two.jsonl", b"3\n")
+    after = gather(source, quick(lake), Console(quiet=True))
+    memory.rm("/lot", recursive=True)
+    assert (before[0], [path.read_bytes() for _, path in after]) == (after[0], [b"1\n", b"3\n"])
+    assert set(opened) == {"/lot/two.jsonl"}
+
+
 def test_a_start_behind_the_end_of_the_list_is_said(crawl: Files, lake: Path):
     source = Source(name="cc", common_crawl=read_at(crawl, files=1, start=5))
     with pytest.raises(SourceError, match=r"lists 5 files .*none from number 5 on"):
@@ -187,6 +235,8 @@ def test_a_start_behind_the_end_of_the_list_is_said(crawl: Files, lake: Path):
     [
         {},
         {"path": "x", "common_crawl": {"snapshot": SNAPSHOT, "files": 1}},
+        {"path": "https://me:secret@host.example/x.jsonl"},
+        {"path": "https://host.example/x", "crawl": {"contact": "m@mill.example", "seeds": ["https://a.example/"]}},
         {"common_crawl": {"snapshot": SNAPSHOT}},
         {"common_crawl": {"snapshot": SNAPSHOT, "files": 1, "records": "x.parquet"}},
         {"common_crawl": {"snapshot": SNAPSHOT, "files": 1, "base": "crawls"}},

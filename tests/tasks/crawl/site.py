@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -97,12 +98,18 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def serving(pages: dict[str, bytes | Answer | Callable[[str], Answer]], host: str = "127.0.0.1") -> Iterator[Site]:
-    """The site on a free port of a loopback address, ended at the end."""
+def serving(
+    pages: dict[str, bytes | Answer | Callable[[str], Answer]],
+    host: str = "127.0.0.1",
+    context: ssl.SSLContext | None = None,
+) -> Iterator[Site]:
+    """The site on a free port of a loopback address, ended at the end; over TLS with a context."""
     site = Site(pages)
     server = ThreadingHTTPServer((host, 0), type("Handler", (_Handler,), {"site": site}))
     server.daemon_threads = True
-    site.address = f"http://{host}:{server.server_port}"
+    if context:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    site.address = f"http{'s' if context else ''}://{host}:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -1,8 +1,11 @@
 """The files of a crawl: whole members whatever happened, as other readers of WARC see them."""
 
 import gzip
+import os
+import resource
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from warcio.archiveiterator import ArchiveIterator
@@ -87,3 +90,18 @@ def test_zeros_after_a_crash_are_no_members(tmp_path: Path):
     with open(archive.part, "ab") as stream:
         stream.write(bytes(5000))
     assert whole_members(archive.part) == size
+
+
+def test_a_full_disk_leaves_whole_records(tmp_path: Path):
+    archive = write(tmp_path, 2)
+    assert archive.part is not None
+    size = archive.part.stat().st_size
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 50, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            archive.write(os.urandom(5000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    archive.close()
+    assert types(archive.files[0]) == ["warcinfo", "response", "request", "response", "request"]

@@ -1,12 +1,21 @@
 """A crawl of a site of our own on loopback: what is fetched, what is not, and how it is kept."""
 
 import gzip
+import ipaddress
 import sqlite3
+import ssl
 from collections import Counter
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from pydantic import ValidationError
 from warcio.archiveiterator import ArchiveIterator
 
@@ -71,6 +80,17 @@ def test_links_are_followed_within_the_host_its_rules_and_the_depth(tmp_path: Pa
         assert state.execute("select body from robots").fetchall() == [(robots,)]
 
 
+def test_links_that_lead_nowhere_are_no_fault_of_the_page(tmp_path: Path):
+    links = ["http://[::1/x", "http://127.0.0.1:99999/", "http:///", "javascript:void(0)", "data:text/html,x", "/a"]
+    with serving({"/a": page("a")}) as site:
+        named = site.url("/secret").replace("http://", "http://miller:rye@")
+        site.pages |= {"/": page("one", *links, named, "/hop"), "/hop": moved("http://[half")}
+        found = run(site, tmp_path)
+    assert sorted(site.paths) == ["/", "/a", "/hop"]
+    assert found.pages == 3
+    assert found.refused["password"] == 1
+
+
 def test_what_has_not_changed_is_a_revisit_and_its_links_are_still_followed(tmp_path: Path):
     untagged = {"ETag": "", "Content-Type": "text/html"}
     pages: dict[str, Any] = {"/": page("one", "/a"), "/a": page("two", "/b"), "/b": (200, untagged, page("three"))}
@@ -109,13 +129,16 @@ def test_what_was_fetched_not_long_ago_is_not_asked_for_and_what_lies_behind_it_
 def test_sitemaps_of_robots_txt_and_of_the_recipe_are_read_and_indexes_too(tmp_path: Path):
     with serving({}) as site:
         listing = '<?xml version="1.0"?><{0} xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{1}</{0}>'
-        index = "".join(f"<sitemap><loc>{site.url(path)}</loc></sitemap>" for path in ("/one.xml.gz", "/broken.xml"))
+        index = "".join(
+            f"<sitemap><loc>{site.url(path)}</loc></sitemap>" for path in ("/one.xml.gz", "/broken.xml", "/bomb")
+        )
         places = "".join(f"<url><loc>{site.url(path)}</loc></url>" for path in ("/x", "/y"))
         more = f"<url><loc>{site.url('/z')}</loc></url><url><loc>http://elsewhere.example/</loc></url>"
         site.pages |= {
             "/robots.txt": (200, TEXT, f"Sitemap: {site.url('/index.xml')}\n".encode()),
             "/index.xml": (200, {"Content-Type": "application/xml"}, listing.format("sitemapindex", index).encode()),
             "/one.xml.gz": (200, TEXT, gzip.compress(listing.format("urlset", places).encode())),
+            "/bomb": (200, TEXT, gzip.compress(bytes(60 << 20))),
             "/broken.xml": (200, TEXT, b"\x00\x01 no xml <<<"),
             "/more.xml": (200, TEXT, listing.format("urlset", more).encode()),
             **{path: page(path) for path in ("/x", "/y", "/z")},
@@ -164,17 +187,19 @@ def test_calendars_loops_huge_and_slow_answers_end(tmp_path: Path):
     assert sum(counts.values()) <= 42
 
 
-@pytest.mark.parametrize(
-    ("robots", "reason"),
-    [((500, {}, b"oops"), "no-robots"), ((200, TEXT, b"User-agent: *\nCrawl-delay: 90\n"), "slow-robots")],
-)
-def test_a_host_whose_rules_are_not_known_or_ask_for_too_much_is_left_alone(
-    tmp_path: Path, robots: Answer, reason: str
-):
-    with serving({"/robots.txt": robots, "/": page("one")}) as site:
-        found = run(site, tmp_path)
-    assert site.paths == []
-    assert found.refused == {reason: 1}
+def test_hosts_whose_rules_cannot_be_known_or_ask_for_too_much_are_left_alone(tmp_path: Path):
+    answers: list[tuple[Answer, str]] = [
+        ((500, {}, b"oops"), "no-robots"),
+        ((200, TEXT, b"# nothing\n" * 1_000_000), "no-robots"),
+        ((200, {"Content-Length": "10000"}, b"User-agent: *\n"), "no-robots"),
+        (moved("/robots.txt"), "no-robots"),
+        ((200, TEXT, b"User-agent: *\nCrawl-delay: 90\n"), "slow-robots"),
+    ]
+    with ExitStack() as stack:
+        sites = [stack.enter_context(serving({"/robots.txt": robots, "/": page("one")})) for robots, _ in answers]
+        found = run(sites[0], tmp_path, seeds=tuple(site.url() for site in sites), timeout=2.0)
+    assert [site.paths for site in sites] == [[]] * len(sites)
+    assert found.refused == Counter(reason for _, reason in answers)
     assert found.files == []
 
 
@@ -262,6 +287,28 @@ def test_by_default_nothing_on_loopback_is_fetched(tmp_path: Path):
         found = run(site, tmp_path, allow_private=False)
     assert site.asked == []
     assert found.refused == {"private": 1}
+
+
+def certificate(folder: Path) -> Path:
+    """A key and a certificate for loopback that nobody vouches for, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    day = datetime.now(UTC).replace(microsecond=0)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    built = x509.CertificateBuilder(name, name, key.public_key(), 1, day - timedelta(1), day + timedelta(1))
+    signed = built.add_extension(address, critical=False).sign(key, hashes.SHA256())
+    text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + signed.public_bytes(Encoding.PEM)
+    (folder / "site.pem").write_bytes(text)
+    return folder / "site.pem"
+
+
+def test_a_site_that_nobody_vouches_for_is_not_read(tmp_path: Path):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate(tmp_path))
+    with serving({"/": page("one")}, context=context) as site:
+        found = run(site, tmp_path / "crawl")
+    assert site.asked == []
+    assert (found.pages, found.refused) == (0, {"no-robots": 1})
 
 
 def test_two_crawls_do_not_write_into_one_folder(tmp_path: Path):
