@@ -53,7 +53,7 @@ def sample(body: bytes) -> bytes:
 
 
 def plausibility(text: str) -> tuple[float, int]:
-    """The mean worth of the text's characters beyond ASCII, -3 (noise) to 1.2 (writing), and how many were looked at."""
+    """The mean worth of the text's characters beyond ASCII, -3 (noise) to 1.2 (writing), and how many were read."""
     total, count, before = 0.0, 0, ("", False)
     beyond = False
     for character in text:
