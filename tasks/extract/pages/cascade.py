@@ -14,7 +14,7 @@ from tasks.extract.pages.layout import Layout
 from tasks.extract.pages.network import probabilities
 from tasks.extract.pages.render import render
 
-KEEP = 0.5
+KEEP = 0.4
 """A block of at least this probability belongs to the text."""
 GROUP_LINKED, GROUP_LEAST = 0.2, 0.1
 """A table or list inside the text is kept whole if at most this share of it is links, and its mean probability is at
@@ -23,18 +23,21 @@ least so much."""
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A profile of the cascade."""
+    """A profile of the cascade: how many networks are asked."""
+
+    networks: int
 
 
-PROFILES = {"cascade-quick": Profile(), "cascade-balanced": Profile(), "cascade-accurate": Profile()}
+PROFILES = {"cascade-quick": Profile(1), "cascade-balanced": Profile(3), "cascade-accurate": Profile(3)}
 """The profiles by the names of extractors."""
 
 
 def by_cascade(layout: Layout, html: str, url: str | None, config: ExtractConfig) -> str:
     """The page's text by the profile that the configuration names; empty if the page has none."""
+    profile = PROFILES[config.extractor]
     if not len(layout.blocks):
         return ""
-    chances = probabilities(layout)
+    chances = probabilities(layout, profile.networks)
     fill_groups(layout.nodes, layout.blocks, chances, KEEP, GROUP_LINKED, GROUP_LEAST)
     # Of a page without a likely block, the likeliest: it said something.
     most = float(chances.max())

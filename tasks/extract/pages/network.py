@@ -1,7 +1,8 @@
 """The network that tells a page's text from what surrounds it: for each block the probability that it belongs to it.
 
 A block's features are looked up and added (an embedding), and two convolutions let each block see its neighbours. Its
-weights (about 56,000) were learned by `benchmarks/train_pages.py`, which says from what. All sums are in a fixed order
+weights (about 56,000) were learned by `benchmarks/train_pages.py`, which says from what. There are a few such networks,
+learned from other random beginnings, whose mean is better than each. All sums are in a fixed order
 in float32.
 """
 
@@ -66,16 +67,20 @@ def _forward(
 
 
 @cache
-def _weights() -> tuple[Any, ...]:
+def _networks() -> tuple[tuple[Any, ...], ...]:
+    """The arrays of each network."""
     with np.load(WEIGHTS) as stored:
         read = {name: np.ascontiguousarray(stored[name], np.float32) for name in stored.files}
-    if len(read["embedding"]) != features.COUNT:
+    if read["embedding"].shape[1] != features.COUNT:
         raise ValueError(
-            f"{WEIGHTS.name} was learned with {len(read['embedding'])} features and the code has {features.COUNT}; "
-            "train it again (benchmarks/train_pages.py)."
+            f"{WEIGHTS.name} was learned with {read['embedding'].shape[1]} features and the code has {features.COUNT}; "
+            "learn it again (python -m benchmarks.train_pages)."
         )
     names = ("embedding", "bias", "windows", "biases", "last")
-    return (*(read[name] for name in names), np.float32(read["last_bias"][0]))
+    return tuple(
+        (*(read[name][number] for name in names), np.float32(read["last_bias"][number, 0]))
+        for number in range(len(read["embedding"]))
+    )
 
 
 def features_of(layout: Layout) -> np.ndarray:
@@ -85,8 +90,14 @@ def features_of(layout: Layout) -> np.ndarray:
     return ids
 
 
-def probabilities(layout: Layout) -> np.ndarray:
-    """The probability of each block of a page to belong to its text (float32)."""
+def probabilities(layout: Layout, networks: int) -> np.ndarray:
+    """The probability of each block of a page to belong to its text (float32), from the mean of the first so many
+    networks' logits.
+    """
+    ids = features_of(layout)
     logits = np.empty(len(layout.blocks), np.float32)
-    _forward(features_of(layout), *_weights(), logits)
-    return 1 / (1 + np.exp(-logits))
+    total = np.zeros(len(layout.blocks), np.float32)
+    for weights in _networks()[:networks]:
+        _forward(ids, *weights, logits)
+        total += logits
+    return 1 / (1 + np.exp(-total / np.float32(networks)))
