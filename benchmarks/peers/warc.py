@@ -20,7 +20,7 @@ def fastwarc(folder: Path, output: Path) -> Callable[[], int]:
             for record in ArchiveIterator(str(path), parse_http=False):
                 yield record.headers.asdict(), record.reader.read()
 
-    _write(output, {fields["WARC-Record-ID"]: block for fields, block in read()})
+    _write(output, ((fields["WARC-Record-ID"], block) for fields, block in read()))
     return lambda: sum(1 for _ in read())
 
 
@@ -34,7 +34,9 @@ def fastwarc_parsed(folder: Path, output: Path) -> Callable[[], int]:
                 http = record.http_headers
                 yield record.headers.asdict(), None if http is None else http.asdict(), record.reader.read()
 
-    _write(output, {fields["WARC-Record-ID"]: body for fields, _, body in read() if fields["WARC-Type"] == "response"})
+    _write(
+        output, ((fields["WARC-Record-ID"], body) for fields, _, body in read() if fields["WARC-Type"] == "response")
+    )
     return lambda: sum(1 for _ in read())
 
 
@@ -48,7 +50,7 @@ def warcio(folder: Path, output: Path) -> Callable[[], int]:
                 for record in ArchiveIterator(file, no_record_parse=True):
                     yield dict(record.rec_headers.headers), record.raw_stream.read()
 
-    _write(output, {fields["WARC-Record-ID"]: block for fields, block in read()})
+    _write(output, ((fields["WARC-Record-ID"], block) for fields, block in read()))
     return lambda: sum(1 for _ in read())
 
 
@@ -83,6 +85,6 @@ def _stand_in(name: str, **functions: Any) -> None:
         sys.modules[name] = module
 
 
-def _write(output: Path, blocks: dict[str, bytes]) -> None:
-    digests = {key: hashlib.sha256(block).hexdigest()[:16] for key, block in blocks.items()}
+def _write(output: Path, blocks: Iterator[tuple[str, bytes]]) -> None:
+    digests = {key: hashlib.sha256(block).hexdigest()[:16] for key, block in blocks}
     output.write_text(json.dumps(digests), encoding="utf-8")

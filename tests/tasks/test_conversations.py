@@ -4,6 +4,7 @@ import gzip
 import json
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -224,6 +225,25 @@ def test_a_damaged_file_costs_what_is_behind_the_damage(tmp_path):
         ("notes.txt", "unknown format"),
     }
     assert any(row["file"] == "cut.jsonl.gz" for row in reasons)
+
+
+def test_a_row_group_that_never_ends_in_arrow_is_a_loss_and_the_others_are_conversations(tmp_path):
+    """A real run: one row group holds a list of times so long that reading it takes many seconds."""
+    (tmp_path / "chats").mkdir()
+    schema = pa.schema(
+        [("prompt", pa.string()), ("response", pa.string()), ("when", pa.list_(pa.timestamp("us", "UTC")))]
+    )
+    with pq.ParquetWriter(tmp_path / "chats" / "a.parquet", schema) as writer:
+        for length in (1, 8_000_000, 1):
+            times = pa.array(np.zeros(length, np.int64)).cast(pa.timestamp("us", "UTC"))
+            columns = [["ask"], ["reply"], pa.ListArray.from_arrays(pa.array([0, length], pa.int32()), times)]
+            writer.write_table(pa.table(columns, schema=schema))
+    with running(tmp_path / "lake", "chats", workers=1, cpu_seconds=0.3, quiet=True):
+        (snapshot,) = ingest(Source(name="chats", path=str(tmp_path / "chats"), holds="conversations"))
+        artifact = read_conversations(CONFIG, snapshot=snapshot)
+    (lost,) = artifact.read(["space", "offset", "length", "reason"], "losses").to_pylist()
+    assert lost == {"space": "row", "offset": 1, "length": 1, "reason": "timeout"}
+    assert artifact.read(["offset"]).column("offset").to_pylist() == [0, 2]
 
 
 @given(st.lists(st.dictionaries(st.text(max_size=5), st.text(max_size=20) | st.integers()), max_size=6), st.booleans())
