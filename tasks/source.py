@@ -52,7 +52,7 @@ class Source(StageConfig):
     holds: Format = Field(
         default="documents",
         description="What its records are. A corpus takes documents, fine-tuning conversations, evaluation questions, "
-        "a classifier examples; benchmarks are texts of evaluation sets, which no corpus takes and `contamination` finds.",
+        "a classifier examples; benchmarks are texts of evaluation sets, which `contamination` finds.",
     )
     license: str | None = Field(default=None, description="Licence of the records, where they do not state their own.")
     reader: Reader | None = Field(
