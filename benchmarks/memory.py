@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tasks.extract.archive import Record, read_archive
 from tasks.extract.config import ExtractConfig
-from tasks.extract.readers import read_file
+from tasks.extract.dispatch import read_file
 
 PAGES = 64
 MEAN_BYTES = 256 << 10
