@@ -17,9 +17,9 @@ from storage.schemas.documents import DOCUMENTS, LOSSES
 from storage.sources import locate
 from tasks.executor import Watch
 from tasks.extract.config import ExtractConfig
+from tasks.extract.dispatch import pieces_of, read_file
 from tasks.extract.documents import DocumentRow, LossRow, finish_row
 from tasks.extract.dumps import DUMPS, nearest_licenses
-from tasks.extract.readers import pieces_of, read_file
 from tasks.run import current_run
 from tasks.stage import Inputs, Shard, Stage
 

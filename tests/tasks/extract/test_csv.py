@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.extract.config import ExtractConfig
+from tasks.extract.dispatch import read_file
 from tasks.extract.documents import DocumentRow, LossRow
-from tasks.extract.readers import read_file
 from tasks.rows import Row, Unread, read_rows
 from tests.tasks.extract.crawls import SENTENCE, write
 from tests.tasks.extract.test_tables import Deadly, losses, read_covered

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from lxml import html
 
 from tasks.extract.config import ExtractConfig
+from tasks.extract.dispatch import read_file
 from tasks.extract.documents import DocumentRow, LossRow
 from tasks.extract.files.epub import block_text
-from tasks.extract.readers import read_file
 from tests.tasks.extract.books import encrypted_pdf, epub, pdf, zip_of
 from tests.tasks.extract.crawls import SENTENCE, page, write
 from tests.tasks.extract.test_archive import lz4

@@ -10,7 +10,7 @@ from warcio.archiveiterator import ArchiveIterator
 
 from tasks.extract.archive import Record, read_archive
 from tasks.extract.config import ExtractConfig
-from tasks.extract.readers import read_file
+from tasks.extract.dispatch import read_file
 from tests.tasks.extract.crawls import assert_covered
 
 

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from tasks.executor import Death, RecordDied
 from tasks.extract.config import ExtractConfig
+from tasks.extract.dispatch import Row, read_file
 from tasks.extract.documents import DocumentRow, LossRow
 from tasks.extract.formats import Format, format_of
-from tasks.extract.readers import Row, read_file
 from tasks.extract.stage import extract
 from tasks.extract.warc.members import Kind, kind_of
 from tasks.ingest import Source, ingest

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from warcio.archiveiterator import ArchiveIterator
 
 from tasks.extract.config import ExtractConfig
+from tasks.extract.dispatch import Row, read_file
 from tasks.extract.documents import DocumentRow, LossRow
-from tasks.extract.readers import Row, read_file
 from tasks.extract.stage import extract
 from tasks.ingest import Source, ingest
 from tasks.run import running

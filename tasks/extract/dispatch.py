@@ -1,4 +1,4 @@
-"""From a file to its rows: which reader reads which format. A new format is a line in READERS."""
+"""From a file to its rows: which reader reads which format. A new format is a line in BY_FORMAT."""
 
 import itertools
 import os
@@ -65,7 +65,7 @@ def _epub(path: Path, piece: Piece, config: ExtractConfig, guard: Guard) -> Iter
     return read_whole(path, config, guard, read_epub, config.max_file_bytes)
 
 
-READERS: dict[Format, Reader] = {
+BY_FORMAT: dict[Format, Reader] = {
     Format.ARCHIVE: _records,
     Format.WACZ: _wacz,
     Format.JSONL: _table,
@@ -102,4 +102,4 @@ def read_file(path: Path, config: ExtractConfig, guard: Guard = unguarded, piece
         detail = "neither its name nor its first bytes say what it is"
         yield LossRow("file", 0, size, None, None, LossReason.UNKNOWN_FORMAT.value, detail)
     else:
-        yield from READERS[form](path, piece or (0, size), config, guard)
+        yield from BY_FORMAT[form](path, piece or (0, size), config, guard)
