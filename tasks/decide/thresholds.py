@@ -22,7 +22,7 @@ The columns that the built-in rules read:
 | `line_character_duplicate_share` | share of characters | FineWeb, section 3.6 |
 | `newline_to_word_ratio` | line ends per word | FineWeb's published code only; not in the paper |
 
-What is chosen by address, rights and date is in `selection`, how a rule becomes SQL in `comparisons`.
+What is chosen by address, rights and date is in `selection`.
 """
 
 from typing import Annotated, Literal
@@ -30,7 +30,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from tasks.config import StageConfig
-from tasks.decide.comparisons import Count, DropWhen, Ratio, RuleGroup, Share
+from tasks.decide.rule_group import Count, DropWhen, Ratio, RuleGroup, Share
 from tasks.decide.selection import DateRules, RightsRules, UrlRules
 
 __all__ = ["GROUPS", "DropWhen", "DuplicateRules", "RuleGroup"]

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from tasks.decide.predicates import PredicateError
 from tasks.decide.rules import DecideConfig, check_rules, compile_rules
+from tasks.decide.selection import Chosen
 from tasks.decide.thresholds import GROUPS, RuleGroup
 
 CHOSEN = {
@@ -28,13 +29,16 @@ CHOSEN = {
     "language": {"allowed": ["en"]},
 }
 ALL_ON = {**CHOSEN, "c4": {}, "fineweb": {}}
+DAYS = "(TIMESTAMPTZ '2001-01-01 00:00:00+00'), (TIMESTAMPTZ '2031-01-01 00:00:00+00')"
 VALUES = {
     "is": "(true), (false)",
-    "is null": "(NULL), ('x')",
     "not in": "('en'), ('de')",
-    "has any": "(['noai', 'none']), (NULL::VARCHAR[]), (['nofollow'])",
-    "like any": "('CC-BY-4.0'), ('CC-BY-3.0')",
-    "like none": "('CC-BY-4.0'), ('CC-BY-3.0')",
+    "no value": "(NULL), ('x')",
+    "any of": "(['noai', 'none']), (NULL::VARCHAR[]), (['nofollow'])",
+    "fits one": "('CC-BY-4.0'), ('CC-BY-3.0')",
+    "fits none": "('CC-BY-4.0'), ('CC-BY-3.0')",
+    "before": DAYS,
+    "from": DAYS,
 }
 """Values of a column that a comparison tells apart."""
 
@@ -74,9 +78,8 @@ def test_each_threshold_compiles_to_sql_that_can_be_both_true_and_false(group: t
     chosen = group.model_validate(CHOSEN.get(next(name for name, one in GROUPS.items() if one is group), {}))
     for name, predicate in chosen.predicates().items():
         mark = chosen.comparisons()[name]
-        values = VALUES.get(mark.comparison, "(0.0::FLOAT), (1e9::FLOAT)")
-        if name.startswith(("published_", "captured_")) and mark.comparison != "is null":
-            values = "(TIMESTAMPTZ '2001-01-01 00:00:00+00'), (TIMESTAMPTZ '2031-01-01 00:00:00+00')"
+        kind = mark.by if isinstance(mark, Chosen) else mark.comparison
+        values = VALUES.get(kind, "(0.0::FLOAT), (1e9::FLOAT)")
         rows = duckdb.sql(f'SELECT {predicate} FROM (VALUES {values}) AS t("{mark.column}")').fetchall()
         assert {row for row in rows if row != (None,)} == {(False,), (True,)}, name
 

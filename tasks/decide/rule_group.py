@@ -1,7 +1,6 @@
-"""How a threshold of a recipe becomes SQL: what every group of rules is made of."""
+"""What a group of thresholds is: fields that say which column they are compared with, and how."""
 
 from dataclasses import dataclass
-from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -19,28 +18,28 @@ class DropWhen:
     """How a threshold drops: `column` compared with the threshold by `comparison`."""
 
     column: str
-    comparison: Literal["<", "<=", ">", ">=", "not in", "is", "is null", "has any", "like any", "like none"]
+    comparison: Literal["<", "<=", ">", ">=", "not in", "is", "outside"]
+    measure: str | None = None
+    """SQL that is compared instead of the column itself, over it and `language`."""
 
     def predicate(self, threshold: Any) -> str:
         """SQL that is true where the document is to be dropped."""
         column = quoted(self.column)
         if self.comparison == "is":
             return column
-        if self.comparison == "is null":
-            return f"{column} IS NULL"
-        if self.comparison == "has any":
-            names = ", ".join(literal(value) for value in threshold) if threshold is not True else None
-            return f"{column} IS NOT NULL" if names is None else f"list_has_any({column}, [{names}])"
-        if self.comparison in ("like any", "like none"):
-            fits = " OR ".join(f"{column} GLOB {literal(pattern)}" for pattern in threshold)
-            return f"({fits})" if self.comparison == "like any" else f"NOT ({fits})"
+        if self.comparison == "outside":
+            low, high = (quoted(limit_name(self.column, percentile)) for percentile in threshold)
+            return f"{column} < {low} OR {column} > {high}"
         if self.comparison == "not in":
             return f"{column} NOT IN ({', '.join(literal(value) for value in threshold)})"
-        if isinstance(threshold, date):
-            return f"CAST({column} AS DATE) {self.comparison} DATE {literal(threshold.isoformat())}"
         # Scores are 32-bit floats: against a 64-bit 0.3, the share 3/10 (0.30000001 in 32 bits) would be above it.
         value = f"CAST({threshold!r} AS FLOAT)" if isinstance(threshold, float) else str(threshold)
-        return f"{column} {self.comparison} {value}"
+        return f"{self.measure or column} {self.comparison} {value}"
+
+
+def limit_name(column: str, percentile: float) -> str:
+    """The name under which `failures` gives rules a percentile of a column, among one source and language."""
+    return f"{column} at {percentile!r}"
 
 
 class RuleGroup(StageConfig):
@@ -53,6 +52,15 @@ class RuleGroup(StageConfig):
         for name, field in cls.model_fields.items():
             (found[name],) = [mark for mark in field.metadata if isinstance(mark, DropWhen)]
         return found
+
+    def percentiles(self) -> set[tuple[str, float]]:
+        """The percentiles (column, share of documents below) that the thresholds are compared with."""
+        return {
+            (mark.column, percentile)
+            for name, mark in self.comparisons().items()
+            if mark.comparison == "outside" and getattr(self, name) is not None
+            for percentile in getattr(self, name)
+        }
 
     def predicates(self) -> dict[str, str]:
         """SQL predicate of each threshold that is set."""
