@@ -259,7 +259,8 @@ def _columns(recipe: Recipe) -> dict[str, str]:
 
     from storage.schemas.documents import DOCUMENTS
 
-    annotated = [stage.tables_of(getattr(recipe, section)) for stage, section in ANNOTATIONS]
+    chosen = [(stage, getattr(recipe, section)) for stage, section in ANNOTATIONS]
+    annotated = [stage.tables_of(config) for stage, config in chosen if config.enabled]
     schemas = [DOCUMENTS.schema, *(tables["part"].schema for tables in annotated)]
     found: dict[str, str] = {}
     with duckdb.connect() as connection:

@@ -64,5 +64,6 @@ def read(source: Source, recipe: Recipe, snapshots: Sequence[str] = ()) -> list[
 
 
 def annotate(documents: Artifact, recipe: Recipe) -> list[Artifact]:
-    """What every per-document stage says of these documents."""
-    return [stage(getattr(recipe, section), documents=documents) for stage, section in ANNOTATIONS]
+    """What every per-document stage that the recipe runs says of these documents."""
+    chosen = [(stage, getattr(recipe, section)) for stage, section in ANNOTATIONS]
+    return [stage(config, documents=documents) for stage, config in chosen if config.enabled]

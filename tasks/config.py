@@ -11,3 +11,8 @@ class StageConfig(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @property
+    def enabled(self) -> bool:
+        """Whether a recipe runs the stage at all."""
+        return True
