@@ -278,7 +278,11 @@ def _check_sources(recipe: Recipe) -> Iterator[str]:
                 close = nearest(name, documents)
                 known = ", ".join(documents)
                 yield f"{section}.sources.{name}: there is no such source{close}. Sources of documents: {known}."
+    for name in (name for name in recipe.decide.excluded if name not in documents):
+        yield f"decide.excluded: there is no source of documents called {name!r}{nearest(name, documents)}."
     for source in recipe.sources:
+        if source.reader and source.holds != "documents":
+            yield f"sources.{source.name}.reader: {source.reader} reads documents; this source holds {source.holds}."
         known = get_args(FIELDS[source.holds])
         for name in (name for name in source.fields if name not in known):
             what = f"sources.{source.name}.fields.{name}: there is no such field{nearest(name, known)}"

@@ -1,7 +1,6 @@
 """What a group of thresholds is: fields that say which column they are compared with, and how."""
 
 from dataclasses import dataclass
-from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -19,7 +18,7 @@ class DropWhen:
     """How a threshold drops: `column` compared with the threshold by `comparison`."""
 
     column: str
-    comparison: Literal["<", "<=", ">", ">=", "not in", "is", "is null", "has any", "like any", "like none", "outside"]
+    comparison: Literal["<", "<=", ">", ">=", "not in", "is", "outside"]
     measure: str | None = None
     """SQL that is compared instead of the column itself, over it and `language`."""
 
@@ -31,18 +30,8 @@ class DropWhen:
         if self.comparison == "outside":
             low, high = (quoted(limit_name(self.column, percentile)) for percentile in threshold)
             return f"{column} < {low} OR {column} > {high}"
-        if self.comparison == "is null":
-            return f"{column} IS NULL"
-        if self.comparison == "has any":
-            names = ", ".join(literal(value) for value in threshold) if threshold is not True else None
-            return f"{column} IS NOT NULL" if names is None else f"list_has_any({column}, [{names}])"
-        if self.comparison in ("like any", "like none"):
-            fits = " OR ".join(f"{column} GLOB {literal(pattern)}" for pattern in threshold)
-            return f"({fits})" if self.comparison == "like any" else f"NOT ({fits})"
         if self.comparison == "not in":
             return f"{column} NOT IN ({', '.join(literal(value) for value in threshold)})"
-        if isinstance(threshold, date):
-            return f"CAST({column} AS DATE) {self.comparison} DATE {literal(threshold.isoformat())}"
         # Scores are 32-bit floats: against a 64-bit 0.3, the share 3/10 (0.30000001 in 32 bits) would be above it.
         value = f"CAST({threshold!r} AS FLOAT)" if isinstance(threshold, float) else str(threshold)
         return f"{self.measure or column} {self.comparison} {value}"

@@ -11,7 +11,7 @@ from numba import types
 
 from tasks.sign_kernels import BYTES, FNV_OFFSET, FNV_PRIME, HASHES, OFFSETS, compiled, mix
 
-DOMAINS, URLS, WORDS, SOFT_WORDS = 1, 2, 3, 4
+DOMAINS, URLS = 1, 2
 SHARP, DOT, SLASH, MARK, HYPHEN, STAR, SPACE, NEWLINE, LESS, MORE, LETTER_W = (ord(sign) for sign in "#./?-* \n<>w")
 FLAGS = types.Array(types.boolean, 1, "C")
 

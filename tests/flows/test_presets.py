@@ -1,6 +1,7 @@
 """The recipes of sources by name: right for their dumps, and they make a corpus of them."""
 
 import bz2
+import hashlib
 import random
 import re
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from flows.recipe import RecipeError, check_recipe, load_recipe
-from tests.tasks.extract.readers import test_gutenberg, test_repository, test_stackexchange, test_wikipedia
+from tests.tasks.extract.dumps import test_gutenberg, test_repository, test_stackexchange, test_wikipedia
 from tests.tasks.test_selection import run_whole
 
 WORDS = re.findall(
@@ -83,3 +84,28 @@ def test_a_preset_without_its_dump_says_what_to_give(monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("GRISTMILL_WIKIPEDIA", raising=False)
     with pytest.raises(RecipeError, match="Correct `path` in the recipe"):
         check_recipe(load_recipe("wikipedia"))
+
+
+def test_a_name_that_is_excluded_is_a_source(tmp_path: Path):
+    (tmp_path / "a.txt").write_text("A text.")
+    path = tmp_path / "r.yaml"
+    path.write_text("name: r\nsources: [{name: web, path: a.txt}]\ndecide: {excluded: [wed]}\n")
+    with pytest.raises(RecipeError, match=r"decide.excluded: there is no source of documents called 'wed'.*web"):
+        check_recipe(load_recipe(str(path)))
+
+
+def test_a_recipe_pins_its_block_lists_and_names_what_is_missing(tmp_path: Path):
+    (tmp_path / "a.txt").write_text("A text.")
+    (tmp_path / "domains").write_text("bad.example\n")
+    path = tmp_path / "r.yaml"
+    sources = "name: r\nsources: [{name: web, path: a.txt}]\n"
+    path.write_text(sources + "urls: {block_lists: [{name: bad, path: domains}]}\ndecide: {urls: {}}\n")
+    (pinned,) = check_recipe(load_recipe(str(path))).urls.block_lists
+    assert pinned.sha256 == hashlib.sha256(b"bad.example\n").hexdigest()
+    assert (pinned.kind, "path" in pinned.model_dump()) == ("domains", False)
+    path.write_text(sources + "urls: {block_lists: [{name: bad, path: elsewhere}]}\n")
+    with pytest.raises(RecipeError, match="The block list bad is not here"):
+        check_recipe(load_recipe(str(path)))
+    path.write_text(sources + "decide: {urls: {}}\n")
+    with pytest.raises(RecipeError, match=r"decide\.urls\.blocked needs the column blocked_lists"):
+        check_recipe(load_recipe(str(path)))

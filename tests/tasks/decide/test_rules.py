@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from tasks.decide.predicates import PredicateError
 from tasks.decide.rule_group import RuleGroup, limit_name
 from tasks.decide.rules import DecideConfig, check_rules, compile_rules
+from tasks.decide.selection import Chosen
 from tasks.decide.thresholds import GROUPS
 
 ALL_ON = {
@@ -35,13 +36,16 @@ ALL_ON = {
     "fineweb": {"min_line_end_mark_share": 0.12},
     "after_fineweb": {"min_line_end_mark_share": 0.12},
 }
+DAYS = "(TIMESTAMPTZ '2001-01-01 00:00:00+00'), (TIMESTAMPTZ '2031-01-01 00:00:00+00')"
 VALUES = {
     "is": "(true), (false)",
-    "is null": "(NULL), ('x')",
     "not in": "('en'), ('de')",
-    "has any": "(['noai', 'none']), (NULL::VARCHAR[]), (['nofollow'])",
-    "like any": "('CC-BY-4.0'), ('CC-BY-3.0')",
-    "like none": "('CC-BY-4.0'), ('CC-BY-3.0')",
+    "no value": "(NULL), ('x')",
+    "any of": "(['noai', 'none']), (NULL::VARCHAR[]), (['nofollow'])",
+    "fits one": "('CC-BY-4.0'), ('CC-BY-3.0')",
+    "fits none": "('CC-BY-4.0'), ('CC-BY-3.0')",
+    "before": DAYS,
+    "from": DAYS,
     "outside": "(15.0), (50.0)",
 }
 """Values of a column that a comparison tells apart; limits of percentiles are 10 and 20."""
@@ -82,9 +86,7 @@ def test_each_threshold_compiles_to_sql_that_can_be_both_true_and_false(group: t
     chosen = group.model_validate(ALL_ON[next(name for name, one in GROUPS.items() if one is group)])
     for name, predicate in chosen.predicates().items():
         mark = chosen.comparisons()[name]
-        values = VALUES.get(mark.comparison, "(0.0::FLOAT), (1e9::FLOAT)")
-        if name.startswith(("published_", "captured_")) and mark.comparison != "is null":
-            values = "(TIMESTAMPTZ '2001-01-01 00:00:00+00'), (TIMESTAMPTZ '2031-01-01 00:00:00+00')"
+        values = VALUES.get(mark.by if isinstance(mark, Chosen) else mark.comparison, "(0.0::FLOAT), (1e9::FLOAT)")
         if mark.column == "n_stop_words_by_language":
             values = "(MAP {'en': 9, 'de': 1}), (MAP {'de': 9})"
         percentiles = getattr(chosen, name) if mark.comparison == "outside" else ()

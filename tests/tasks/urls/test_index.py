@@ -92,7 +92,7 @@ def test_words_are_whole_and_substrings_are_not(tmp_path: Path):
     assert found(index, "https://a.example/f-l-o-u-r") == (["inside"], "flour")
     assert found(index, "https://a.example/tag/x") == (["inside"], "/tag/")
     (match,) = index.find(["https://a.example/bran/husk?bran=1"])
-    assert match == Match([], None, 2)
+    assert match == Match([], None, 2, "a.example")
 
 
 def test_all_lists_that_hold_a_url_are_named_in_the_order_of_the_recipe(tmp_path: Path):
@@ -107,7 +107,7 @@ LINES = st.lists(
 )
 
 
-@given(LINES, st.sampled_from(["domains", "urls", "words"]))
+@given(LINES, st.sampled_from(["domains", "urls"]))
 def test_the_compiled_reader_of_lists_equals_the_readable_one(lines: list[str], kind: Kind):
     entries = [normal_entry(kind, line) for line in lines]
     encoded = [entry.encode() for entry in entries if entry]
@@ -178,6 +178,18 @@ def test_a_list_that_is_missing_says_where_it_was_looked_for(tmp_path: Path):
 )
 def test_the_registered_domain_is_below_the_public_suffix(url: str, domain: str | None):
     assert registered_domain(url) == domain
+
+
+def test_registered_domains_equal_those_of_tldextract():
+    import tldextract
+
+    oracle = tldextract.TLDExtract(cache_dir=None, suffix_list_urls=())
+    draw = random.Random(3)
+    rules = [rule.lstrip("!*.") for rule in oracle.tlds if rule.isascii()]
+    for rule in [*draw.sample(rules, 2000), *(rule.lstrip("!*.") for rule in oracle.tlds if rule[0] in "!*")]:
+        for host in (rule, f"mill.{rule}", f"www.mill.{rule}", f"a.b.c.{rule}", f"mill.{rule}.unknown"):
+            wanted = oracle.extract_str(host).top_domain_under_public_suffix or None
+            assert registered_domain(f"https://{host}/") == wanted, host
 
 
 def test_every_entry_of_the_ut1_lists_is_found(test_data: Path, tmp_path: Path):
