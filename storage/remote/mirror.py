@@ -55,9 +55,11 @@ class Mirror:
                 fetched = self._whole(file, place, known if copy else None, say)
             except OSError as error:
                 raise SourceError(f"{file.url} cannot be kept in {place} ({error.strerror}).") from error
-            if fetched is None and copy is None:
+            if fetched is not None:
+                return self._keep(file, place, fetched)
+            if copy is None:
                 raise SourceError(f"{file.url}: the server says that it has not changed, and nobody had it.")
-            return self._keep(file, place, fetched) if fetched else copy  # type: ignore[return-value]
+            return copy
 
     def _known(self, place: Path) -> tuple[Version, Path | None]:
         """What was said of the newest copy, and the copy if it is there as it was."""

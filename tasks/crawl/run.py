@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -119,8 +119,9 @@ def _watch(config: CrawlConfig, folder: Path, name: str, console: Console, dry_r
         ) as child,
     ):
         assert child.stdin is not None
-        child.stdin.write(json.dumps(asked | {"parent": os.getpid()}))
-        child.stdin.close()
+        with suppress(BrokenPipeError):  # it ended at once: what it said is told below
+            child.stdin.write(json.dumps(asked | {"parent": os.getpid()}))
+            child.stdin.close()
         told: dict[str, Any] = {}
         would: list[str] = []
         tell = _teller(config, name, console)
@@ -133,7 +134,8 @@ def _watch(config: CrawlConfig, folder: Path, name: str, console: Console, dry_r
                     tell(told)
         except BaseException:
             _end(child)
-            console.line(f"crawl           stopped: what came by then is kept in {folder}")
+            if not dry_run:
+                console.line(f"crawl           stopped: what came by then is kept in {folder}")
             raise
         if child.wait() or told.get("kind") != "summary":
             said.seek(0)

@@ -43,6 +43,7 @@ class State:
     def __init__(self, folder: Path) -> None:
         self.connection = sqlite3.connect(folder / STATE, isolation_level=None)
         self.connection.execute("pragma journal_mode = wal")
+        self.connection.execute("pragma synchronous = normal")  # after a crash of the machine a page is asked for again
         self.connection.executescript(_TABLES)
         (self.refused_before,) = self.connection.execute("select count(*) from refused").fetchone()
 
