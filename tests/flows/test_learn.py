@@ -12,6 +12,8 @@ from flows.refresh import grow_corpus, read
 from storage import names
 from storage.lake import Lake
 from storage.sql import connect
+from tasks.report.collect import results_of
+from tasks.report.page import write_report
 from tasks.run import running
 from tests.tasks.planted import advertisement, tale, texts, write_rows, write_texts
 
@@ -50,8 +52,11 @@ def world(tmp_path: Path) -> Path:
 def test_a_recipe_trains_what_it_names_once_and_drops_by_its_scores(world: Path, lake: Path):
     plan, place = recipe_of(world), Lake(lake)
     with running(place, "refresh", workers=1, quiet=True) as run:
-        grow_corpus(plan)
+        report = write_report(run, plan.name, results_of(grow_corpus(plan), None, None))
         made = {step.stage for step in run.steps if not step.reused}
+    page = report.read_text(encoding="utf-8")
+    assert "<td>mill/quality</td><td>fasttext</td>" in page
+    assert "<td>mill/rating</td><td>ridge</td>" in page
     assert {"train_classifier", "train_reference", "examples", "classify", "perplexity"} <= made
     with connect(place) as sql:
         rows = dict(
