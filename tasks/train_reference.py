@@ -37,7 +37,7 @@ class ReferenceConfig(StageConfig):
     max_words: int = Field(
         default=5_000_000,
         ge=1,
-        description="No further text is taken once so many words were; training needs some 250 bytes of memory for each.",
+        description="No further text is taken after so many words; training needs some 250 bytes of memory for each.",
     )
     held_out: Annotated[float, Field(ge=0, lt=1, description="Share of the texts that perplexity is tried on.")] = 0.02
     seed: int = Field(default=1, ge=0, lt=2**32, description="Which texts are taken, and which are held out.")

@@ -114,8 +114,8 @@ def _chosen(ngrams: Ngrams, kept: np.ndarray, weight: np.ndarray) -> Ngrams:
 
 @dataclass(frozen=True)
 class _Level:
-    """The different n-grams of one length, int32: how often each stands, the numbers of the (n - 1)-grams that it begins
-    and ends with, its last word, and whether it begins with `<s>`."""
+    """The different n-grams of one length, int32: how often each stands, the (n - 1)-grams that it begins and
+    ends with by their numbers, its last word, and whether it begins with `<s>`."""
 
     counts: np.ndarray
     prefix: np.ndarray
