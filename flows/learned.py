@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from models.language import ModelMissing, check_file
 from storage import names
 from storage.artifact import Artifact
 from tasks.classify import NAME, NamedModel
@@ -102,8 +103,19 @@ def check_learned(recipe: "Recipe") -> Iterator[str]:
             yield f"classifiers.{one.name}: ridge learns from `labelled` sources of examples, whose labels are numbers."
         if not ridge and not one.labelled and not (one.positive and one.negative):
             yield f"classifiers.{one.name}: it needs `positive` and `negative` sources, or `labelled` ones."
-        if one.training.embedding and not one.training.embedding.path:
-            yield f"classifiers.{one.name}.training.embedding: `path` names no folder."
+    given = [(f"classify.models.{one.name}", one.path, one.sha256) for one in recipe.classify.models]
+    if recipe.perplexity.model:
+        given.append(("perplexity.model", recipe.perplexity.model.path, recipe.perplexity.model.sha256))
+    for one in recipe.classifiers:
+        if embedding := one.training.embedding:
+            given.append((f"classifiers.{one.name}.training.embedding", embedding.path or "", embedding.sha256))
+    for where, path, sha256 in given:
+        try:
+            check_file(path, sha256)
+        except ModelMissing as error:
+            yield f"{where}: {error}"
+    if recipe.reference and recipe.perplexity.model:
+        yield "perplexity.model: the recipe has a `reference` to train too; there is one column of perplexity."
     if recipe.reference:
         allowed = ("documents", "examples")
         yield from _check_named("reference.sources", recipe.reference.sources, holds, allowed)

@@ -4,27 +4,11 @@
 """
 
 import functools
-from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 AT_ONCE = 16
-
-
-def folder_hash(folder: str | Path) -> str:
-    """SHA-256 over the names and hashes of a folder's files: the identity of the model in it.
-
-    Raises: FileNotFoundError if there is no such folder.
-    """
-    root = Path(folder)
-    if not root.is_dir():
-        raise FileNotFoundError(f"There is no folder {root} with an embedding model.")
-    total = sha256()
-    for path in sorted(one for one in root.rglob("*") if one.is_file() and not one.name.startswith(".")):
-        total.update(f"{path.relative_to(root).as_posix()}\0{sha256(path.read_bytes()).hexdigest()}\0".encode())
-    return total.hexdigest()
 
 
 def embed(folder: str, texts: list[str], tokens: int) -> np.ndarray:

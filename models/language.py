@@ -6,6 +6,7 @@ are named by path: any fastText classifier with softmax or hierarchical softmax.
 """
 
 import functools
+import hashlib
 import importlib.util
 import os
 from pathlib import Path
@@ -38,8 +39,6 @@ class ModelMissing(FileNotFoundError):
 
 def locate(model: ModelRef) -> Path:
     """The model's file: the path given, `GRISTMILL_MODELS`, or the package that carries it. Raises ModelMissing."""
-    from hashlib import sha256
-
     candidates = [Path(model.path)] if model.path else []
     if folder := os.environ.get("GRISTMILL_MODELS"):
         candidates.append(Path(folder) / model.name)
@@ -48,17 +47,49 @@ def locate(model: ModelRef) -> Path:
         candidates.append(Path(package.submodule_search_locations[0]) / "resources" / model.name)
     for path in candidates:
         if path.exists():
-            found = sha256(path.read_bytes()).hexdigest()
-            if found == model.sha256:
-                return path
-            raise ModelMissing(
-                f"{path} has the SHA-256 {found[:12]}…, not {model.sha256[:12]}… as the recipe says. Mend one of them."
-            )
+            return check_file(path, model.sha256)
     looked = ", ".join(str(path) for path in candidates) or "no place"
     raise ModelMissing(
         f"The model {model.name} is not here (looked at {looked}). "
         "Run `make setup`, or put its folder into GRISTMILL_MODELS."
     )
+
+
+@functools.lru_cache(maxsize=64)
+def check_file(path: str | Path, sha256: str) -> Path:
+    """The file of a model, or its folder, once its hash is seen to be right (once a process).
+
+    Raises: ModelMissing if it is not there, or another than the recipe means.
+    """
+    place = Path(path)
+    if not place.exists():
+        raise ModelMissing(f"There is no model {place}. Correct its path in the recipe.")
+    if place.is_dir():
+        found = folder_hash(place)
+    else:
+        with open(place, "rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != sha256:
+        raise ModelMissing(
+            f"{place} has the SHA-256 {found[:12]}…, not {sha256[:12]}… as the recipe says. Mend one of them."
+        )
+    return place
+
+
+def folder_hash(folder: str | Path) -> str:
+    """SHA-256 over the names and hashes of a folder's files, hidden ones left out: the identity of the model in it.
+
+    Raises: ModelMissing if there is no such folder.
+    """
+    root, total = Path(folder), hashlib.sha256()
+    if not root.is_dir():
+        raise ModelMissing(f"There is no folder {root} with a model. Correct its path in the recipe.")
+    for path in sorted(one for one in root.rglob("*") if one.is_file()):
+        name = path.relative_to(root).as_posix()
+        if not any(part.startswith(".") for part in name.split("/")):
+            with open(path, "rb") as file:
+                total.update(f"{name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\0".encode())
+    return total.hexdigest()
 
 
 def load(model: ModelRef) -> FastText:

@@ -71,7 +71,9 @@ def _make(connection: duckdb.DuckDBPyConnection, lake: Lake, at: str | None) -> 
     for name, query in queries.items():
         connection.execute(f"create view {identifier(name)} as {query}")
     of_view = {name: _meanings(pq.read_schema(path)) for name, path in examples.items()}
-    declared = [_meanings(one.schema) for one in (*INDEX_TABLES.values(), *EMPTY.values(), PACKING, TRAINING_ROWS)]
+    declared = [
+        _meanings(one.schema) for one in (*INDEX_TABLES.values(), *EMPTY.values(), CLASSIFIER, PACKING, TRAINING_ROWS)
+    ]
     anywhere = {column: said for one in (*of_view.values(), *declared, COMPUTED) for column, said in one.items()}
     of_view["documents"] = anywhere | _meanings(DOCUMENTS.schema)
     columns = connection.execute("select table_name, column_name from duckdb_columns() where not internal").fetchall()

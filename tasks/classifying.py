@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from models.language import ModelRef
+from models.language import ModelRef, check_file
 from tasks.config import StageConfig
 
 
@@ -28,12 +28,13 @@ class ClassifierModel(StageConfig):
 def score_texts(model: ClassifierModel, texts: list[str]) -> np.ndarray:
     """The score of each text, float32: the probability of the positive label, or the number that a head predicts.
 
-    NaN where a fastText model finds no word. Raises: ValueError if the model does not know the label.
+    NaN where a fastText model finds no word. Raises: ValueError if the model does not know the label, ModelMissing if
+    the file is another.
     """
     if model.method == "ridge":
         from models.regression import load_head
 
-        return load_head(model.path).predict(embed_texts(model, texts))
+        return load_head(check_file(model.path, model.sha256)).predict(embed_texts(model, texts))
     return score_column(model, pa.array(texts, pa.large_string()))
 
 
@@ -43,7 +44,7 @@ def score_column(model: ClassifierModel, texts: pa.Array) -> np.ndarray:
         return score_texts(model, texts.to_pylist())
     from models.fasttext.inference import load_fasttext
 
-    loaded = load_fasttext(model.path)
+    loaded = load_fasttext(check_file(model.path, model.sha256))
     if model.positive_label not in loaded.labels:
         known = ", ".join(loaded.labels[:8])
         raise ValueError(f"The classifier {model.path} has no label {model.positive_label!r}; it has {known}.")
@@ -59,7 +60,8 @@ def embed_texts(model: ClassifierModel, texts: list[str]) -> np.ndarray:
     if model.embedding is not None:
         from models.embedding import embed
 
-        return embed(str(model.embedding.path), given, model.embedding_tokens)
+        folder = check_file(model.embedding.path or "", model.embedding.sha256)
+        return embed(str(folder), given, model.embedding_tokens)
     from models.regression import hashed_embedding
     from tasks.words import hash_words
 

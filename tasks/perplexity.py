@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
+from models.language import check_file
 from storage.schemas.classifiers import PERPLEXITY
 from tasks.config import StageConfig
 from tasks.stage import stage
@@ -34,7 +35,7 @@ class PerplexityConfig(StageConfig):
 def measure_perplexity(documents: pa.RecordBatch, config: PerplexityConfig) -> pa.RecordBatch:
     """One row per document: perplexity per word (its end counted as one), share of unknown words; null without words.
 
-    Raises: ValueError without a model, or for a file that is none.
+    Raises: ValueError without a model, or for a file that is none; ModelMissing if the file is another.
     """
     from models.ngrams.model import load_model, perplexity
 
@@ -42,7 +43,7 @@ def measure_perplexity(documents: pa.RecordBatch, config: PerplexityConfig) -> p
         raise ValueError("No n-gram model is named: name a reference in the recipe.")
     words = hash_words(documents.column("text").to_pylist())
     n_words = np.diff(words.offsets)
-    scores, unseen = load_model(config.model.path).score(words.hashes, words.offsets)
+    scores, unseen = load_model(check_file(config.model.path, config.model.sha256)).score(words.hashes, words.offsets)
     blank = n_words == 0
     return pa.RecordBatch.from_pydict(
         {

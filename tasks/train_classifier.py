@@ -9,9 +9,10 @@ A text is held out by its hash, so an equal one is never on both sides; a near c
 """
 
 import hashlib
+import itertools
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -116,31 +117,51 @@ def _plan(inputs: Inputs, config: ClassifierConfig) -> list[Shard]:
     return [Shard(0, content, sum(one.rows() for artifacts in inputs.values() for one in artifacts), where)]
 
 
-class _Class:
-    """The texts of one class, as often as they are asked for."""
+class _Rows:
+    """Texts and labels by role, walked as often as they are asked for."""
 
-    def __init__(self, where: dict[str, Any], config: ClassifierConfig, label: float | None) -> None:
-        self.where, self.config, self.label = where, config, label
+    def __init__(self, parts: list[dict[str, str]], labels: Callable[[str | None, float | None], float | None]) -> None:
+        self.parts, self.labels = parts, labels
 
     def __iter__(self) -> Iterator[Labelled]:
-        role = {1.0: "positive", 0.0: "negative"}.get(-1.0 if self.label is None else self.label, "")
-        for doc_id, source, text, _, _ in read_texts(self.where.get(role, ())):
-            yield doc_id, source, text, float(self.label or 0)
-        for doc_id, source, text, label, value in read_texts(self.where["labelled"]):
-            if self.label is None:
-                if value is not None:
-                    yield doc_id, source, text, value
-            elif label is not None and (label in self.config.positive_labels) == bool(self.label):
-                yield doc_id, source, text, self.label
+        for doc_id, source, text, word, number in read_texts(self.parts):
+            label = self.labels(word, number)
+            if label is not None:
+                yield doc_id, source, text, label
+
+
+class _Chain:
+    """One set of texts after another."""
+
+    def __init__(self, *sets: Iterable[Labelled]) -> None:
+        self.sets = sets
+
+    def __iter__(self) -> Iterator[Labelled]:
+        return itertools.chain.from_iterable(self.sets)
+
+
+def _classes(where: dict[str, list[dict[str, str]]], config: ClassifierConfig) -> list[Iterable[Labelled]]:
+    """The texts of each class: positive and negative ones, or, for ridge, all whose label is a number."""
+    if config.method == "ridge":
+        return [_Rows(where["labelled"], lambda word, number: number)]
+
+    def label(word: str | None, wanted: float) -> float | None:
+        return wanted if word is not None and (word in config.positive_labels) == bool(wanted) else None
+
+    return [
+        _Chain(
+            _Rows(where[role], lambda *_, w=value: w), _Rows(where["labelled"], lambda word, _, w=value: label(word, w))
+        )
+        for role, value in (("positive", 1.0), ("negative", 0.0))
+    ]
 
 
 def _work(shard: Shard, config: ClassifierConfig, output: ShardOutput, watch: Watch) -> None:
     """Learn from the training texts, score the held-out ones, and write the model and both."""
-    classes = [None] if config.method == "ridge" else [1.0, 0.0]
     with tempfile.TemporaryDirectory(prefix="gristmill-train-") as name:
         folder = Path(name)
         examples = gather(
-            [_Class(shard.where, config, label) for label in classes],
+            _classes(shard.where, config),
             folder,
             seed=config.seed,
             characters=config.characters,

@@ -35,7 +35,9 @@ class ReferenceConfig(StageConfig):
         default=1, ge=0, description="N-grams of three words and more that stand so often or less are left out."
     )
     max_words: int = Field(
-        default=20_000_000, ge=1, description="No further text is taken once so many words were (some 100 bytes each)."
+        default=5_000_000,
+        ge=1,
+        description="No further text is taken after so many words; training needs some 250 bytes of memory for each.",
     )
     held_out: Annotated[float, Field(ge=0, lt=1, description="Share of the texts that perplexity is tried on.")] = 0.02
     seed: int = Field(default=1, ge=0, lt=2**32, description="Which texts are taken, and which are held out.")

@@ -62,14 +62,16 @@ def estimate(words: np.ndarray, offsets: np.ndarray, order: int, prune: int = 0)
 
     Args: `words` uint64, the hashed words of all texts one after another; `offsets` (texts + 1) int64 where each
     begins; `order` 2 or more; `prune` how often an n-gram of three words and more may stand and still be left out.
-    Raises: ValueError without any word, or for an order below 2.
+    Raises: ValueError without any word, for an order below 2, or for more words than 32 bits count.
     """
     if order < 2:
         raise ValueError(f"An n-gram model's order is 2 or more, not {order}.")
     if not len(words):
         raise ValueError("The reference has no words to learn from.")
+    if len(words) + 2 * len(offsets) >= 2**31:
+        raise ValueError(f"{len(words):,} words are more than an n-gram model is made of here: take fewer.")
     vocabulary, numbers = np.unique(words, return_inverse=True)
-    sequence, begins, lengths = _with_ends(numbers.astype(np.int64) + 3, offsets)
+    sequence, begins, lengths = _with_ends(numbers.astype(np.int32) + 3, offsets)
     size = len(vocabulary) + 3
     levels = _levels(sequence, begins, lengths, size, order)
     adjusted = _adjusted_counts(levels, order)
@@ -112,8 +114,8 @@ def _chosen(ngrams: Ngrams, kept: np.ndarray, weight: np.ndarray) -> Ngrams:
 
 @dataclass(frozen=True)
 class _Level:
-    """The different n-grams of one length: how often each stands, the numbers of the (n - 1)-grams it begins and ends
-    with, its last word, and whether it begins with `<s>`."""
+    """The different n-grams of one length, int32: how often each stands, the (n - 1)-grams that it begins and
+    ends with by their numbers, its last word, and whether it begins with `<s>`."""
 
     counts: np.ndarray
     prefix: np.ndarray
@@ -128,7 +130,7 @@ def _with_ends(numbers: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np
     offsets = np.concatenate([offsets[:-1][spans > 0], offsets[-1:]])
     lengths = spans[spans > 0] + 2
     begins = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    sequence = np.empty(int(lengths.sum()), np.int64)
+    sequence = np.empty(int(lengths.sum()), np.int32)
     inner = np.ones(len(sequence), bool)
     inner[begins] = inner[begins + lengths - 1] = False
     sequence[begins], sequence[begins + lengths - 1] = START, END
@@ -137,22 +139,22 @@ def _with_ends(numbers: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np
 
 
 def _levels(sequence: np.ndarray, begins: np.ndarray, lengths: np.ndarray, size: int, order: int) -> list[_Level]:
-    counts = np.bincount(sequence, minlength=size)
-    everything = np.arange(size)
+    counts = np.bincount(sequence, minlength=size).astype(np.int32)
+    everything = np.arange(size, dtype=np.int32)
     levels = [_Level(counts, everything, everything, everything, everything == START)]
-    after = np.repeat(begins + lengths, lengths)  # where the text of each place ends
-    places, ids = np.arange(len(sequence)), sequence
+    after = np.repeat((begins + lengths).astype(np.int32), lengths)  # where the text of each place ends
+    places, ids = np.arange(len(sequence), dtype=np.int32), sequence
     for n in range(2, order + 1):
         fits = places + n <= after[places]
         # ids[k] is the (n - 1)-gram at places[k]; the one a place further is its neighbour, for no text ends between
         following = np.flatnonzero(fits) + 1
-        prefix, suffix, last = ids[fits], ids[following], sequence[places[fits] + n - 1]
         places = places[fits]
-        keys, first, numbers, found = np.unique(
-            prefix * size + last, return_index=True, return_inverse=True, return_counts=True
-        )
-        levels.append(_Level(found, keys // size, suffix[first], keys % size, levels[-1].starts[keys // size]))
-        ids = numbers
+        keys = ids[fits].astype(np.int64) * size + sequence[places + (n - 1)]
+        keys, first, numbers, found = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+        prefix = (keys // size).astype(np.int32)
+        suffix, last = ids[following[first]], (keys % size).astype(np.int32)
+        levels.append(_Level(found.astype(np.int32), prefix, suffix, last, levels[-1].starts[prefix]))
+        ids = numbers.astype(np.int32)
     return levels
 
 

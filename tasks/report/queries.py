@@ -75,7 +75,8 @@ def languages() -> str:
     return _sql("""
         select coalesce(language, 'unknown') as language, count(*) as documents, count(*) filter (kept) as kept,
             count(*) filter (kept) / count(*) as share,
-            coalesce(sum(text_bytes) filter (kept), 0)::bigint as kept_bytes
+            coalesce(sum(text_bytes) filter (kept), 0)::bigint as kept_bytes,
+            coalesce(sum(text_bytes) filter (not kept), 0)::bigint as dropped_bytes
         from documents group by all order by kept_bytes desc, documents desc, language""")
 
 

@@ -12,6 +12,8 @@ from flows.refresh import grow_corpus, read
 from storage import names
 from storage.lake import Lake
 from storage.sql import connect
+from tasks.report.collect import results_of
+from tasks.report.page import write_report
 from tasks.run import running
 from tests.tasks.planted import advertisement, tale, texts, write_rows, write_texts
 
@@ -49,9 +51,12 @@ def world(tmp_path: Path) -> Path:
 
 def test_a_recipe_trains_what_it_names_once_and_drops_by_its_scores(world: Path, lake: Path):
     plan, place = recipe_of(world), Lake(lake)
-    with running(place, "refresh", workers=1, quiet=True) as run:
-        grow_corpus(plan)
+    with running(place, "refresh", workers=0, quiet=True) as run:
+        report = write_report(run, plan.name, results_of(grow_corpus(plan), None, None))
         made = {step.stage for step in run.steps if not step.reused}
+    page = report.read_text(encoding="utf-8")
+    assert "<td>mill/quality</td><td>fasttext</td>" in page
+    assert "<td>mill/rating</td><td>ridge</td>" in page
     assert {"train_classifier", "train_reference", "examples", "classify", "perplexity"} <= made
     with connect(place) as sql:
         rows = dict(
@@ -77,7 +82,7 @@ def test_a_recipe_trains_what_it_names_once_and_drops_by_its_scores(world: Path,
 
     write_texts(world / "tales" / "two.jsonl", texts(tale, 30, 3))
     changed = recipe_of(world, reference={"sources": ["tales"], "training": {"order": 4}})
-    with running(place, "refresh", workers=1, quiet=True) as run:
+    with running(place, "refresh", workers=0, quiet=True) as run:
         grow_corpus(changed)
         made = [step.stage for step in run.steps if not step.reused]
     assert "classify" in made
@@ -87,7 +92,7 @@ def test_a_recipe_trains_what_it_names_once_and_drops_by_its_scores(world: Path,
 
 def test_without_anything_to_learn_no_stage_runs(world: Path, lake: Path):
     plan = recipe_of(world, classifiers=[], reference=None, decide=OFF)
-    with running(Lake(lake), "refresh", workers=1, quiet=True) as run:
+    with running(Lake(lake), "refresh", workers=0, quiet=True) as run:
         grow_corpus(plan)
         assert not {"classify", "perplexity", "train_classifier", "examples"} & {step.stage for step in run.steps}
 
@@ -95,7 +100,7 @@ def test_without_anything_to_learn_no_stage_runs(world: Path, lake: Path):
 def test_the_same_texts_give_the_same_classifier_in_another_lake(world: Path, tmp_path: Path):
     plan, fingerprints = recipe_of(world), []
     for name in ("one", "two"):
-        with running(Lake(tmp_path / name), "learn", workers=1, quiet=True):
+        with running(Lake(tmp_path / name), "learn", workers=0, quiet=True):
             scored = learn(plan, read)
         fingerprints.append([model.sha256 for model in scored.classify.models])
     assert fingerprints[0] == fingerprints[1]
@@ -117,6 +122,7 @@ def test_the_same_texts_give_the_same_classifier_in_another_lake(world: Path, tm
             "ridge learns from",
         ),
         ({"reference": {"sources": ["nowhere"]}}, "no source 'nowhere'"),
+        ({"classify": {"models": [{"name": "mine", "sha256": "0" * 64, "path": "no.bin"}]}}, "no model no.bin"),
         ({"decide": {"rules": {"mine": "spam_score > 0.5"}}}, "spam_score"),
     ],
 )

@@ -1,6 +1,7 @@
 """Classifiers: planted sets are told apart, training repeats itself byte for byte, scores and figures are right."""
 
 import gzip
+import hashlib
 import json
 import random
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from scipy import stats
 from models import metrics
 from models.fasttext.inference import load_fasttext
 from models.fasttext.training import train_classifier as train_with_library
-from models.language import ModelRef
+from models.language import ModelMissing, ModelRef, check_file, folder_hash
 from models.regression import RidgeSums, load_head
 from storage.artifact import Artifact
 from storage.lake import Lake
@@ -137,9 +138,13 @@ def test_texts_without_words_have_no_score_and_an_unknown_label_is_said(tmp_path
     scores = ask(artifact, [" \n", "the mill"])
     assert np.isnan(scores[0])
     assert 0 <= scores[1] <= 1
-    model = ClassifierModel(sha256="", path=str(artifact.file("model.bin")), positive_label="hq")
+    path = artifact.file("model.bin")
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    model = ClassifierModel(sha256=sha256, path=str(path), positive_label="hq")
     with pytest.raises(ValueError, match="no label 'hq'; it has"):
         score_texts(model, ["x"])
+    with pytest.raises(ModelMissing, match="not 000000000000… as the recipe says"):
+        score_texts(model.model_copy(update={"sha256": "0" * 64}), ["x"])
 
 
 def taught(chance: random.Random) -> tuple[str, float]:
@@ -168,7 +173,7 @@ def test_a_regression_head_predicts_the_labels_it_was_given(tmp_path: Path):
 def test_a_head_learns_on_a_transformer_that_the_user_names(tmp_path: Path):
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
-    from models.embedding import embed, folder_hash
+    from models.embedding import embed
 
     folder = tmp_path / "bert"
     folder.mkdir()
@@ -185,7 +190,11 @@ def test_a_head_learns_on_a_transformer_that_the_user_names(tmp_path: Path):
     reference = ModelRef(name="bert", sha256=folder_hash(folder), path=str(folder))
     model = ClassifierModel(method="ridge", sha256="", embedding=reference, embedding_tokens=8)
     assert np.array_equal(embed_texts(model, ["the mill"]), embed(str(folder), ["the mill"], 8))
-    with pytest.raises(FileNotFoundError):
+    (folder / "vocab.txt").write_text("\n".join([*words, "flour"]), encoding="utf-8")
+    check_file.cache_clear()
+    with pytest.raises(ModelMissing, match="Mend one of them"):
+        embed_texts(model, ["the mill"])
+    with pytest.raises(ModelMissing, match="no folder"):
         folder_hash(tmp_path / "nowhere")
 
 

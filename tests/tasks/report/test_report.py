@@ -203,9 +203,10 @@ def test_documents_add_up_and_equal_what_sql_says(told):
     assert {rule: rows[rule][2] for rule in dropped} == {rule: f"{count:,}" for rule, count in dropped.items()}
     assert rows["gopher.min_words"][1] == "< 150"
     assert rows_of(told.page, "By language") == [
-        [language, f"{all_:,}", f"{kept:,}", f"{kept / all_:.1%}", size(kept_bytes or 0), ""]
-        for language, all_, kept, kept_bytes in sql.sql("""select language, count(*), count(*) filter (kept),
-            sum(text_bytes) filter (kept) from documents group by 1 order by 4 desc nulls last, 2 desc, 1""").fetchall()
+        [language, f"{all_:,}", f"{kept:,}", f"{kept / all_:.1%}", size(lost or 0), size(kept_bytes or 0), ""]
+        for language, all_, kept, kept_bytes, lost in sql.sql("""select language, count(*), count(*) filter (kept),
+            sum(text_bytes) filter (kept), sum(text_bytes) filter (not kept)
+            from documents group by 1 order by 4 desc nulls last, 2 desc, 1""").fetchall()
     ]
     ((source, *numbers),) = rows_of(told.page, "By source")
     copies = dropped["duplicates.exact"] + dropped.get("duplicates.near", 0)
