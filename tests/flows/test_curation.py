@@ -9,6 +9,7 @@ from flows.recipe import Recipe, RecipeError, check_recipe, load_recipe
 from flows.refresh import grow_corpus
 from storage.artifact import Artifact
 from storage.sql import connect
+from tasks.report import queries
 from tasks.run import running
 
 PAGES = [
@@ -119,6 +120,12 @@ def test_text_of_an_evaluation_set_is_found_by_item_and_dropped_or_cut_out(tmp_p
     assert f"Somebody wrote: {LONG[-1]} Nobody knew." in texts(grown("mixture.remove=[contamination_spans]"))
     with connect(tmp_path / "lake") as connection:
         found = connection.execute(CONTAMINATED).fetchall()
+        decisions = grown().input("decisions")
+        (annotation,) = [one for one in decisions.inputs("annotations") if one.stage == "contamination"]
+        sets = annotation.inputs("benchmarks")
+        asked = queries.contamination([(one.manifest.kind, one.stage, one.fingerprint) for one in sets])
+        report = [row[:5] for row in connection.execute(asked).fetchall()]
+    assert report == [("quiz", 1, 1, 1.0, 1), ("sums", 1, 1, 1.0, 1)]
     assert found == [
         ("quiz", 1, f"{QUIZ['question']} {QUIZ['choices'][0]}"),
         ("sums", 1, LONG[:-1]),
