@@ -5,7 +5,7 @@ import re
 from tests.acceptance.way import contents, finish
 from tests.acceptance.world import RECIPE, write_warc, write_world
 
-SHARDED = ("extract", "language", "quality", "sign", "compose", "tokenize")
+SHARDED = ("extract", "language", "quality", "sign", "redact", "contamination", "compose", "tokenize")
 """Stages whose shards are spread over workers; each of the others is one shard."""
 
 
