@@ -113,7 +113,7 @@ def contamination(sets: Sequence[tuple[str, str, str]]) -> str:
         with items as ({items}), touched as (
             select doc_id, kept, unnest(contaminated_by) as one from documents where n_contaminated_items > 0
         )
-        select i.benchmark, count(distinct i.item) as items, count(distinct t.one.item) as touched_items,
+        select i.benchmark, count(distinct i.item) as set_items, count(distinct t.one.item) as touched_items,
             count(distinct t.one.item) / count(distinct i.item) as share, count(distinct t.doc_id) as documents,
             count(distinct t.doc_id) filter (t.kept) as kept_documents
         from items i left join touched t on t.one.item = i.item and t.one.benchmark = i.benchmark
