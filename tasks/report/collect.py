@@ -199,6 +199,13 @@ def _ask_documents(facts: Facts, decisions: Artifact) -> None:
         facts.ask("cut-off", queries.cut_off())
     if "language" in columns:
         facts.ask("languages", queries.languages())
+    if "pii_spans" in columns:
+        facts.ask("personal", queries.personal())
+    if "contaminated_by" in columns:
+        annotations = [one for one in decisions.inputs("annotations") if one.inputs("benchmarks")]
+        sets = dict.fromkeys(one for annotation in annotations for one in annotation.inputs("benchmarks"))
+        of_kind = [(one.manifest.kind, one.stage, one.fingerprint) for one in sets]
+        facts.ask("contamination", queries.contamination(of_kind))
 
 
 def _ask_corpus(facts: Facts) -> None:

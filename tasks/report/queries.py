@@ -99,6 +99,37 @@ def copies() -> str:
         from documents""")
 
 
+def personal() -> str:
+    """Spans of personal data and secrets by kind, and the documents that hold them."""
+    return _sql("""
+        select span.kind as kind, count(*) as spans, count(distinct doc_id) as documents,
+            count(distinct doc_id) filter (kept) as kept_documents
+        from (select doc_id, kept, unnest(pii_spans) as span from documents where n_pii_spans > 0)
+        group by all order by spans desc, kind""")
+
+
+def contamination(sets: Sequence[tuple[str, str, str]]) -> str:
+    """Of each evaluation set its items, those that a document shares text with, and these documents.
+
+    Args: `sets` the kind, stage and fingerprint of each artifact that holds items.
+    """
+    items = " union all ".join(
+        f"select {'source' if kind == 'documents' else 'task'} as benchmark, "
+        f"{'doc_id' if kind == 'documents' else 'question_id'} as item "
+        f"from {identifier(stage)} where fingerprint = {quoted(fingerprint)}"
+        for kind, stage, fingerprint in sets
+    )
+    return _sql(f"""
+        with items as ({items}), touched as (
+            select doc_id, kept, unnest(contaminated_by) as one from documents where n_contaminated_items > 0
+        )
+        select i.benchmark, count(distinct i.item) as set_items, count(distinct t.one.item) as touched_items,
+            count(distinct t.one.item) / count(distinct i.item) as share, count(distinct t.doc_id) as documents,
+            count(distinct t.doc_id) filter (t.kept) as kept_documents
+        from items i left join touched t on t.one.item = i.item and t.one.benchmark = i.benchmark
+        group by all order by touched_items desc, benchmark""")
+
+
 def ranges(columns: Sequence[str]) -> str:
     """The least value, the greatest, and that below which 99 of 100 documents are, of each score."""
     each = ", ".join(

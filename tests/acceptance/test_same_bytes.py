@@ -5,7 +5,7 @@ import re
 from tests.acceptance.way import contents, finish
 from tests.acceptance.world import RECIPE, write_warc, write_world
 
-SHARDED = ("extract", "language", "quality", "sign", "compose", "tokenize")
+SHARDED = ("extract", "language", "quality", "sign", "redact", "contamination", "compose", "tokenize")
 """Stages whose shards are spread over workers; each of the others is one shard."""
 
 
@@ -18,7 +18,14 @@ def test_one_worker_and_four_give_the_same_bytes_for_every_data_stage(tmp_path):
     output = finish(tmp_path / "four", recipe, workers=4, part="tokens", seed=5)
     one = contents(tmp_path / "one")
     assert one == contents(tmp_path / "four")
-    assert {path.split("/")[0] for path in one} == {*SHARDED, "ingest", "decide", "train_tokenizer", "pack"}
+    assert {path.split("/")[0] for path in one} == {
+        *SHARDED,
+        "ingest",
+        "questions",
+        "decide",
+        "train_tokenizer",
+        "pack",
+    }
     orders = {words[1]: [int(word) for word in words[2:]] for words in map(str.split, re.findall("order .*", output))}
     for stage in SHARDED:
         parts = sum(path.startswith(f"{stage}/") and "/part-" in path for path in one)

@@ -16,7 +16,8 @@ from tests.deployments.served import Shipped
 pytestmark = pytest.mark.slow
 
 STAGES = {
-    *("ingest", "extract", "language", "quality", "sign", "decide", "compose", "train-tokenizer", "tokenize", "pack"),
+    *("ingest", "extract", "language", "quality", "sign", "redact", "contamination", "decide", "compose"),
+    *("train-tokenizer", "tokenize", "pack"),
     *("conversations", "questions", "pretrain", "finetune", "evaluate", "export"),
 }
 DROPPED = "select source, coalesce(dropped_by, 'kept'), count(*) from documents group by all"

@@ -9,6 +9,7 @@ from flows.recipe import Recipe, RecipeError, check_recipe, load_recipe
 from flows.refresh import grow_corpus
 from storage.artifact import Artifact
 from storage.sql import connect
+from tasks.report import queries
 from tasks.run import running
 
 PAGES = [
@@ -23,11 +24,11 @@ decide: {gopher: null, repetition: null, validation_share: 0}
 """
 
 
-def recipe(folder: Path, *settings: str, pages: list[str] = PAGES) -> Recipe:
+def recipe(folder: Path, *settings: str, pages: list[str] = PAGES, text: str = RECIPE) -> Recipe:
     """A recipe whose pages are these."""
     lines = [json.dumps({"id": str(number), "text": text}) for number, text in enumerate(pages)]
     (folder / "pages.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    (folder / "mill.yaml").write_text(RECIPE, encoding="utf-8")
+    (folder / "mill.yaml").write_text(text, encoding="utf-8")
     return check_recipe(load_recipe(str(folder / "mill.yaml"), settings))
 
 
@@ -85,3 +86,58 @@ def test_spans_that_no_stage_finds_are_said_before_any_work(tmp_path, setting, s
 def test_redaction_without_the_stage_that_finds_what_to_redact_is_said(tmp_path):
     with pytest.raises(RecipeError, match=r"mixture\.redact: no stage of this recipe writes pii_spans"):
         recipe(tmp_path, "mixture.redact=true", "redact.kinds=[]")
+
+
+QUIZ = {
+    "question": "A wheel turns in the river all day long. What does the miller have to do for it in a dry summer?",
+    "choices": ["nothing at all, for nobody has to push it", "push it"],
+    "answer": 0,
+}
+LONG = "How many sacks does the miller of the upper weir fill if he fills seven before noon and five after it?"
+
+
+def test_text_of_an_evaluation_set_is_found_by_item_and_dropped_or_cut_out(tmp_path):
+    pages = [
+        *PAGES,
+        f"Somebody wrote: {LONG} Nobody knew.",
+        f"{QUIZ['question']} {QUIZ['choices'][0]}",
+        "A third page.",
+    ]
+    (tmp_path / "quiz.jsonl").write_text(json.dumps(QUIZ) + "\n", encoding="utf-8")
+    (tmp_path / "sums.jsonl").write_text(json.dumps({"question": LONG}) + "\n", encoding="utf-8")
+    sets = [
+        {"name": "quiz", "path": "quiz.jsonl", "holds": "questions"},
+        {"name": "sums", "path": "sums.jsonl", "holds": "benchmarks", "fields": {"text": "question"}},
+    ]
+    named = RECIPE.replace("license: CC0-1.0}]", f"license: CC0-1.0}}, {json.dumps(sets)[1:]}")
+
+    def grown(*settings: str) -> Artifact:
+        with running(tmp_path / "lake", "refresh", workers=0, quiet=True):
+            return grow_corpus(recipe(tmp_path, *settings, pages=pages, text=named))
+
+    assert texts(grown()) == set(pages)
+    assert texts(grown("decide.decontamination.max_items=0")) == {*PAGES, "A third page."}
+    assert f"Somebody wrote: {LONG[-1]} Nobody knew." in texts(grown("mixture.remove=[contamination_spans]"))
+    with connect(tmp_path / "lake") as connection:
+        found = connection.execute(CONTAMINATED).fetchall()
+        decisions = grown().input("decisions")
+        (annotation,) = [one for one in decisions.inputs("annotations") if one.stage == "contamination"]
+        sets = annotation.inputs("benchmarks")
+        asked = queries.contamination([(one.manifest.kind, one.stage, one.fingerprint) for one in sets])
+        report = [row[:5] for row in connection.execute(asked).fetchall()]
+    assert report == [("quiz", 1, 1, 1.0, 1), ("sums", 1, 1, 1.0, 1)]
+    assert found == [
+        ("quiz", 1, f"{QUIZ['question']} {QUIZ['choices'][0]}"),
+        ("sums", 1, LONG[:-1]),
+    ]
+
+
+CONTAMINATED = """
+select one.benchmark, one.share, text[one.start + 1 : one.end]
+from (select text, unnest(contaminated_by) as one from documents where n_contaminated_items > 0) order by 1
+"""
+
+
+def test_an_unknown_benchmark_is_said_before_any_work(tmp_path):
+    with pytest.raises(RecipeError, match=r"contamination\.benchmarks: 'gsm' is no source of questions or benchmarks"):
+        recipe(tmp_path, "contamination.benchmarks=[gsm]")

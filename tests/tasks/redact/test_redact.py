@@ -1,5 +1,6 @@
 """Personal data and secrets: precision and recall on the labelled set, and what holds for any text."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -115,8 +116,6 @@ def test_no_kinds_is_no_stage() -> None:
 
 @given(st.text("ab", min_size=1, max_size=20))
 def test_entropy_is_that_of_the_shares_of_two_characters(text: str) -> None:
-    import math
-
     share = text.count("a") / len(text)
     expected = -sum(one * math.log2(one) for one in (share, 1 - share) if one)
     assert entropy(text) == pytest.approx(expected)
