@@ -147,6 +147,7 @@ CONTEST = Contest(
     compare=compare,
     notes="All columns of the `quality` stage in one pass, against datatrove's GopherRepetition, GopherQuality, "
     "C4Quality (without terminal punctuation, as for FineWeb) and FineWebQuality filters with spaCy's English "
-    "tokenizer; once each of them on each document, once as a chain where what one drops the next does not see. Asked for: 100 times.",
+    "tokenizer; once each of them on each document, once as a chain where what one drops the next does not see. Asked "
+    "for: 100 times.",
     rounds=2,
 )

@@ -72,9 +72,8 @@ def cut_words(text: str) -> GivenWords:
     lengths, places = np.empty(room, np.int32), np.empty(room, np.int32)
     row = np.zeros(q.N_COUNTS, np.int64)
     keys, numbers, _, _ = stop_word_table(((),))
-    count = scan_tokens(
-        codes, about, len(text), keys, numbers, np.zeros(1, np.uint8), hashes, powers, lengths, places, row
-    )
+    seen, is_word = np.zeros(1, np.uint8), np.empty(room, np.uint8)
+    count = scan_tokens(codes, about, len(text), keys, numbers, seen, hashes, powers, lengths, places, is_word, row)
     return GivenWords(
         hashes[:count],
         powers[:count],

@@ -106,7 +106,9 @@ def between_words(sign: Any, before: Any, after: Any) -> Any:
     return COUNTED if sign == COMMA and letters else JOINS
 
 
-@compiled(types.int64(CODES, CLASSES, types.int64, HASHES, LENGTHS, FLAGS, HASHES, HASHES, LENGTHS, LENGTHS, ROW))
+@compiled(
+    types.int64(CODES, CLASSES, types.int64, HASHES, LENGTHS, FLAGS, HASHES, HASHES, LENGTHS, LENGTHS, FLAGS, ROW)
+)
 def scan_tokens(
     codes: Any,
     about: Any,
@@ -118,11 +120,12 @@ def scan_tokens(
     powers: Any,
     lengths: Any,
     places: Any,
+    is_word: Any,
     row: Any,
 ) -> Any:
     """Cut a text of `count` characters into words and signs.
 
-    Fills of each the hash, BASE to the power of its length, and its length; `places` where the words begin; `seen` by
+    Fills of each the hash, BASE to the power of its length, its length, where it begins, and if it is a word; `seen` by
     number which stop words are there (`stop_keys` is an open hash table, empty where the number is -1). Returns: how
     many words and signs.
     """
@@ -143,7 +146,7 @@ def scan_tokens(
         if between and between_words(code, about[index - 1], about[index + 1]) == JOINS:
             kind = LETTER
         # The word or sign that was open ends, unless this character goes on with it.
-        ended = False
+        ended, was_word = False, token != SIGNS
         if token == SIGNS:
             if kind != MARK and (kind != SYMBOL or code != sign):
                 # an apostrophe between two characters of words (it's) belongs to neither and is not counted
@@ -152,7 +155,6 @@ def scan_tokens(
                 follows_word = False
         elif token != NO_TOKEN and kind != MARK and (kind != LETTER or token == LONE_LETTER):
             ended = True
-            places[row[WORDS]] = start
             row[WORDS] += 1
             row[WORD_CHARACTERS] += length
             key = mix(value)
@@ -166,6 +168,7 @@ def scan_tokens(
             token = NO_TOKEN
         if ended:
             tokens[n_tokens], powers[n_tokens], lengths[n_tokens] = value, power, length
+            places[n_tokens], is_word[n_tokens] = start, was_word
             n_tokens += 1
             row[ALPHABETIC_TOKENS] += alphabetic
             if lettered:

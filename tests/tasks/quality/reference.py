@@ -330,7 +330,6 @@ def measure(text: str) -> dict[str, int | float | bool | None]:
         "has_lorem_ipsum": "lorem ipsum" in text.lower(),
         **fineweb(text),
         **after("after_c4", text, True),
-        "after_c4_n_words": sum(kind != "sign" for kind, _ in words_and_signs(c4(text, True)[0])),
         **after("after_fineweb", text, False),
         **{f"after_fineweb_{name}": value for name, value in fineweb(left).items()},
         **shape(text),

@@ -66,15 +66,19 @@ def test_every_metric_equals_the_slow_reference(texts: list[str]) -> None:
         entropy = shares.pop("character_entropy", None)  # a sum: its last bits depend on its order
         assert scores.pop("character_entropy") == (entropy if entropy is None else pytest.approx(entropy, rel=1e-6))
         expected.pop("character_entropy")
-        removed = sum(begun(text, span["end"]) - begun(text, span["start"]) for span in row["refinedweb_line_spans"])
-        words = expected["n_words"]
+        words, removed = expected["n_words"], begun_in(text, row["refinedweb_line_spans"])
+        assert scores.pop("after_c4_n_words") == words - begun_in(text, row["c4_line_spans"])
         assert scores.pop("refinedweb_removed_word_share") == (float(np.float32(removed / words)) if words else None)
         assert scores == expected | shares | OFF, repr(text)
 
 
-def begun(text: str, place: int) -> int:
-    """How many words begin before a place of the text."""
-    return sum(kind != "sign" for kind, _ in words_and_signs(text[:place]))
+def begun_in(text: str, spans: list[dict]) -> int:
+    """How many words begin in the spans."""
+
+    def before(place: int) -> int:
+        return sum(kind != "sign" for kind, _ in words_and_signs(text[:place]))
+
+    return sum(before(span["end"]) - before(span["start"]) for span in spans)
 
 
 def without(text: str, spans: list[dict]) -> str:
