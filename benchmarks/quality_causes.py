@@ -7,7 +7,11 @@ the kind whose words turn the decision is the cause. If none does alone, kinds a
 it turns: with all of them the words are datatrove's, so that no difference can be left over.
 """
 
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -17,9 +21,10 @@ from tasks.decide.rules import DecideConfig, compile_rules
 from tasks.quality import kernels as k
 from tasks.quality.c4 import c4_columns
 from tasks.quality.fineweb import fineweb_columns
+from tasks.quality.given import GivenWords, count_given_words, cut_words, given_words, joined
 from tasks.quality.gopher import STOP_WORDS, gopher_columns
 from tasks.quality.repetition import repetition_columns
-from tasks.quality.words import count_texts
+from tasks.quality.words import count_texts, hash_word
 
 DECIDE = {
     "preset": "fineweb",
@@ -44,36 +49,138 @@ KINDS = (
     ("runs of signs that spaCy cuts otherwise (--, ).”, ==>)", r"[^\w\s]"),
 )
 OTHER = "letters that spaCy cuts by its English word lists"
+STOP_HASHES = {hash_word(word)[0] for word in STOP_WORDS}
 SENTENCES = "a sentence that spaCy's sentencizer ends elsewhere"
 
 
+@dataclass(frozen=True)
+class Scored:
+    """Counts of texts (n, texts, columns) and how many stop words each has; `rows`: which of the judge's texts."""
+
+    counts: np.ndarray
+    stop_words: np.ndarray
+    rows: Sequence[int]
+
+
 class Judge:
-    """Decides on texts by our rules, from counts in which the words may be replaced."""
+    """Decides on texts by our rules, from counts in which what depends on words may be replaced."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self.texts = texts
-        self.column = pa.array(texts, pa.large_string())
-        counted = count_texts(self.column, (STOP_WORDS,))
-        self.counts, self.stop_words, self.spans = counted.counts, counted.stop_words[:, 0], counted.spans
+        self._column = pa.array(texts, pa.large_string())
+        counted = count_texts(self._column, (STOP_WORDS,))
+        self._spans = counted.spans
+        self.own = Scored(counted.counts, counted.stop_words[:, 0], range(len(texts)))
         self._predicates = [(rule.name, rule.drop_when) for rule in compile_rules(DecideConfig.model_validate(DECIDE))]
         self.rules = [name for name, _ in self._predicates]
 
-    def failed(
-        self, counts: np.ndarray, stop_words: np.ndarray | None = None, rows: Sequence[int] | None = None
-    ) -> np.ndarray:
-        """(documents, rules) bool: which rules drop the documents `rows` (all) with these counts."""
-        rows = range(len(self.texts)) if rows is None else rows
-        stop_words = getattr(counts, "stop_words", self.stop_words[list(rows)]) if stop_words is None else stop_words
-        spans = [one.take(pa.array(list(rows))) for one in self.spans]
+    def failed(self, scored: Scored) -> np.ndarray:
+        """(documents, rules) bool: which rules drop which documents."""
+        rows = pa.array(list(scored.rows))
+        whole = scored.counts[:, k.WHOLE]
         columns = {
-            **gopher_columns(counts[:, k.WHOLE], stop_words),
-            **repetition_columns(counts[:, k.WHOLE]),
-            **c4_columns(self.column.take(pa.array(list(rows))), counts, spans),
-            **fineweb_columns(counts[:, k.WHOLE]),
+            **gopher_columns(whole, scored.stop_words),
+            **repetition_columns(whole),
+            **c4_columns(self._column.take(rows), scored.counts, [one.take(rows) for one in self._spans]),
+            **fineweb_columns(whole),
         }
-        table = pa.table(columns)
         with duckdb.connect() as connection:
-            connection.register("scores", table)
-            wanted = ", ".join(f"coalesce(({sql}), false) AS r{at}" for at, (_, sql) in enumerate(self._predicates))
+            connection.register("scores", pa.table(columns))
+            wanted = ", ".join(f"coalesce(({sql}), false) AS rule_{at}" for at, (_, sql) in enumerate(self._predicates))
             found = connection.sql(f"SELECT {wanted} FROM scores").to_arrow_table()
         return np.column_stack([column.to_numpy() for column in found.columns])
+
+    def with_words(
+        self,
+        rows: Sequence[int],
+        words: Sequence[GivenWords],
+        after: Sequence[int],
+        sentences: Sequence[Mapping[str, int]],
+    ) -> Scored:
+        """The counts of texts with other words, another number of them after FineWeb's line rules, other sentences."""
+        counts = self.own.counts[list(rows)].copy()
+        count_given_words(words, counts)
+        counts[:, k.AFTER_FINEWEB, k.TOKENS] = after
+        counts[:, k.AFTER_C4, k.SENTENCES] = [one["after_c4"] for one in sentences]
+        counts[:, k.AFTER_FINEWEB, k.SENTENCES] = [one["after_fineweb"] for one in sentences]
+        found = [len(STOP_HASHES.intersection(one.hashes.tolist())) for one in words]
+        return Scored(counts, np.array(found), rows)
+
+    def with_words_of(self, theirs: Sequence[Mapping[str, Any]]) -> Scored:
+        """The counts of all texts with the words and sentences that datatrove saw."""
+        return self.with_words(
+            range(len(self.texts)),
+            [given_words(one["words"]) for one in theirs],
+            [len(one["words_after"]) for one in theirs],
+            [one["sentences"] for one in theirs],
+        )
+
+
+class Chunks:
+    """A text in chunks between white space, each with our words and theirs, and the kind of those that differ."""
+
+    def __init__(self, text: str, words: Sequence[str]) -> None:
+        self.ours: list[GivenWords] = []
+        self.theirs: list[GivenWords] = []
+        self.kinds: list[str | None] = []
+        place = word = 0
+        for chunk in re.finditer(r"\S+", text):
+            mine: list[str] = []
+            while word < len(words) and (found := text.find(words[word], place)) >= 0 and found < chunk.end():
+                mine.append(words[word])
+                place = found + len(words[word])
+                word += 1
+            ours, theirs = cut_words(chunk.group()), given_words(mine)
+            same = np.array_equal(ours.hashes, theirs.hashes)
+            self.ours.append(ours)
+            self.theirs.append(theirs)
+            self.kinds.append(None if same else kind_of(chunk.group()))
+
+    def mixed(self, kinds: Collection[str]) -> GivenWords:
+        """The words of the text: theirs in chunks of these kinds, ours in all others."""
+        nothing = given_words([])
+        parts = zip(self.ours, self.theirs, self.kinds, strict=True)
+        return joined([nothing, *(theirs if kind in kinds else ours for ours, theirs, kind in parts)])
+
+
+def kind_of(chunk: str) -> str:
+    """The first of KINDS whose form a chunk has."""
+    return next((name for name, pattern in KINDS if re.search(pattern, chunk)), OTHER)
+
+
+def causes(
+    judge: Judge, theirs: Sequence[Mapping[str, Any]], measured: np.ndarray, verdicts: np.ndarray
+) -> tuple[Counter[str], int]:
+    """How many decisions of single rules differ by which cause, and how many have none."""
+    found: Counter[str] = Counter()
+    left_over = 0
+    for row in np.flatnonzero((measured != verdicts).any(axis=1)):
+        rules = np.flatnonzero(measured[row] != verdicts[row])
+        named = _causes_of(judge, int(row), theirs[row], verdicts[row], rules)
+        found.update(cause for cause in named if cause is not None)
+        left_over += named.count(None)
+    return found, left_over
+
+
+def _causes_of(
+    judge: Judge, row: int, theirs: Mapping[str, Any], verdict: np.ndarray, rules: np.ndarray
+) -> list[str | None]:
+    """The cause for which each of the rules decides differently on one text."""
+    whole, after = Chunks(judge.texts[row], theirs["words"]), Chunks(theirs["left"], theirs["words_after"])
+    frequent = Counter(kind for kind in (*whole.kinds, *after.kinds) if kind is not None)
+    single = [(kind,) for kind, _ in frequent.most_common()]
+    added = [tuple(kind for kind, _ in frequent.most_common(n)) for n in range(2, len(frequent) + 1)]
+    own = {
+        "after_c4": int(judge.own.counts[row, k.AFTER_C4, k.SENTENCES]),
+        "after_fineweb": int(judge.own.counts[row, k.AFTER_FINEWEB, k.SENTENCES]),
+    }
+    trials = [((SENTENCES,), theirs["sentences"]), *((kinds, own) for kinds in (*single, *added))]
+    scored = judge.with_words(
+        [row] * len(trials),
+        [whole.mixed(kinds) for kinds, _ in trials],
+        [len(after.mixed(kinds).hashes) for kinds, _ in trials],
+        [sentences for _, sentences in trials],
+    )
+    turned = judge.failed(scored) == verdict
+    named = [np.flatnonzero(turned[:, rule]) for rule in rules]
+    return [" + ".join(trials[first[0]][0]) if len(first) else None for first in named]

@@ -181,6 +181,7 @@ def _verdicts(text: str) -> dict[str, Any]:
     return {
         "failed": failed,
         "words": split_into_words(text),
+        "left": left["after_fineweb"],
         "words_after": split_into_words(left["after_fineweb"]),
         "sentences": {
             name: sum(len(split_into_sentences(line)) for line in text.split("\n")) if text else 0

@@ -91,7 +91,7 @@ QUALITY = table(
     ),
     # Line rules: what composition can take out (mixture.remove), and what is left then.
     column("c4_line_spans", SPANS, "Lines and citations that C4's line rules take out; kind: the rule (datatrove)."),
-    column("after_c4_n_words", pa.int32(), "Words left after C4's line rules."),
+    column("after_c4_n_words", pa.int32(), "Words that begin in what C4's line rules leave."),
     column(
         "after_c4_n_sentences",
         pa.int32(),

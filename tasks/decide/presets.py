@@ -4,17 +4,12 @@ A page on each, with its source and where paper and code differ, is in docs/pres
 group: those that it does not name are off. The lines of a recipe's own `decide` section are laid over it.
 """
 
-import csv
-import functools
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from tasks.decide.predicates import nearest
+from tasks.fineweb_2 import CODES, figures
 
-FIGURES = Path(__file__).with_name("fineweb2.csv")
-"""Limits per language of FineWeb-2 (Penedo et al. 2025; the repository huggingface/fineweb-2, configs/): GlotLID's code
-and lid.176's code of each language that the latter knows."""
 LANGUAGE_GROUPS = {
     "min_probability": "language",
     "min_line_end_mark_share": "fineweb",
@@ -110,23 +105,17 @@ PRESETS = {
 }
 
 
-@functools.cache
-def _figures() -> tuple[dict[str, str], ...]:
-    with FIGURES.open(encoding="utf-8", newline="") as file:
-        return tuple(csv.DictReader(file))
-
-
 def fineweb_2_languages() -> dict[str, dict[str, dict[str, float | None]]]:
     """What FineWeb-2 asks of each language, as `decide.languages` has it, by GlotLID's codes and by lid.176's.
 
     The least probability is one of GlotLID's, so languages by lid.176's code have none of their own.
     """
     found: dict[str, dict[str, dict[str, float | None]]] = {}
-    for row in _figures():
-        for column in ("glotlid", "lid_176"):
+    for row in figures():
+        for column in CODES:
             groups = found.setdefault(row[column], {})
             for name, figure in row.items():
-                if name in ("glotlid", "lid_176") or (name == "min_probability" and column == "lid_176"):
+                if name in CODES or (name == "min_probability" and column == "lid_176"):
                     continue
                 limit: float | None = float(figure)
                 if limit < 0 or (name.endswith("_share") and limit > 1):

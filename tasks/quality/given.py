@@ -23,15 +23,20 @@ class GivenWords:
     lettered: int
     lettered_characters: int
 
-    def __add__(self, other: "GivenWords") -> "GivenWords":
-        return GivenWords(
-            np.concatenate([self.hashes, other.hashes]),
-            np.concatenate([self.powers, other.powers]),
-            np.concatenate([self.lengths, other.lengths]),
-            self.alphabetic + other.alphabetic,
-            self.lettered + other.lettered,
-            self.lettered_characters + other.lettered_characters,
-        )
+
+def joined(parts: Sequence[GivenWords]) -> GivenWords:
+    """The words of several pieces of a document, one after another. Raises ValueError without any piece."""
+    hashes, powers, lengths = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("hashes", "powers", "lengths")
+    )
+    return GivenWords(
+        hashes,
+        powers,
+        lengths,
+        sum(part.alphabetic for part in parts),
+        sum(part.lettered for part in parts),
+        sum(part.lettered_characters for part in parts),
+    )
 
 
 def given_words(words: Sequence[str]) -> GivenWords:
@@ -67,9 +72,8 @@ def cut_words(text: str) -> GivenWords:
     lengths, places = np.empty(room, np.int32), np.empty(room, np.int32)
     row = np.zeros(q.N_COUNTS, np.int64)
     keys, numbers, _, _ = stop_word_table(((),))
-    count = scan_tokens(
-        codes, about, len(text), keys, numbers, np.zeros(1, np.uint8), hashes, powers, lengths, places, row
-    )
+    seen, is_word = np.zeros(1, np.uint8), np.empty(room, np.uint8)
+    count = scan_tokens(codes, about, len(text), keys, numbers, seen, hashes, powers, lengths, places, is_word, row)
     return GivenWords(
         hashes[:count],
         powers[:count],

@@ -13,6 +13,8 @@ import pyarrow as pa
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from tasks.fineweb_2 import lid_176_codes
+
 
 def resolve(path: str) -> Path:
     """The path with `~` and environment variables resolved."""
@@ -22,14 +24,18 @@ def resolve(path: str) -> Path:
 def read_stop_words(value: Any) -> Any:
     """The mapping itself, or the one that the file or folder of this path holds.
 
-    A folder holds FineWeb-2's configurations: `<language>.yml`, each with a key `stopwords`.
+    A folder holds FineWeb-2's configurations: `<language>.yml`, each with a key `stopwords`. Its languages have
+    GlotLID's codes; where lid.176 knows one, its code has the same words.
     Raises: ValueError if there is no such file or folder, or it holds no such mapping.
     """
     if not isinstance(value, str):
         return value
     path = resolve(value)
     if path.is_dir():
-        found = {one.stem: _yaml(one).get("stopwords", []) for one in sorted(path.glob("*.yml"))}
+        found: dict[str, Any] = {}
+        for one in sorted(path.glob("*.yml")):
+            words = _yaml(one).get("stopwords", [])
+            found |= dict.fromkeys((one.stem, *lid_176_codes().get(one.stem, ())), words)
         if not found:
             raise ValueError(f"the folder {path} holds no file <language>.yml with stop words")
         return found

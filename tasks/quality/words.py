@@ -1,13 +1,15 @@
 """How a text is cut, once for all metrics.
 
 **Words** are those of `tasks.words`, as written: runs of letters, digits, marks and the underscore; each letter where a
-script has no spaces. **Signs** are longest runs of one same other character: `...` and `----` are one sign each. A lone
-sign directly between two words of scripts with spaces belongs to neither and is not counted: `it's`, `3.14` and
-`well-known` are two words and no sign. What is left are **gaps**: white space, control and format characters,
-unassigned code points; a mark that follows a gap is one too. *Words and signs* together, **tokens**, are what
-datatrove's word tokenizers give (spaCy's split some contractions, numbers and hyphens in other ways); where a published
-ratio is per such token, it is so here. **Spaced words** are runs of anything but gaps, as Dolma and NeMo Curator count
-words: the share of words with a letter is of these.
+script has no spaces. **Signs** are longest runs of one same other character: `...` and `----` are one sign each. What a
+lone sign does directly between two words of scripts with spaces follows spaCy's English rules: it joins them into one
+word (`3.14`, `1/2`, `a@b.org`), but hyphens and dashes between letters or between digits, `:`, `<`, `>`, `=` and `/`
+before a letter, a comma between letters, and a period between a small letter and a capital are signs of their own
+(`well-known` is two words and a sign); an apostrophe parts two words and is not counted (`it's`). What is left are
+**gaps**: white space, control and format characters, unassigned code points; a mark that follows a gap is one too.
+*Words and signs* together, **tokens**, are nearly what datatrove's word tokenizers give; where a published ratio is per
+such token, it is so here. **Spaced words** are runs of anything but gaps, as Dolma and NeMo Curator count words: the
+share of words with a letter is of these.
 
 **Lines** are, for each metric, what the code cuts that made it known (datatrove's): for FineWeb's, what stands between
 line feeds and is not white space alone; for repetition, what stands between runs of line feeds, as it is, so that a

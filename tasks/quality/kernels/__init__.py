@@ -19,6 +19,8 @@ FLAGS = types.Array(types.uint8, 1, "C")
 ROW = types.Array(types.int64, 1, "C")
 COUNTS = types.Array(types.int64, 3, "C")
 TABLE = types.Array(types.int32, 2, "C")
+SPANS = types.Array(types.int32, 2, "C")
+"""Starts, ends or kinds of spans: a row for C4, for FineWeb, for RefinedWeb."""
 REALS = types.Array(types.float64, 1, "C")
 
 # The multiplier of the polynomial hash of a text's code points, modulo 2^64: odd. Hashes of two pieces give the hash of

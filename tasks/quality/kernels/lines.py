@@ -80,11 +80,19 @@ def count_starts_and_ends(codes: Any, about: Any, count: Any, row: Any) -> None:
         position = after
 
 
-@compiled(types.int64(CODES, CLASSES, types.int64, types.int64, HASHES, LENGTHS, LENGTHS, ROW))
+@compiled(types.int64(CODES, CLASSES, types.int64, types.int64, types.boolean, HASHES, LENGTHS, LENGTHS, ROW))
 def scan_lines(
-    codes: Any, about: Any, count: Any, short_line: Any, lines: Any, lengths: Any, weights: Any, row: Any
+    codes: Any,
+    about: Any,
+    count: Any,
+    short_line: Any,
+    sentences: Any,
+    lines: Any,
+    lengths: Any,
+    weights: Any,
+    row: Any,
 ) -> Any:
-    """Cut a text at line feeds, count its lines and sentences, and hash the pieces between runs of line feeds.
+    """Cut a text at line feeds, count its lines (and `sentences`), and hash the pieces between runs of line feeds.
 
     Fills the hash of each piece and its length in characters; `weights` is the length, 0 for white space alone.
     Returns: how many pieces. A line feed at the text's start or end leaves an empty piece there, as in datatrove.
@@ -106,9 +114,10 @@ def scan_lines(
             row[QUOTED_LINES] += (about[stop - 1] & QUOTED_ENDING) != 0
             row[ENDED_LINES] += (about[stop - 1] & ENDING) != 0
             row[SHORT_LINES] += length <= short_line
-            ended, every = count_sentences(codes, about, position, stop)
-            row[ENDED_SENTENCES] += ended
-            row[SENTENCES] += every
+            if sentences:
+                ended, every = count_sentences(codes, about, position, stop)
+                row[ENDED_SENTENCES] += ended
+                row[SENTENCES] += every
         if length or (count and (position == 0 or position == count)):
             lines[n_pieces], lengths[n_pieces], weights[n_pieces] = mix(value), length, length if has_text else 0
             n_pieces += 1

@@ -27,8 +27,11 @@ from tasks.quality.kernels import (
     PHRASE_CODES,
     POLICY,
     ROW,
+    SENTENCES,
+    SPANS,
 )
 from tasks.quality.kernels.lines import PAIR, ends_with_ellipsis, next_line, strip
+from tasks.quality.kernels.tokens import count_sentences
 from tasks.sign_kernels import compiled
 from tasks.word_kernels import CLASSES, DIGIT, LINE_BREAK, SPACE
 
@@ -120,28 +123,31 @@ def add_span(starts: Any, ends: Any, kinds: Any, first: Any, at: Any, start: Any
     return at + 1
 
 
+@compiled(types.int64(CODES, types.int64, types.int64, types.boolean, ROW, ROW))
+def _page_rules(codes: Any, start: Any, stop: Any, terminal: Any, c4: Any, fineweb: Any) -> Any:
+    """Count what drops the page by a line that got so far; in `c4` if it has a terminal mark. Returns: why it goes."""
+    phrases = find_phrases(codes, start, stop)
+    lorem = phrases & HAS_LOREM_IPSUM != 0
+    curly = False
+    if not phrases & HAS_JAVASCRIPT:
+        for index in range(start, stop):
+            curly = curly or codes[index] == CURLY_BRACKET
+    fineweb[LOREM_IPSUMS] += lorem
+    fineweb[CURLY_BRACKETS] += curly
+    c4[LOREM_IPSUMS] += lorem and terminal
+    c4[CURLY_BRACKETS] += curly and terminal
+    return JAVASCRIPT if phrases & HAS_JAVASCRIPT else POLICY if phrases & HAS_POLICY else -1
+
+
 @compiled(
-    PAIR(
-        CODES,
-        CLASSES,
-        types.int64,
-        types.boolean,
-        types.int64,
-        types.int64,
-        CODES,
-        CLASSES,
-        LENGTHS,
-        LENGTHS,
-        LENGTHS,
-        types.int64,
-        ROW,
+    types.int64(
+        CODES, CLASSES, types.int64, types.int64, types.int64, CODES, CLASSES, SPANS, SPANS, SPANS, ROW, ROW, ROW
     )
 )
 def remove_lines(
     codes: Any,
     about: Any,
     count: Any,
-    terminal: Any,
     min_words: Any,
     max_word_length: Any,
     kept_codes: Any,
@@ -150,22 +156,24 @@ def remove_lines(
     ends: Any,
     kinds: Any,
     at: Any,
-    row: Any,
+    c4: Any,
+    fineweb: Any,
 ) -> Any:
-    """Apply C4's line rules; without `terminal` a line need not end in a terminal mark.
+    """Apply C4's line rules, and FineWeb's, which are the same without terminal punctuation.
 
-    Fills `kept_codes` and `kept_about` with what is left, and spans of what is not from place `at` on; counts the pages
-    to be dropped (curly brackets, lorem ipsum) into `row`. Returns: characters left, and the next free place of spans.
+    So what C4 leaves is part of what FineWeb leaves. Fills `kept_codes` and `kept_about` with the latter, and spans of
+    what goes in rows 0 (C4) and 1 (FineWeb) from at[0] and at[1] on, which are moved; counts into the rows `c4` and
+    `fineweb` the sentences left, and what drops a page (curly brackets, lorem ipsum). Returns: characters left.
     """
-    first = at
+    first_c4, first_fineweb = at[0], at[1]
     kept = np.int64(0)
     position = np.int64(0)
     while position < count:
         end, after = next_line(codes, about, position, count)
         start, stop = strip(about, position, end)
-        begin, cited = kept, at
+        begin, cited_c4, cited_fineweb = kept, at[0], at[1]
         words, longest = spaced_words(about, start, stop)
-        reason = -1
+        reason, terminal = -1, True
         if longest > max_word_length:
             reason = LONG_WORD
         else:
@@ -173,36 +181,30 @@ def remove_lines(
             while index < stop:
                 behind = end_of_citation(codes, about, index, stop) if codes[index] == BRACKET else -1
                 if behind > 0:
-                    at = add_span(starts, ends, kinds, first, at, index, behind, CITATION)
+                    at[0] = add_span(starts[0], ends[0], kinds[0], first_c4, at[0], index, behind, CITATION)
+                    at[1] = add_span(starts[1], ends[1], kinds[1], first_fineweb, at[1], index, behind, CITATION)
                     index = behind
                 else:
                     kept_codes[kept], kept_about[kept] = codes[index], about[index]
                     kept += 1
                     index += 1
             marked = kept > begin and kept_codes[kept - 1] in END_MARKS
-            if terminal and (not marked or ends_with_ellipsis(kept_codes, begin, kept)):
-                reason = NO_TERMINAL
-            elif words < min_words:
-                reason = FEW_WORDS
-            else:
-                phrases = find_phrases(kept_codes, begin, kept)
-                if phrases & HAS_LOREM_IPSUM:
-                    row[LOREM_IPSUMS] += 1
-                if phrases & HAS_JAVASCRIPT:
-                    reason = JAVASCRIPT
-                else:
-                    for index in range(begin, kept):
-                        row[CURLY_BRACKETS] += kept_codes[index] == CURLY_BRACKET
-                    if phrases & HAS_POLICY:
-                        reason = POLICY
-        if reason >= 0:
-            kept, at = begin, cited
-            at = add_span(starts, ends, kinds, first, at, position, after, reason)
-        else:
+            terminal = marked and not ends_with_ellipsis(kept_codes, begin, kept)
+            reason = FEW_WORDS if words < min_words else _page_rules(kept_codes, begin, kept, terminal, c4, fineweb)
+        if reason < 0:
+            _, sentences = count_sentences(kept_codes, kept_about, begin, kept)
+            fineweb[SENTENCES] += sentences
+            c4[SENTENCES] += sentences if terminal else 0
             kept_codes[kept], kept_about[kept] = NEWLINE, SPACE | LINE_BREAK
             kept += 1
+        else:
+            kept = begin
+            at[1] = add_span(starts[1], ends[1], kinds[1], first_fineweb, cited_fineweb, position, after, reason)
+        if reason >= 0 or not terminal:
+            why = reason if terminal else NO_TERMINAL
+            at[0] = add_span(starts[0], ends[0], kinds[0], first_c4, cited_c4, position, after, why)
         position = after
     start, stop = strip(kept_about, np.int64(0), kept)
     for index in range(start, stop):
         kept_codes[index - start], kept_about[index - start] = kept_codes[index], kept_about[index]
-    return stop - start, at
+    return stop - start

@@ -19,88 +19,84 @@ from tasks.quality.kernels import (
 from tasks.sign_kernels import HASHES, compiled, mix
 
 
-@compiled(types.int64(HASHES, LENGTHS, LENGTHS, types.int64, HASHES, ROW, types.int64, ROW, types.int64))
-def count_repeats(
-    hashes: Any, lengths: Any, weights: Any, count: Any, keys: Any, stamps: Any, stamp: Any, row: Any, at: Any
-) -> Any:
-    """Count second and later occurrences among `count` hashed pieces: row[at] how many, then their lengths, weights.
+@compiled(types.int64(HASHES, types.int64, types.int64, ROW, types.int64))
+def find_first(hashes: Any, index: Any, mask: Any, seats: Any, base: Any) -> Any:
+    """Where the piece hashes[index] was seen first, -1 if it is new: then it takes a seat.
 
-    `keys` and `stamps` are a hash table (a power of two, at least twice `count`) that is empty where the stamp is not
-    `stamp`. Returns: the next free stamp.
+    `seats` is an open hash table of `mask` + 1 places, a power of two and at least twice the pieces. A place is taken
+    by piece i of the present run if it holds base + 1 + i; what is not above `base` is of earlier runs, and free.
     """
+    key = hashes[index]
+    slot = np.int64(key & np.uint64(mask))
+    while seats[slot] > base:
+        first = seats[slot] - base - 1
+        if hashes[first] == key:
+            return first
+        slot = (slot + 1) & mask
+    seats[slot] = base + 1 + index
+    return np.int64(-1)
+
+
+@compiled(types.int64(types.int64))
+def mask_for(count: Any) -> Any:
+    """The mask of a hash table for `count` pieces."""
     size = 2
     while size < 2 * count:
         size *= 2
-    mask = np.uint64(size - 1)
+    return size - 1
+
+
+@compiled(types.int64(HASHES, LENGTHS, LENGTHS, types.int64, ROW, types.int64, ROW, types.int64))
+def count_repeats(hashes: Any, lengths: Any, weights: Any, count: Any, seats: Any, base: Any, row: Any, at: Any) -> Any:
+    """Count second and later occurrences among `count` hashed pieces: row[at] how many, then their lengths, weights.
+
+    Returns: the next free base of `seats` (see `find_first`).
+    """
+    mask = mask_for(count)
     for index in range(count):
-        slot = hashes[index] & mask
-        while stamps[slot] == stamp and keys[slot] != hashes[index]:
-            slot = (slot + np.uint64(1)) & mask
-        if stamps[slot] == stamp:
+        if find_first(hashes, index, mask, seats, base) >= 0:
             row[at] += 1
             row[at + 1] += lengths[index]
             row[at + 2] += weights[index]
-        else:
-            stamps[slot] = stamp
-            keys[slot] = hashes[index]
-    return stamp + 1
+    return base + count
 
 
-@compiled(types.int64(HASHES, ROW, types.int64, types.int64, HASHES, ROW, ROW, types.int64))
-def top_ngram(ngrams: Any, ends: Any, count: Any, order: Any, keys: Any, stamps: Any, places: Any, stamp: Any) -> Any:
+@compiled(types.int64(HASHES, ROW, types.int64, types.int64, ROW, types.int64, LENGTHS))
+def top_ngram(ngrams: Any, ends: Any, count: Any, order: Any, seats: Any, base: Any, times: Any) -> Any:
     """Characters in all occurrences of the most frequent n-gram, one space between its words; of several, the first.
 
-    `ngrams` are `count` hashes; words i to j have ends[j + 1] - ends[i] characters. `places` has a number for each slot
-    of the table: where its n-gram stands first (low 32 bits) and how often it was seen (above).
+    `ngrams` are `count` hashes; words i to j have ends[j + 1] - ends[i] characters. `times` is overwritten.
     """
-    size = 2
-    while size < 2 * count:
-        size *= 2
-    mask = np.uint64(size - 1)
+    mask = mask_for(count)
     for index in range(count):
-        slot = ngrams[index] & mask
-        while stamps[slot] == stamp and keys[slot] != ngrams[index]:
-            slot = (slot + np.uint64(1)) & mask
-        if stamps[slot] == stamp:
-            places[slot] += 1 << 32
-        else:
-            stamps[slot] = stamp
-            keys[slot] = ngrams[index]
-            places[slot] = index
-    best, first = np.int64(-1), np.int64(0)
-    for slot in range(size):
-        if stamps[slot] == stamp:
-            times, place = places[slot] >> 32, places[slot] & 0xFFFFFFFF
-            if times > best or (times == best and place < first):
-                best, first = times, place
-    return (best + 1) * (ends[first + order] - ends[first] + order - 1)
+        first = find_first(ngrams, index, mask, seats, base)
+        times[index] = 1
+        if first >= 0:
+            times[first] += 1
+    best = 0
+    for index in range(count):
+        if times[index] > times[best]:
+            best = index
+    return np.int64(times[best]) * (ends[best + order] - ends[best] + order - 1)
 
 
-@compiled(types.int64(HASHES, ROW, types.int64, types.int64, HASHES, ROW, types.int64))
-def duplicate_ngrams(ngrams: Any, ends: Any, count: Any, order: Any, keys: Any, stamps: Any, stamp: Any) -> Any:
+@compiled(types.int64(HASHES, ROW, types.int64, types.int64, ROW, types.int64))
+def duplicate_ngrams(ngrams: Any, ends: Any, count: Any, order: Any, seats: Any, base: Any) -> Any:
     """Characters of words in n-grams that stood before, each counted once: after one, the next starts behind it."""
-    size = 2
-    while size < 2 * count:
-        size *= 2
-    mask = np.uint64(size - 1)
+    mask = mask_for(count)
     found = np.int64(0)
     index = 0
     while index < count:
-        slot = ngrams[index] & mask
-        while stamps[slot] == stamp and keys[slot] != ngrams[index]:
-            slot = (slot + np.uint64(1)) & mask
-        if stamps[slot] == stamp:
+        if find_first(ngrams, index, mask, seats, base) >= 0:
             found += ends[index + order] - ends[index]
             index += order
         else:
-            stamps[slot] = stamp
-            keys[slot] = ngrams[index]
             index += 1
     return found
 
 
 @compiled(
-    types.int64(HASHES, HASHES, LENGTHS, types.int64, HASHES, HASHES, HASHES, ROW, HASHES, ROW, ROW, types.int64, ROW)
+    types.int64(HASHES, HASHES, LENGTHS, types.int64, HASHES, HASHES, HASHES, ROW, ROW, LENGTHS, types.int64, ROW)
 )
 def count_ngrams(
     words: Any,
@@ -111,13 +107,12 @@ def count_ngrams(
     joined: Any,
     mixed: Any,
     ends: Any,
-    keys: Any,
-    stamps: Any,
-    places: Any,
-    stamp: Any,
+    seats: Any,
+    times: Any,
+    base: Any,
     row: Any,
 ) -> Any:
-    """Fill a document's n-gram counts from its `count` hashed words; -1 where it has too few. Returns: a free stamp.
+    """Fill a document's n-gram counts from its `count` hashed words; -1 where it has too few. Returns: a free base.
 
     `powers` are BASE to the power of each word's length. As in datatrove, top n-grams are compared with a space between
     their words, duplicated ones without.
@@ -128,24 +123,20 @@ def count_ngrams(
         spaced[index], joined[index] = words[index], words[index]
     for order in range(2, DUPLICATE_LAST + 1):
         n_ngrams = max(count - order + 1, 0)
+        is_top = order <= TOP_LAST
         for index in range(n_ngrams):
             last = index + order - 1
             joined[index] = joined[index] * powers[last] + words[last]
-        if order <= TOP_LAST:
-            for index in range(n_ngrams):
-                last = index + order - 1
+            if is_top:
                 spaced[index] = (spaced[index] * BASE + np.uint64(33)) * powers[last] + words[last]
                 mixed[index] = mix(spaced[index])
-            top = TOP_NGRAM + order - TOP_FIRST
-            row[top] = -1
-            if n_ngrams > 0:
-                row[top] = top_ngram(mixed, ends, n_ngrams, order, keys, stamps, places, stamp)
-        elif order >= DUPLICATE_FIRST:
-            for index in range(n_ngrams):
+            else:
                 mixed[index] = mix(joined[index])
-            duplicate = DUPLICATE_NGRAM + order - DUPLICATE_FIRST
-            row[duplicate] = -1
-            if n_ngrams > 0:
-                row[duplicate] = duplicate_ngrams(mixed, ends, n_ngrams, order, keys, stamps, stamp)
-        stamp += 1
-    return stamp
+        place = TOP_NGRAM + order - TOP_FIRST if is_top else DUPLICATE_NGRAM + order - DUPLICATE_FIRST
+        row[place] = -1
+        if n_ngrams > 0 and is_top:
+            row[place] = top_ngram(mixed, ends, n_ngrams, order, seats, base, times)
+        elif n_ngrams > 0:
+            row[place] = duplicate_ngrams(mixed, ends, n_ngrams, order, seats, base)
+        base += count
+    return base

@@ -8,15 +8,19 @@ from numba import types
 from tasks.quality.kernels import (
     AFTER_C4,
     AFTER_FINEWEB,
+    CITATION,
     CODES,
     COUNTS,
     DUPLICATE_LINES,
     DUPLICATE_PARAGRAPHS,
+    FLAGS,
     LENGTHS,
     REALS,
     REMOVED_WORDS,
     ROW,
+    SPANS,
     TABLE,
+    TOKENS,
     WHOLE,
     WORDS,
 )
@@ -29,7 +33,6 @@ from tasks.sign_kernels import BYTES, HASHES, OFFSETS, compiled
 from tasks.word_kernels import CLASSES, GAP
 
 SPAN_COLUMNS = 3  # C4, FineWeb, RefinedWeb
-PLACES = types.Array(types.int32, 2, "C")
 BOUNDS = types.Array(types.int64, 2, "C")
 
 
@@ -74,17 +77,18 @@ def entropy(codes: Any, count: Any, times: Any, different: Any) -> Any:
     return total
 
 
-@compiled(types.int64(LENGTHS, types.int64, LENGTHS, LENGTHS, types.int64, types.int64))
-def words_within(places: Any, count: Any, starts: Any, ends: Any, first: Any, last: Any) -> Any:
-    """How many of `count` ascending places lie in the spans `first` to `last`."""
-    found, word = np.int64(0), np.int64(0)
+@compiled(types.UniTuple(types.int64, 2)(LENGTHS, FLAGS, types.int64, LENGTHS, LENGTHS, types.int64, types.int64))
+def tokens_within(places: Any, is_word: Any, count: Any, starts: Any, ends: Any, first: Any, last: Any) -> Any:
+    """How many of `count` tokens, and how many words of them, begin in the spans `first` to `last`."""
+    found, words, token = np.int64(0), np.int64(0), np.int64(0)
     for span in range(first, last):
-        while word < count and places[word] < starts[span]:
-            word += 1
-        while word < count and places[word] < ends[span]:
+        while token < count and places[token] < starts[span]:
+            token += 1
+        while token < count and places[token] < ends[span]:
             found += 1
-            word += 1
-    return found
+            words += is_word[token]
+            token += 1
+    return found, words
 
 
 @compiled(
@@ -100,9 +104,9 @@ def words_within(places: Any, count: Any, starts: Any, ends: Any, first: Any, la
         COUNTS,
         REALS,
         TABLE,
-        PLACES,
-        PLACES,
-        PLACES,
+        SPANS,
+        SPANS,
+        SPANS,
         BOUNDS,
     )
 )
@@ -136,7 +140,7 @@ def count_texts(
     for index in range(len(offsets) - 1):
         longest = max(longest, offsets[index + 1] - offsets[index])
     size = 2
-    while size < 2 * longest:
+    while size < 2 * (longest + 1):  # a text of one line feed has two lines
         size *= 2
     codes, about = np.empty(longest + 1, np.uint32), np.empty(longest + 1, np.uint16)
     kept_codes, kept_about = np.empty(longest + 1, np.uint32), np.empty(longest + 1, np.uint16)
@@ -145,11 +149,12 @@ def count_texts(
     places = np.empty(longest + 1, np.int32)
     spaced, joined = np.empty(longest + 1, np.uint64), np.empty(longest + 1, np.uint64)
     mixed, sums = np.empty(longest + 1, np.uint64), np.empty(longest + 2, np.int64)
-    keys, stamps, seats = np.empty(size, np.uint64), np.zeros(size, np.int64), np.empty(size, np.int64)
+    seats = np.zeros(size, np.int64)
+    is_word = np.empty(longest + 1, np.uint8)
     times = np.zeros(0x110000, np.int32)
     seen = np.zeros(len(stop_keys), np.uint8)
     short_line, min_words, max_word_length = limits[0], limits[1], limits[2]
-    stamp = np.int64(1)
+    base = np.int64(0)
     at = np.zeros(SPAN_COLUMNS, np.int64)
     for index in range(len(offsets) - 1):
         row = counts[index, WHOLE]
@@ -157,44 +162,67 @@ def count_texts(
         entropies[index] = entropy(codes, count, times, weights)
         count_characters(codes, about, count, row)
         count_starts_and_ends(codes, about, count, row)
-        found = scan_lines(codes, about, count, short_line, hashes, lengths, weights, row)
-        stamp = count_repeats(hashes, lengths, weights, found, keys, stamps, stamp, row, DUPLICATE_LINES)
+        found = scan_lines(codes, about, count, short_line, True, hashes, lengths, weights, row)
+        base = count_repeats(hashes, lengths, weights, found, seats, base, row, DUPLICATE_LINES)
         found = scan_paragraphs(codes, about, count, hashes, lengths, row)
-        stamp = count_repeats(hashes, lengths, lengths, found, keys, stamps, stamp, row, DUPLICATE_PARAGRAPHS)
-        found = scan_tokens(codes, about, count, stop_keys, stop_numbers, seen, hashes, powers, lengths, places, row)
+        base = count_repeats(hashes, lengths, lengths, found, seats, base, row, DUPLICATE_PARAGRAPHS)
+        tokens = scan_tokens(
+            codes, about, count, stop_keys, stop_numbers, seen, hashes, powers, lengths, places, is_word, row
+        )
         for number in range(len(stop_bounds) - 1):
             for member in range(stop_bounds[number], stop_bounds[number + 1]):
                 stop_counts[index, number] += seen[stop_members[member]]
         seen[:] = 0
-        stamp = count_ngrams(
-            hashes, powers, lengths, found, spaced, joined, mixed, sums, keys, stamps, seats, stamp, row
+        base = count_ngrams(hashes, powers, lengths, tokens, spaced, joined, mixed, sums, seats, weights, base, row)
+
+        after_c4, after_fineweb = counts[index, AFTER_C4], counts[index, AFTER_FINEWEB]
+        for which in range(SPAN_COLUMNS):
+            span_bounds[which, index] = at[which]
+        at[2] = refine_lines(codes, about, count, starts[2], ends[2], kinds[2], at[2])
+        left = remove_lines(
+            codes,
+            about,
+            count,
+            min_words,
+            max_word_length,
+            kept_codes,
+            kept_about,
+            starts,
+            ends,
+            kinds,
+            at,
+            after_c4,
+            after_fineweb,
         )
-        begin = at[2]
-        at[2] = refine_lines(codes, about, count, starts[2], ends[2], kinds[2], begin)
-        row[REMOVED_WORDS] = words_within(places, row[WORDS], starts[2], ends[2], begin, at[2])
-        span_bounds[2, index + 1] = at[2]
-        for number, terminal in ((AFTER_C4, True), (AFTER_FINEWEB, False)):
-            row, which = counts[index, number], number - AFTER_C4
-            left, at[which] = remove_lines(
-                codes,
-                about,
-                count,
-                terminal,
-                min_words,
-                max_word_length,
+        has_citations = False
+        for span in range(span_bounds[1, index], at[1]):
+            has_citations = has_citations or kinds[1, span] == CITATION
+        for which in range(SPAN_COLUMNS):
+            first, last = span_bounds[which, index], at[which]
+            gone, words = tokens_within(places, is_word, tokens, starts[which], ends[which], first, last)
+            if which == 2:
+                row[REMOVED_WORDS] = words
+            else:
+                counts[index, AFTER_C4 + which, WORDS] = row[WORDS] - words
+                counts[index, AFTER_C4 + which, TOKENS] = row[TOKENS] - gone
+            span_bounds[which, index + 1] = last
+        found = scan_lines(kept_codes, kept_about, left, short_line, False, hashes, lengths, weights, after_fineweb)
+        base = count_repeats(hashes, lengths, weights, found, seats, base, after_fineweb, DUPLICATE_LINES)
+        if has_citations:  # what stood on both sides of one is now one word
+            after_fineweb[WORDS] = 0
+            scan_tokens(
                 kept_codes,
                 kept_about,
-                starts[which],
-                ends[which],
-                kinds[which],
-                at[which],
-                row,
-            )
-            span_bounds[which, index + 1] = at[which]
-            found = scan_lines(kept_codes, kept_about, left, short_line, hashes, lengths, weights, row)
-            stamp = count_repeats(hashes, lengths, weights, found, keys, stamps, stamp, row, DUPLICATE_LINES)
-            scan_tokens(
-                kept_codes, kept_about, left, stop_keys, stop_numbers, seen, hashes, powers, lengths, places, row
+                left,
+                stop_keys,
+                stop_numbers,
+                seen,
+                hashes,
+                powers,
+                lengths,
+                places,
+                is_word,
+                after_fineweb,
             )
             seen[:] = 0
 
@@ -206,15 +234,15 @@ def count_given_words(words: Any, powers: Any, lengths: Any, offsets: Any, count
     for index in range(len(offsets) - 1):
         longest = max(longest, offsets[index + 1] - offsets[index])
     size = 2
-    while size < 2 * longest:
+    while size < 2 * (longest + 1):  # a text of one line feed has two lines
         size *= 2
     spaced, joined = np.empty(longest + 1, np.uint64), np.empty(longest + 1, np.uint64)
     mixed, sums = np.empty(longest + 1, np.uint64), np.empty(longest + 2, np.int64)
-    keys, stamps, seats = np.empty(size, np.uint64), np.zeros(size, np.int64), np.empty(size, np.int64)
-    stamp = np.int64(1)
+    seats, times = np.zeros(size, np.int64), np.empty(longest + 1, np.int32)
+    base = np.int64(0)
     for index in range(len(offsets) - 1):
         start, stop = offsets[index], offsets[index + 1]
-        stamp = count_ngrams(
+        base = count_ngrams(
             words[start:stop],
             powers[start:stop],
             lengths[start:stop],
@@ -223,9 +251,8 @@ def count_given_words(words: Any, powers: Any, lengths: Any, offsets: Any, count
             joined,
             mixed,
             sums,
-            keys,
-            stamps,
             seats,
-            stamp,
+            times,
+            base,
             counts[index, WHOLE],
         )

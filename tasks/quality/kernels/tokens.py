@@ -47,6 +47,11 @@ from tasks.word_kernels import (
 )
 
 NO_TOKEN, WORD, LONE_LETTER, SIGNS = 0, 1, 2, 3
+JOINS, COUNTED, PARTS = 0, 1, 2
+COMMA = 44
+APOSTROPHES = (0x27, 0x2019)
+HYPHENS = (0x2D, 0x2013, 0x2014, 0x7E)  # - – — ~
+OPERATORS = (0x3A, 0x3C, 0x3E, 0x3D, 0x2F)  # : < > = /
 
 
 @compiled(types.void(CODES, CLASSES, types.int64, ROW))
@@ -85,7 +90,25 @@ def count_characters(codes: Any, about: Any, count: Any, row: Any) -> None:
     row[SPACED_WORDS], row[ALPHABETIC_WORDS] = spaced_words + in_word, alphabetic_words + has_letter
 
 
-@compiled(types.int64(CODES, CLASSES, types.int64, HASHES, LENGTHS, FLAGS, HASHES, HASHES, LENGTHS, LENGTHS, ROW))
+@compiled(types.int64(types.uint32, types.uint16, types.uint16))
+def between_words(sign: Any, before: Any, after: Any) -> Any:
+    """What a lone sign does between two characters of words: JOINS them, is COUNTED itself, or only PARTS them."""
+    letters = before & ALPHABETIC and after & ALPHABETIC
+    digits = before & DIGIT and after & DIGIT
+    if sign in APOSTROPHES:
+        return PARTS
+    if sign == PERIOD:
+        return COUNTED if letters and not before & UPPERCASE and after & UPPERCASE else JOINS
+    if sign in HYPHENS:
+        return COUNTED if letters or digits else JOINS
+    if sign in OPERATORS:
+        return COUNTED if after & ALPHABETIC else JOINS
+    return COUNTED if sign == COMMA and letters else JOINS
+
+
+@compiled(
+    types.int64(CODES, CLASSES, types.int64, HASHES, LENGTHS, FLAGS, HASHES, HASHES, LENGTHS, LENGTHS, FLAGS, ROW)
+)
 def scan_tokens(
     codes: Any,
     about: Any,
@@ -97,11 +120,12 @@ def scan_tokens(
     powers: Any,
     lengths: Any,
     places: Any,
+    is_word: Any,
     row: Any,
 ) -> Any:
     """Cut a text of `count` characters into words and signs.
 
-    Fills of each the hash, BASE to the power of its length, and its length; `places` where the words begin; `seen` by
+    Fills of each the hash, BASE to the power of its length, its length, where it begins, and if it is a word; `seen` by
     number which stop words are there (`stop_keys` is an open hash table, empty where the number is -1). Returns: how
     many words and signs.
     """
@@ -118,17 +142,19 @@ def scan_tokens(
         kind = what & KIND
         if kind == MARK and token == NO_TOKEN:
             kind = GAP  # a mark on nothing
+        between = token == WORD and kind == SYMBOL and index + 1 < count and about[index + 1] & KIND == LETTER
+        if between and between_words(code, about[index - 1], about[index + 1]) == JOINS:
+            kind = LETTER
         # The word or sign that was open ends, unless this character goes on with it.
-        ended = False
+        ended, was_word = False, token != SIGNS
         if token == SIGNS:
             if kind != MARK and (kind != SYMBOL or code != sign):
-                # a lone sign between two word characters (it's, 3.14) belongs to neither and is not counted
-                ended = not (length == 1 and follows_word and kind == LETTER)
+                # an apostrophe between two characters of words (it's) belongs to neither and is not counted
+                ended = not (length == 1 and follows_word and kind == LETTER and sign in APOSTROPHES)
                 token = NO_TOKEN
                 follows_word = False
         elif token != NO_TOKEN and kind != MARK and (kind != LETTER or token == LONE_LETTER):
             ended = True
-            places[row[WORDS]] = start
             row[WORDS] += 1
             row[WORD_CHARACTERS] += length
             key = mix(value)
@@ -142,6 +168,7 @@ def scan_tokens(
             token = NO_TOKEN
         if ended:
             tokens[n_tokens], powers[n_tokens], lengths[n_tokens] = value, power, length
+            places[n_tokens], is_word[n_tokens] = start, was_word
             n_tokens += 1
             row[ALPHABETIC_TOKENS] += alphabetic
             if lettered:

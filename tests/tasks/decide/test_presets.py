@@ -13,8 +13,6 @@ from tasks.decide.rules import DecideConfig, compile_rules
 from tasks.decide.thresholds import GROUPS
 from tests.tasks.decide.inputs import Page, named, write_inputs
 
-PAGES = Path(__file__).parents[3] / "docs" / "presets"
-
 
 def preset(name: str, **lines: Any) -> DecideConfig:
     return DecideConfig.model_validate({"preset": name, **lines})

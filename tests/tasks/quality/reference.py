@@ -49,16 +49,43 @@ def pieces(text: str) -> list[tuple[str, str]]:
     return [(kind, piece) for kind, piece in found]
 
 
+def between(before: str, sign: str, after: str) -> str:
+    """What a lone sign does between two characters of words."""
+    letters, digits = has("L", before) and has("L", after), is_digit(before) and is_digit(after)
+    if sign in "'’":
+        return "parts"
+    if sign == ".":
+        return "counts" if letters and not is_upper(before) and is_upper(after) else "joins"
+    if sign in "-–—~":
+        return "counts" if letters or digits else "joins"
+    if sign in ":<>=/":
+        return "counts" if has("L", after) else "joins"
+    return "counts" if sign == "," and letters else "joins"
+
+
+def is_digit(character: str) -> bool:
+    """Whether a character is a decimal digit."""
+    return regex.match(r"\p{Nd}", character) is not None
+
+
+def is_upper(character: str) -> bool:
+    """Whether a character is a capital."""
+    return regex.match(r"\p{Uppercase}", character) is not None
+
+
 def words_and_signs(text: str) -> list[tuple[str, str]]:
-    """What is counted: words, and signs but for a lone one between two words of a spaced script."""
-    everything = pieces(text)
-    kept = []
+    """What is counted: words, which lone signs may join, and signs but for an apostrophe between two words."""
+    everything, kept = pieces(text), []
+    kinds = [kind for kind, _ in everything]
+    joins = False  # whether what comes goes on with the last word
     for index, (kind, piece) in enumerate(everything):
-        before = everything[index - 1][0] if index else "gap"
-        after = everything[index + 1][0] if index + 1 < len(everything) else "gap"
-        if kind == "gap" or (kind == "sign" and len(piece) == 1 and before == after == "letter"):
-            continue
-        kept.append((kind, piece))
+        is_between = kind == "sign" and len(piece) == 1 and kinds[index - 1 : index + 2] == ["letter", "sign", "letter"]
+        role_of_it = between(everything[index - 1][1][-1], piece, everything[index + 1][1][0]) if is_between else ""
+        if joins or role_of_it == "joins":
+            kept[-1] = ("letter", kept[-1][1] + piece)
+            joins = not joins
+        elif kind != "gap" and role_of_it != "parts":
+            kept.append((kind, piece))
     return kept
 
 
@@ -264,7 +291,6 @@ def measure(text: str) -> dict[str, int | float | bool | None]:
     paragraph_repeats, paragraph_repeat_characters = repeats(paragraphs)
     lettered = [token for token in every if more_than_punctuation(token)]
     spaced = spaced_words(text)
-    refined = [piece for kind, piece in words_and_signs(refine(text)[0]) if kind != "sign"]
 
     def bullet(line: str) -> bool:
         return line.startswith(("•", "-"))
@@ -291,7 +317,6 @@ def measure(text: str) -> dict[str, int | float | bool | None]:
         "duplicate_paragraph_share": divide(paragraph_repeats, len(paragraphs)),
         "duplicate_line_character_share": divide(line_repeat_characters, len(text)),
         "duplicate_paragraph_character_share": divide(paragraph_repeat_characters, len(text)),
-        "refinedweb_removed_word_share": divide(len(words) - len(refined), len(words)),
     }
     for n in (2, 3, 4):
         share = divide(top(every, n), len(text))
@@ -305,7 +330,6 @@ def measure(text: str) -> dict[str, int | float | bool | None]:
         "has_lorem_ipsum": "lorem ipsum" in text.lower(),
         **fineweb(text),
         **after("after_c4", text, True),
-        "after_c4_n_words": sum(kind != "sign" for kind, _ in words_and_signs(c4(text, True)[0])),
         **after("after_fineweb", text, False),
         **{f"after_fineweb_{name}": value for name, value in fineweb(left).items()},
         **shape(text),

@@ -59,5 +59,8 @@ def test_stop_words_of_languages_come_from_a_mapping_a_file_or_a_folder(tmp_path
         config = QualityConfig.model_validate({"stop_words_by_language": given_as})
         column = measure_quality.fn(texts, config).column("n_stop_words_by_language").to_pylist()
         assert [dict(row) for row in column] == [{"de": 2, "fr": 1}, {"fr": 1}, {}]
+    (tmp_path / "folder" / "deu_Latn.yml").write_text("stopwords: [das]\n", encoding="utf-8")
+    both = QualityConfig.model_validate({"stop_words_by_language": str(tmp_path / "folder")}).stop_words_by_language
+    assert both["deu_Latn"] == both["de"]
     with pytest.raises(ValueError, match="no file or folder"):
         QualityConfig.model_validate({"stop_words_by_language": str(tmp_path / "absent")})

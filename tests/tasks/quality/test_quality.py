@@ -66,7 +66,19 @@ def test_every_metric_equals_the_slow_reference(texts: list[str]) -> None:
         entropy = shares.pop("character_entropy", None)  # a sum: its last bits depend on its order
         assert scores.pop("character_entropy") == (entropy if entropy is None else pytest.approx(entropy, rel=1e-6))
         expected.pop("character_entropy")
+        words, removed = expected["n_words"], begun_in(text, row["refinedweb_line_spans"])
+        assert scores.pop("after_c4_n_words") == words - begun_in(text, row["c4_line_spans"])
+        assert scores.pop("refinedweb_removed_word_share") == (float(np.float32(removed / words)) if words else None)
         assert scores == expected | shares | OFF, repr(text)
+
+
+def begun_in(text: str, spans: list[dict]) -> int:
+    """How many words begin in the spans."""
+
+    def before(place: int) -> int:
+        return sum(kind != "sign" for kind, _ in words_and_signs(text[:place]))
+
+    return sum(before(span["end"]) - before(span["start"]) for span in spans)
 
 
 def without(text: str, spans: list[dict]) -> str:
@@ -126,7 +138,10 @@ def test_cases_counted_by_hand() -> None:
 @pytest.mark.parametrize(
     ("text", "cut"),
     [
-        ("it's 3.14, well-known", ["it", "s", "3", "14", ",", "well", "known"]),
+        ("it's 3.14, well-known", ["it", "s", "3.14", ",", "well", "-", "known"]),
+        ("a@b.org and/or 1/2 10-12 COVID-19", ["a@b.org", "and", "/", "or", "1/2", "10", "-", "12", "COVID-19"]),
+        ("end.Next U.S. x=1 x=y f(x)", ["end", ".", "Next", "U.S", ".", "x=1", "x", "=", "y", "f(x", ")"]),
+        ("漢-字 a-漢", ["漢", "-", "字", "a", "-", "漢"]),
         ("wait... ---- ok", ["wait", "...", "----", "ok"]),
         ("漢字。ไทย", ["漢", "字", "。", "ไ", "ท", "ย"]),
         ("❤\ufe0f été", ["❤", "été"]),
