@@ -14,11 +14,9 @@ not held out (`benchmarks.labelled`). A block's label is
 import argparse
 import hashlib
 import os
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -28,20 +26,17 @@ from torch import nn
 from benchmarks.labelled import LabelledPage, read_pages, snippet_scores, token_scores
 from tasks.extract.charset import decode_text
 from tasks.extract.config import ExtractConfig
-from tasks.extract.pages import columns, features
-from tasks.extract.pages.layout import Layout, read_layout
+from tasks.extract.pages import features
+from tasks.extract.pages.layout import read_layout
 from tasks.extract.pages.libraries import MODES, by_trafilatura
 from tasks.extract.pages.network import WEIGHTS, features_of
+from tasks.extract.pages.opinion import Held, block_texts, squeezed
 from tasks.extract.payload import Refused
 
 WIDTH, REACH, LAYERS, NETS = 32, 2, 2, 3
 EPOCHS, RATE, DROPPED, PAGES_A_STEP = 12, 3e-3, 0.4, 4
 BLOCKS_A_PAGE = 600
 """A longer page is cut to so many blocks, anew in each epoch."""
-
-_MARKS = re.compile(r"[\x01-\x03]")
-_SPACE = re.compile(r"\s+")
-_BULLET = re.compile(r"^[-|\s•]+|[|\s]+$")
 
 
 @dataclass
@@ -54,29 +49,6 @@ class Example:
     labels: torch.Tensor
     weights: torch.Tensor
     chances: np.ndarray = field(default_factory=lambda: np.zeros(0))
-
-
-class Held:
-    """A text in which blocks are looked for: long ones anywhere, short ones as whole lines or cells."""
-
-    def __init__(self, text: str) -> None:
-        self._whole = _squeezed(text)
-        lines = [part for line in text.split("\n") for part in (line, *line.split("|"))]
-        self._lines = {_squeezed(_BULLET.sub("", line)) for line in lines}
-
-    def __contains__(self, block: str) -> bool:
-        squeezed = _squeezed(block)
-        return squeezed in self._whole if len(squeezed) >= 30 else squeezed in self._lines
-
-
-def _squeezed(text: str) -> str:
-    return _SPACE.sub("", text).replace("|", "")
-
-
-def block_texts(layout: Layout) -> list[str]:
-    """The text of each block, without marks."""
-    bounds = layout.blocks[:, (columns.START, columns.END)].tolist()
-    return [unescape(_MARKS.sub("", layout.text[start:end].decode("utf-8", "replace"))) for start, end in bounds]
 
 
 def example(page: LabelledPage) -> Example | None:
@@ -102,11 +74,11 @@ def _news_labels(
     body = page.truth["expected"]["body"]
     parts = [part for section in body["sections"] for part in (*section["headline"], *section["paragraphs"])]
     parts = [*body["summary"], *parts]
-    held, squeezed = Held("\n".join(parts)), {_squeezed(part) for part in parts}
+    held, whole = Held("\n".join(parts)), {squeezed(part) for part in parts}
 
     def wanted(text: str) -> bool:
-        own = _squeezed(text)
-        return text in held or any(part in own for part in squeezed if len(part) > 0.6 * len(own))
+        own = squeezed(text)
+        return text in held or any(part in own for part in whole if len(part) > 0.6 * len(own))
 
     return [float(wanted(text)) for text in texts], np.clip(sizes / 60, 0.3, 4)
 

@@ -19,7 +19,7 @@ SURE_UTF8 = 4
 FEW_REPLACED = 0.01
 """A label is believed if at most this share of the text contradicts it: a stray byte is a mistake of the page."""
 
-SUSPECT, MARGIN, EVIDENCE = 0.9, 0.25, 4.0
+SUSPECT, MARGIN, EVIDENCE = 0.9, 0.3, 6.0
 """A text of at least the first plausibility is believed. Below it, another encoding's text is, if it is better by the
 second, and summed over the characters by the third: a few odd characters are no reason to doubt a label."""
 
@@ -55,6 +55,9 @@ _CODECS = {
     "x-mac-cyrillic": "mac-cyrillic",
     "iso-8859-8-i": "iso-8859-8",
 }
+LEAST = 0.6
+"""A text of less plausibility is noise, whatever else the bytes may be read as."""
+
 _JIS_ESCAPES = (b"\x1b$B", b"\x1b$@")
 _GUESSES = (
     "windows-1252",
@@ -183,7 +186,7 @@ def _better(body: bytes, decoded: Decoded, utf8: str | None) -> Decoded:
         return Decoded(utf8, "utf-8", "detected", 0)
     scored = [(plausibility(_text(part, name))[0], name) for name in _GUESSES if name != decoded.charset]
     best = max(score for score, _ in scored)
-    if best <= own + margin:
+    if best <= own + margin or best < LEAST:
         return decoded
     return _decode(body, next(name for score, name in scored if score == best), "detected")
 
