@@ -79,6 +79,17 @@ def find_phrases(codes: Any, start: Any, stop: Any) -> Any:
     return found
 
 
+@compiled(types.void(CODES, types.int64, ROW))
+def count_page_marks(codes: Any, count: Any, row: Any) -> None:
+    """Count what drops a page wherever it stands: curly brackets and lorem ipsum."""
+    for index in range(count):
+        code = codes[index]
+        if code == CURLY_BRACKET:
+            row[CURLY_BRACKETS] += 1
+        elif code in (76, 108) and matches(codes, index, count, PHRASE_CODES, 0, PHRASE_BOUNDS[1]):  # l
+            row[LOREM_IPSUMS] += 1
+
+
 @compiled(types.int64(CODES, CLASSES, types.int64, types.int64))
 def end_of_citation(codes: Any, about: Any, start: Any, stop: Any) -> Any:
     """Where the citation ([12], [edit], [citation needed]) with its bracket at `start` ends; -1 if it is none."""
