@@ -81,7 +81,7 @@ class Judge:
         columns = {
             **gopher_columns(whole, scored.stop_words),
             **repetition_columns(whole),
-            **c4_columns(self._column.take(rows), scored.counts, [one.take(rows) for one in self._spans]),
+            **c4_columns(scored.counts, [one.take(rows) for one in self._spans]),
             **fineweb_columns(whole),
         }
         with duckdb.connect() as connection:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from benchmarks.harness import Contest, Contestant
 from benchmarks.quality_causes import Judge, causes
@@ -78,6 +77,7 @@ def read(folder: Path) -> list[str]:
 
 def gristmill(folder: Path, output: Path) -> Callable[[], int]:
     """The quality stage's function over batches as a run gives them, all columns written."""
+    from storage.schemas.quality import QUALITY
     from tasks.quality.stage import QualityConfig, measure_quality
 
     documents = read(folder)
@@ -89,7 +89,9 @@ def gristmill(folder: Path, output: Path) -> Callable[[], int]:
     measure_quality.fn(batches[0].slice(0, 1), config)
 
     def work() -> int:
-        pq.write_table(pa.Table.from_batches([measure_quality.fn(batch, config) for batch in batches]), output)
+        with pa.OSFile(str(output), "wb") as sink, pa.ipc.new_file(sink, QUALITY.schema) as writer:
+            for batch in batches:
+                writer.write_batch(measure_quality.fn(batch, config))
         (output.parent / "texts.json").write_text(json.dumps(documents), encoding="utf-8")
         return len(documents)
 

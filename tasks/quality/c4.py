@@ -24,13 +24,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tasks.quality import kernels as k
 from tasks.quality.fineweb import fineweb_columns
 
-CURLY_BRACKET = "{"  # as in the published code: a closing one alone is none
-LOREM_IPSUM = "lorem ipsum"
 AFTER_FINEWEB = (
     "line_punctuation_share",
     "line_end_mark_share",
@@ -40,14 +37,14 @@ AFTER_FINEWEB = (
 )
 
 
-def c4_columns(texts: pa.Array, counts: np.ndarray, spans: Sequence[pa.Array]) -> dict[str, pa.Array]:
-    """C4's metrics from the texts, their counts (n, texts, columns) and the spans of its line rules."""
+def c4_columns(counts: np.ndarray, spans: Sequence[pa.Array]) -> dict[str, pa.Array]:
+    """C4's metrics from the counts of each text (n, texts, columns) and the spans of its line rules."""
     whole, after_c4, after_fineweb = counts[:, k.WHOLE], counts[:, k.AFTER_C4], counts[:, k.AFTER_FINEWEB]
     fineweb = fineweb_columns(after_fineweb)
     return {
         "n_sentences": pa.array(whole[:, k.ENDED_SENTENCES].astype(np.int32)),
-        "has_curly_bracket": pc.match_substring(texts, CURLY_BRACKET),  # type: ignore[attr-defined]
-        "has_lorem_ipsum": pc.match_substring(texts, LOREM_IPSUM, ignore_case=True),  # type: ignore[attr-defined]
+        "has_curly_bracket": pa.array(whole[:, k.CURLY_BRACKETS] > 0),  # a closing one alone is none, as in the code
+        "has_lorem_ipsum": pa.array(whole[:, k.LOREM_IPSUMS] > 0),
         "c4_line_spans": spans[0],
         "after_c4_n_words": pa.array(after_c4[:, k.WORDS].astype(np.int32)),
         **_page("after_c4", after_c4),

@@ -65,7 +65,7 @@ def measure_quality(documents: pa.RecordBatch, config: QualityConfig) -> pa.Reco
         **gopher_columns(counts, counted.stop_words[:, 0]),
         "n_stop_words_by_language": stop_words_by_language(counted.stop_words[:, 1:], tuple(languages)),
         **repetition_columns(counts),
-        **c4_columns(texts, counted.counts, counted.spans),
+        **c4_columns(counted.counts, counted.spans),
         "has_c4_bad_word": find_bad_words(texts, config.bad_words),
         **fineweb_columns(counts),
         **refinedweb_columns(counts, counted.spans[2]),

@@ -42,7 +42,8 @@ KELVIN = 0x212A  # the one sign whose lower case is a letter of ASCII
 N_PHRASES = len(PHRASE_BOUNDS) - 1
 # The second letter of the phrases that begin with a letter: no two with the same first letter differ there.
 SECOND_LETTERS = np.zeros(128, np.uint32)
-SECOND_LETTERS[PHRASE_CODES[PHRASE_BOUNDS[:-1]]] = PHRASE_CODES[PHRASE_BOUNDS[:-1] + 1]
+for _case in (0, 32):
+    SECOND_LETTERS[PHRASE_CODES[PHRASE_BOUNDS[:-1]] - _case] = PHRASE_CODES[PHRASE_BOUNDS[:-1] + 1]
 
 
 @compiled(types.uint32(types.uint32))
@@ -69,14 +70,25 @@ def find_phrases(codes: Any, start: Any, stop: Any) -> Any:
     """Which of PHRASES stand between `start` and `stop`, one bit each."""
     found = np.int64(0)
     for index in range(start, stop - 1):
-        code = lower(codes[index])
-        if code < 128 and SECOND_LETTERS[code] == lower(codes[index + 1]):
+        code = codes[index]
+        if code < 128 and SECOND_LETTERS[code] != 0 and SECOND_LETTERS[code] == lower(codes[index + 1]):
             for phrase in range(N_PHRASES):
-                if PHRASE_CODES[PHRASE_BOUNDS[phrase]] == code and not found >> phrase & 1:
+                if PHRASE_CODES[PHRASE_BOUNDS[phrase]] == lower(code) and not found >> phrase & 1:
                     bounds = PHRASE_BOUNDS[phrase], PHRASE_BOUNDS[phrase + 1]
                     if matches(codes, index, stop, PHRASE_CODES, bounds[0], bounds[1]):
                         found |= 1 << phrase
     return found
+
+
+@compiled(types.void(CODES, types.int64, ROW))
+def count_page_marks(codes: Any, count: Any, row: Any) -> None:
+    """Count what drops a page wherever it stands: curly brackets and lorem ipsum."""
+    for index in range(count):
+        code = codes[index]
+        if code == CURLY_BRACKET:
+            row[CURLY_BRACKETS] += 1
+        elif code in (76, 108) and matches(codes, index, count, PHRASE_CODES, 0, PHRASE_BOUNDS[1]):  # l
+            row[LOREM_IPSUMS] += 1
 
 
 @compiled(types.int64(CODES, CLASSES, types.int64, types.int64))

@@ -26,7 +26,7 @@ from tasks.quality.kernels import (
 )
 from tasks.quality.kernels.lines import count_starts_and_ends, scan_lines, scan_paragraphs
 from tasks.quality.kernels.refinedweb import refine_lines
-from tasks.quality.kernels.removal import remove_lines
+from tasks.quality.kernels.removal import count_page_marks, remove_lines
 from tasks.quality.kernels.repeats import count_ngrams, count_repeats
 from tasks.quality.kernels.tokens import count_characters, scan_tokens
 from tasks.sign_kernels import BYTES, HASHES, OFFSETS, compiled
@@ -161,6 +161,7 @@ def count_texts(
         count = decode(text, offsets[index], offsets[index + 1], classes, codes, about)
         entropies[index] = entropy(codes, count, times, weights)
         count_characters(codes, about, count, row)
+        count_page_marks(codes, count, row)
         count_starts_and_ends(codes, about, count, row)
         found = scan_lines(codes, about, count, short_line, True, hashes, lengths, weights, row)
         base = count_repeats(hashes, lengths, weights, found, seats, base, row, DUPLICATE_LINES)
