@@ -212,7 +212,7 @@ def test_the_command_needs_neither_torch_nor_prefect():
     [
         ("{preset: c4}", "decide.after_c4.bad_word needs a list of bad words: name its file in quality.bad_words.path"),
         ("{preset: fineweb-2}", "decide.datatrove.min_stop_words_of_language needs stop words"),
-        ("{preset: dclm}", "decide.rules.fasttext reads the column fasttext_quality, which no stage"),
+        ("{preset: dclm}", "decide.rules.fasttext reads the column dclm_score, which no stage"),
         ("{preset: fine-web}", "decide.preset: there is no preset 'fine-web'; did you mean fineweb"),
     ],
 )
