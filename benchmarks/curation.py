@@ -26,8 +26,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from flows.annotations import annotate
+from flows.learned import learn
 from flows.recipe import Recipe, load_recipe
-from flows.refresh import annotate, read
+from flows.refresh import read, read_benchmark
 from storage.artifact import Artifact
 from storage.lake import Lake
 from tasks.compose import compose
@@ -101,7 +103,9 @@ def decontaminate(texts: dict[str, str], documents: Sequence[Artifact]) -> list[
 def corpora(recipe: Recipe) -> tuple[dict[str, Artifact], list[Artifact]]:
     """The raw and the curated corpus of a recipe, of the same bytes for training, and the documents of both."""
     documents = [one for source in recipe.holding("documents") for one in read(source, recipe)]
-    annotations = [one for each in documents for one in annotate(each, recipe)]
+    benchmarks = [one for source in recipe.benchmarks for one in read_benchmark(source, recipe)]
+    scored = learn(recipe, read)
+    annotations = [one for each in documents for one in annotate(each, scored, benchmarks=benchmarks)]
     everything = DecideConfig(
         gopher=None,
         repetition=None,
@@ -109,14 +113,12 @@ def corpora(recipe: Recipe) -> tuple[dict[str, Artifact], list[Artifact]]:
         validation_share=recipe.decide.validation_share,
     )
     made: dict[str, Artifact] = {}
-    mixture = recipe.mixture
-    for name, thresholds in (("curated", recipe.decide), ("raw", everything)):
-        decisions = decide(thresholds, documents=documents, annotations=annotations)
-        spans = {"annotations": annotations} if name == "curated" and mixture.applies_spans else {}
-        made[name] = compose(mixture, decisions=decisions, documents=documents, **spans)
-        given = sum(row["bytes"] for row in made[name].read(table="mixture").to_pylist())
-        plain = {"budget_bytes": given, "budget_tokens": None, "remove": (), "redact": {}}
-        mixture = mixture.model_copy(update=plain)
+    curated = decide(recipe.decide, documents=documents, annotations=annotations)
+    made["curated"] = compose(recipe.mixture, decisions=curated, documents=documents)
+    given = sum(row["bytes"] for row in made["curated"].read(table="mixture").to_pylist())
+    raw = decide(everything, documents=documents, annotations=[one for one in annotations if one.stage != "edits"])
+    as_large = recipe.mixture.model_copy(update={"budget_bytes": given, "budget_tokens": None})
+    made["raw"] = compose(as_large, decisions=raw, documents=documents)
     return made, documents
 
 
