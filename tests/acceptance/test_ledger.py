@@ -22,7 +22,8 @@ READERS = {"documents": extract, "conversations": read_conversations, "questions
 """What reads the files of a source, by what it holds."""
 
 HEAVY = "<html><body>" + "<p>A line of the heaviest page of all.</p>" * 150_000 + "</body></html>"
-"""A page that takes some seconds of CPU time; one of the small world takes a hundredth."""
+"""A page over which trafilatura takes some seconds of CPU time; one of the small world takes a hundredth."""
+SLOW = ExtractConfig(extractor="trafilatura-fast")
 
 
 def check_covered(sql: duckdb.DuckDBPyConnection, root: Path, path: Path, view: str = "extract") -> int:
@@ -104,7 +105,7 @@ def test_a_page_that_outlasts_its_cpu_time_is_a_loss_and_the_rest_of_its_shard_i
     heavy.write_text(HEAVY)
     with running(tmp_path / "lake", "heavy", workers=2, cpu_seconds=0.4, quiet=True):
         for snapshot in ingest(Source(name="crawl", path=str(folder))):
-            made = extract(ExtractConfig(), snapshot=snapshot)
+            made = extract(SLOW, snapshot=snapshot)
     sql = connect(tmp_path / "lake")
     assert check_covered(sql, folder, whole) == records
     assert sql.sql("select file, reason from extract_losses where reason = 'timeout'").fetchall() == [
@@ -126,7 +127,7 @@ def test_a_page_of_a_crawl_that_kills_its_worker_is_a_loss_alone_and_its_neighbo
     crawl.write_bytes(b"".join(pieces))
     with running(tmp_path / "lake", "killed", workers=2, cpu_seconds=0.4, quiet=True):
         for snapshot in ingest(Source(name="crawl", path=str(folder))):
-            made = extract(ExtractConfig(), snapshot=snapshot)
+            made = extract(SLOW, snapshot=snapshot)
     sql = connect(tmp_path / "lake")
     with open(crawl, "rb") as stream:
         assert check_covered(sql, folder, crawl) == records == sum(1 for _ in ArchiveIterator(stream))
