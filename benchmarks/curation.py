@@ -117,7 +117,8 @@ def corpora(recipe: Recipe) -> tuple[dict[str, Artifact], list[Artifact]]:
     made["curated"] = compose(recipe.mixture, decisions=curated, documents=documents)
     given = sum(row["bytes"] for row in made["curated"].read(table="mixture").to_pylist())
     raw = decide(everything, documents=documents, annotations=[one for one in annotations if one.stage != "edits"])
-    as_large = recipe.mixture.model_copy(update={"budget_bytes": given, "budget_tokens": None})
+    plain = {"budget_bytes": given, "budget_tokens": None, "remove": (), "redact": {}}
+    as_large = recipe.mixture.model_copy(update=plain)
     made["raw"] = compose(as_large, decisions=raw, documents=documents)
     return made, documents
 
