@@ -77,33 +77,28 @@ def read_archive(path: Source, start: int = 0, stop: int | None = None) -> Itera
         if start == 0:
             yield Unreadable(0, 0, "file", LossReason.EMPTY_FILE, "the file has no bytes")
         return
-    for item in _read(path, kind, start, size if stop is None else stop):
-        place = item.offset if item.space == "file" else 0
-        if stop is not None and place >= stop:
-            return
-        if place >= start:
-            yield item
-        elif item.space == "stream":
-            return
+    # A stretch of no bytes at the very end belongs to the piece that reaches there.
+    yield from _read(path, kind, start, size + 1 if stop is None else stop)
 
 
 def _read(path: Source, kind: Kind, start: int, stop: int) -> Iterator[Item]:
-    """Every item; of the clean members (see `tasks.extract.warc.clean`) only those that begin in [start, stop)."""
+    """Every item that begins in [start, stop)."""
+    size = size_of(path)
     pace = _Pace() if kind is Kind.GZIP and isinstance(path, str | Path) else None
     begun_at = (yield from clean_records(path, start, stop)) if pace and isinstance(path, str | Path) else 0
-    while begun_at < stop:
+    while begun_at < min(stop, size):
         begun_at = yield from _read_by_scanner(path, kind, begun_at, start, stop, pace)
 
 
 def _read_by_scanner(
     path: Source, kind: Kind, begun_at: int, start: int, stop: int, pace: "_Pace | None"
 ) -> Generator[Item, None, int]:
-    """Every item from the member at `begun_at` on; where nothing is open, those of clean members behind it.
+    """The items from the member at `begun_at` on; where nothing is open, those of clean members behind it.
 
     An item is held until the next one begins: only then is its length known, and, of the file's first, its space. A
     file whose members hold no byte at all is one that is unreadable.
 
-    Returns: where the clean members end, or the file does.
+    Returns: where the clean members end, or the file's size, if there is nothing more to read.
     """
     size = size_of(path)
     scanner = Scanner(kind is not Kind.PLAIN, size, begun_at)
@@ -117,7 +112,7 @@ def _read_by_scanner(
                 clean = clean_records(path, start, stop, found)
                 first, end = _first(clean, found)
                 if first is not None or end > found:
-                    yield from _place(held, found, 0, space)
+                    yield from _within(_place(held, found, 0, space), start, stop)
                 if first is not None:
                     yield first
                     end = yield from clean
@@ -127,18 +122,30 @@ def _read_by_scanner(
             continue
         if held is not None:
             space = space or ("stream" if held.shares or found.shares else "file")
-            for item in _place(held, found.file, found.stream, space):
-                silent = False
-                yield item
+            placed = _place(held, found.file, found.stream, space)
+            silent = silent and not placed
+            if (yield from _within(placed, start, stop)):
+                return size
         held = found
     if held is not None:
         space = space or ("stream" if held.shares else "file")
-        for item in _place(held, size, scanner.size_of_stream, space):
-            silent = False
-            yield item
-    if silent:
+        placed = _place(held, size, scanner.size_of_stream, space)
+        silent = silent and not placed
+        yield from _within(placed, start, stop)
+    if silent and start == 0:
         yield Unreadable(0, size, "file", LossReason.EMPTY_MEMBER, "the file holds no byte of data")
     return size
+
+
+def _within(items: list[Item], start: int, stop: int) -> Generator[Item, None, bool]:
+    """Those that begin in [start, stop). Returns: whether no item behind them does."""
+    for item in items:
+        place = item.offset if item.space == "file" else 0
+        if place >= stop or (item.space == "stream" and start > 0):
+            return True
+        if place >= start:
+            yield item
+    return False
 
 
 class _Pace:
@@ -188,14 +195,12 @@ def _scan(scanner: Scanner, path: Source, begun_at: int) -> Iterator[Found | int
     yield from scanner.found
 
 
-def _place(found: Found, file_end: int, stream_end: int, space: Space) -> Iterator[Item]:
+def _place(found: Found, file_end: int, stream_end: int, space: Space) -> list[Item]:
     """The item, now that it is known where it ends; nothing for an empty member in a stream."""
     if space == "file":
-        yield _item(found, file_end - found.file, space)
-    elif stream_end > found.stream or not (
-        isinstance(found.content, Lost) and found.content.reason is LossReason.EMPTY_MEMBER
-    ):
-        yield _item(found, stream_end - found.stream, space)
+        return [_item(found, file_end - found.file, space)]
+    empty = isinstance(found.content, Lost) and found.content.reason is LossReason.EMPTY_MEMBER
+    return [] if empty and stream_end <= found.stream else [_item(found, stream_end - found.stream, space)]
 
 
 def _item(found: Found, length: int, space: Space) -> Item:
