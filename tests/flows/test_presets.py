@@ -1,6 +1,7 @@
 """The recipes of sources by name: right for their dumps, and they make a corpus of them."""
 
 import bz2
+import gzip
 import hashlib
 import random
 import re
@@ -9,6 +10,12 @@ from pathlib import Path
 import pytest
 
 from flows.recipe import RecipeError, check_recipe, load_recipe
+from tasks.decide.rules import DecideConfig
+from tasks.extract.stage import extract
+from tasks.ingest import ingest
+from tasks.run import running
+from tests.storage.remote.server import serving
+from tests.tasks.extract.crawls import gzip_each, page, record, response
 from tests.tasks.extract.dumps import test_gutenberg, test_repository, test_stackexchange, test_wikipedia
 from tests.tasks.test_selection import run_whole
 
@@ -109,3 +116,20 @@ def test_a_recipe_pins_its_block_lists_and_names_what_is_missing(tmp_path: Path)
     path.write_text(sources + "decide: {urls: {}}\n")
     with pytest.raises(RecipeError, match=r"decide\.urls\.blocked needs the column blocked_lists"):
         check_recipe(load_recipe(str(path)))
+
+
+def test_the_preset_of_common_crawl_reads_a_snapshot_by_name_under_the_rules_of_fineweb(tmp_path: Path):
+    path = "crawl-data/CC-MAIN-2025-05/segments/1/warc/CC-00000.warc.gz"
+    pages = [record(response(page(number)), url=f"http://example.org/{number}") for number in range(3)]
+    listed = {"crawl-data/CC-MAIN-2025-05/warc.paths.gz": gzip.compress(f"{path}\n".encode()), path: gzip_each(pages)}
+    with serving(listed) as server:
+        base = f"sources.common-crawl.common_crawl.base={server.address}"
+        recipe = check_recipe(load_recipe("common-crawl", [base]))
+        with running(tmp_path / "lake", "test", workers=1, quiet=True):
+            (snapshot,) = ingest(recipe.sources[0])
+            documents = extract(recipe.extract, snapshot=snapshot)
+    assert documents.read(["file"]).column("file").to_pylist() == [path] * 3
+    # The rules are FineWeb's, and none beside them but that on rights.
+    published = DecideConfig.model_validate({"preset": "fineweb"})
+    assert recipe.decide.model_copy(update={"rights": published.rights}) == published
+    assert recipe.mixture.remove == ("fineweb_line_spans",)

@@ -43,7 +43,7 @@ class Profile:
 
 PROFILES = {
     "cascade-quick": Profile(1),
-    "cascade-balanced": Profile(3, unsure=0.33),
+    "cascade-balanced": Profile(3, unsure=0.38),
     "cascade-accurate": Profile(3, unsure=0.1),
 }
 """The profiles by the names of extractors."""

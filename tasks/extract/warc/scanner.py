@@ -92,6 +92,11 @@ class Scanner:
         }
 
     @property
+    def idle(self) -> bool:
+        """Whether no item is open, and all that was told of belongs to one that ended."""
+        return self._state is _State.READY
+
+    @property
     def size_of_stream(self) -> int:
         """Bytes of the stream so far."""
         return self._base + len(self._buffer)

@@ -1,17 +1,12 @@
 """Reads a file as a reader does, and checks what holds of every reader: its rows cover the file."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tasks.extract.config import ExtractConfig, Reader
 from tasks.extract.documents import DocumentRow, LossRow
 from tasks.extract.dumps import DUMPS
-
-
-def unguarded(key: int, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Stands for a worker's guard."""
-    return function(*arguments)
+from tasks.rows import unguarded
 
 
 def read(

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tasks.extract.dumps import nearest_licenses
+from tasks.extract.config import ExtractConfig
+from tasks.extract.dumps import DUMPS, nearest_licenses
 from tasks.extract.dumps.code import generated_by, language_of
 from tasks.extract.licenses import of_text
+from tasks.rows import unguarded
 from tests.tasks.extract.dumps.reading import read
 
 MIT = """Copyright (c) 2024 A. Miller
@@ -110,10 +112,6 @@ def test_a_tar_that_is_cut_off_or_damaged_says_where(tmp_path: Path):
     packed = bytearray(gzip.compress(tar))
     packed[len(packed) // 2] ^= 0xFF
     (tmp_path / "mill.tar.gz").write_bytes(packed)
-    from tasks.extract.config import ExtractConfig
-    from tasks.extract.dumps import DUMPS
-    from tests.tasks.extract.dumps.reading import unguarded
-
     rows = list(DUMPS["repository"](tmp_path / "mill.tar.gz", "mill.tar.gz", ExtractConfig(), unguarded, None))
     assert rows[-1].reason == "damaged"  # type: ignore[union-attr]
 
