@@ -83,9 +83,10 @@ def may_repeat(hashes: Any, count: Any, cells: Any, places: Any, mixed: Any) -> 
         cells[cell] = cells[cell] << 1 | 1  # 0, 1, then more than 1
     found = np.int64(0)
     for index in range(count):
-        if cells[(hashes[index] * SPREAD) >> shift] > 1:
-            places[found], mixed[found] = index, mix(hashes[index])
-            found += 1
+        places[found] = index
+        found += cells[(hashes[index] * SPREAD) >> shift] > 1
+    for index in range(found):
+        mixed[index] = mix(hashes[places[index]])
     return found
 
 
