@@ -83,7 +83,7 @@ def test_an_unknown_column_gets_the_nearest_right_one() -> None:
 
 
 def test_the_score_of_a_classifier_that_is_not_there_says_which_one_is_missing() -> None:
-    with pytest.raises(PredicateError, match="a classifier called dclm does.*set decide.rules.fasttext to null"):
+    with pytest.raises(PredicateError, match=r"classifier called dclm does .* set decide\.rules\.fasttext to null"):
         check_columns("decide.rules.fasttext", {"dclm_score"}, COLUMNS)
 
 
