@@ -39,12 +39,15 @@ WORD = regex.compile(r"\p{L}[\p{L}\p{M}]*")
 def read(path: str) -> list[str]:
     """The texts of a reference corpus."""
     with Path(path).open(encoding="utf-8") as file:
-        return [json.loads(line)["text"] for line in file if line.strip()]
+        texts = [json.loads(line)["text"] for line in file if line.strip()]
+    if not texts:
+        raise SystemExit(f"{path} holds no text: limits are derived from a reference corpus.")
+    return texts
 
 
 def derive(english: list[str], language: list[str]) -> dict[str, dict[str, float]]:
     """The limits of a language by group and rule, from two reference corpora."""
-    scores = [_scores(texts) for texts in (english, language)]
+    scores = [scored(texts) for texts in (english, language)]
     limits = DecideConfig.model_validate({"preset": "fineweb-2"}).for_source()
     found: dict[str, dict[str, float]] = {}
     for group, rule in RULES:
@@ -63,7 +66,8 @@ def stop_words(texts: list[str], share: float = 0.008) -> list[str]:
     return [word for rank, (word, times) in enumerate(ranked) if rank < 8 or times > share * total]
 
 
-def _scores(texts: list[str]) -> pa.Table:
+def scored(texts: list[str]) -> pa.Table:
+    """What the stage `quality` measures of texts."""
     batches = [
         pa.RecordBatch.from_pydict({"text": pa.array(texts[start : start + 256], pa.large_string())})
         for start in range(0, len(texts), 256)

@@ -6,8 +6,9 @@ dictionary would be needed to do better, and of a whole clause one changed sign 
 words are higher there and words shorter than a reader's, and five words are a finer shingle than elsewhere.
 
 `hash_words` is what near duplicates (`sign`) and decontamination compare by: words in NFC and lower case, so that two
-spellings of one word are one hash. The quality metrics count words as written, in the same pass that counts lines and
-signs (`tasks.quality.scan`), from the same classes.
+spellings of one word are one hash. The quality metrics count words as written, with signs between them, from the same
+classes, in a loop of their own (`tasks.quality.kernels.tokens`): it goes over code points that are decoded once for a
+dozen loops, and hashes them so that n-grams can be put together, while the loop here reads bytes and keeps little.
 
 The classes come from the tables of the pinned package `regex`, not from Python's own, which differ by its version.
 """

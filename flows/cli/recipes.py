@@ -21,6 +21,8 @@ NOTHING = object()
 TYPES = {"string": "text", "boolean": "true or false", "integer": "whole number", "number": "number"}
 LARGE = 1 << 31
 """From here on, bounds are written as powers of two."""
+LONG = 1000
+"""A value of more characters is cut where it is one of several."""
 
 
 class Key(NamedTuple):
@@ -81,23 +83,29 @@ def print_keys(keys: list[Key], console: Console, name: str | None) -> None:
     for key in keys:
         if "." not in key.path:
             console.print()
-        line = f"  {key.path}{_shown(key.default, key)}" if name is None else _against_default(key)
+        line = f"  {key.path}{_shown(key.default, key)}" if name is None else _against_default(key, len(keys) == 1)
         about = f"      {key.kind[0].upper()}{key.kind[1:]}. {key.description}"
         for text, style in ((line, "bold"), (about, "")):
             for one in _wrapped(text, console.width):
                 console.print(Text(one, style=style), soft_wrap=True)
 
 
-def _against_default(key: Key) -> str:
-    """The line of a key of a recipe: a star where it differs from the default, which then stands behind it."""
+def _against_default(key: Key, alone: bool) -> str:
+    """The line of a key of a recipe: a star where it differs from the default, which then stands behind it.
+
+    Unless it stands `alone`, a long value is cut.
+    """
     if key.value is NOTHING:
         return f"  {key.path}   (off: its section is null)"
     usual = _shown(key.default, key).removeprefix(": ") or "a section"
     # a section differs by the keys below it: of itself there is only whether it is there
     differs = None in (key.value, key.default) if key.section else key.default is not NOTHING
+    shown = _shown(key.value, key)
+    if len(shown) > LONG and not alone:
+        shown = f"{shown[: LONG // 3].rpartition(' ')[0]} …   ({len(key.value)} in all: --section {key.path})"
     if differs and key.value != key.default:
-        return f"* {key.path}{_shown(key.value, key)}   (default {usual})"
-    return f"  {key.path}{_shown(key.value, key)}"
+        return f"* {key.path}{shown}   (default {usual})"
+    return f"  {key.path}{shown}"
 
 
 def _shown(value: Any, key: Key) -> str:

@@ -71,6 +71,12 @@ def check_columns(where: str, names: Iterable[str], columns: Mapping[str, str]) 
             raise PredicateError(
                 f"{where} reads the column text, but decisions are made on scores alone: have a stage score the text."
             )
+        if name not in columns and name.endswith("_score"):
+            raise PredicateError(
+                f"{where} reads the column {name}, which no stage of this recipe writes: a classifier called "
+                f"{name.removesuffix('_score')} does (see classifiers and classify.models). Name one, or set {where} "
+                "to null."
+            )
         if name not in columns:
             raise PredicateError(
                 f"{where} reads the column {name}, which no stage of this recipe writes{nearest(name, columns)}"

@@ -1,5 +1,6 @@
 """What a group of thresholds is: fields that say which column they are compared with, and how."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -32,9 +33,27 @@ class DropWhen:
             return f"{column} < {low} OR {column} > {high}"
         if self.comparison == "not in":
             return f"{column} NOT IN ({', '.join(literal(value) for value in threshold)})"
-        # Scores are 32-bit floats: against a 64-bit 0.3, the share 3/10 (0.30000001 in 32 bits) would be above it.
-        value = f"CAST({threshold!r} AS FLOAT)" if isinstance(threshold, float) else str(threshold)
-        return f"{self.measure or column} {self.comparison} {value}"
+        return f"{self.measure or column} {self.comparison} {_number(threshold)}"
+
+    def predicate_of_languages(self, usual: float | None, thresholds: Mapping[str, float | None]) -> str | None:
+        """The same where languages have thresholds of their own (null: no rule); None where it compares no numbers.
+
+        A list of thresholds in which the language has its place: one look for each document, of however many languages.
+        """
+        if self.comparison not in ("<", "<=", ">", ">="):
+            return None
+        languages = ", ".join(map(literal, thresholds))
+        place = f"coalesce(CAST(enum_code(TRY_CAST(language AS ENUM({languages}))) AS INTEGER) + 2, 1)"
+        limits = ", ".join("NULL" if one is None else _number(one) for one in (usual, *thresholds.values()))
+        return f"coalesce({self.measure or quoted(self.column)} {self.comparison} ([{limits}])[{place}], FALSE)"
+
+
+def _number(threshold: float) -> str:
+    """A threshold in SQL.
+
+    Scores are 32-bit floats: against a 64-bit 0.3, the share 3/10 (0.30000001 in 32 bits) would be above it.
+    """
+    return f"CAST({threshold!r} AS FLOAT)" if isinstance(threshold, float) else str(threshold)
 
 
 def limit_name(column: str, percentile: float) -> str:

@@ -210,10 +210,27 @@ def compile_rules(config: DecideConfig) -> list[Rule]:
 
 def _by_language(config: DecideConfig, source: str) -> dict[str, str]:
     """SQL predicates of all rules for one source, by name."""
-    default = _predicates(config.for_source(source))
-    special = {language: _predicates(config.for_source(source, language)) for language in config.languages}
-    names = [*default, *(name for predicates in special.values() for name in predicates)]
-    return {name: _cases("language", name, default, special) for name in dict.fromkeys(names)}
+    usual = config.for_source(source)
+    own = {language: config.for_source(source, language) for language in config.languages}
+    default = _predicates(usual)
+    special = {language: _predicates(one) for language, one in own.items()}
+    names = dict.fromkeys([*default, *(name for predicates in special.values() for name in predicates)])
+    found = {}
+    for name in names:
+        if any(predicates.get(name) != default.get(name) for predicates in special.values()):
+            group, _, field = name.partition(".")
+            mark = GROUPS[group].comparisons()[field] if group in GROUPS else None
+            thresholds = {language: _threshold(one, group, field) for language, one in own.items()}
+            together = mark.predicate_of_languages(_threshold(usual, group, field), thresholds) if mark else None
+            found[name] = together or _cases("language", name, default, special)
+        else:
+            found[name] = default[name]
+    return found
+
+
+def _threshold(config: DecideConfig, group: str, name: str) -> Any:
+    """A threshold of a configuration without `sources`; null where it or its group is off."""
+    return getattr(getattr(config, group), name, None) if group in GROUPS else None
 
 
 def _cases(column: str, name: str, default: Mapping[str, str], special: Mapping[str, Mapping[str, str]]) -> str:

@@ -72,7 +72,7 @@ def cut_words(text: str) -> GivenWords:
     lengths, places = np.empty(room, np.int32), np.empty(room, np.int32)
     row = np.zeros(q.N_COUNTS, np.int64)
     keys, numbers, _, _ = stop_word_table(((),))
-    seen, is_word = np.zeros(1, np.uint8), np.empty(room, np.uint8)
+    seen, is_word = np.zeros(len(keys) + 1, np.uint8), np.empty(room, np.uint8)
     count = scan_tokens(codes, about, len(text), keys, numbers, seen, hashes, powers, lengths, places, is_word, row)
     return GivenWords(
         hashes[:count],

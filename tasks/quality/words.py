@@ -68,7 +68,7 @@ def stop_word_table(lists: tuple[tuple[str, ...], ...]) -> tuple[np.ndarray, np.
 
     number = {word: place for place, word in enumerate(dict.fromkeys(word for words in lists for word in words))}
     size = 2
-    while size < 4 * len(number):
+    while size < 32 * len(number):  # so empty that a place is seldom taken by another word
         size *= 2
     keys, numbers = np.zeros(size, np.uint64), np.full(size, -1, np.int32)
     for word, place in number.items():

@@ -195,6 +195,15 @@ def test_the_command_marks_what_a_recipe_changes(tmp_path: Path):
     assert "  decide.c4.min_sentences: 5" in lines
 
 
+@pytest.mark.parametrize(("section", "whole"), [("decide.languages", True), ("decide", False)])
+def test_a_long_value_is_cut_unless_it_is_asked_for_alone(tmp_path: Path, section: str, whole: bool):
+    path = write(tmp_path, "name: mine\nsources: [{name: web, path: crawl}]\ndecide: {preset: fineweb-2}\n")
+    text = CliRunner().invoke(app, ["recipe", path, "--section", section]).stdout
+    assert "decide.languages: {af: {" in text
+    assert ("zsm_Latn:" in text) == whole
+    assert ("in all:" in text) != whole
+
+
 def test_the_command_names_the_recipes_there_are():
     with pytest.raises(RecipeError, match=r"There is no recipe called 'smaple' \(did you mean 'sample'\?\)"):
         recipe_command("smaple")

@@ -91,7 +91,8 @@ PHRASES = (
 )
 PHRASE_CODES = np.array([ord(character) for phrase in PHRASES for character in phrase], np.uint32)
 PHRASE_BOUNDS = np.cumsum([0, *map(len, PHRASES)])
-HAS_LOREM_IPSUM, HAS_JAVASCRIPT, HAS_POLICY = 1, 2, 0b11111100
+HAS_LOREM_IPSUM, HAS_JAVASCRIPT, HAS_POLICY, ALL_PHRASES = 1, 2, 0b11111100, 0b11111111
+HAS_BRACKET, HAS_CURLY = 256, 512
 
 COUNTERS = (
     "likes",

@@ -6,6 +6,7 @@ import numpy as np
 from numba import types
 
 from tasks.quality.kernels import (
+    ALL_PHRASES,
     BRACKET,
     CITATION,
     CLOSING_BRACKET,
@@ -13,6 +14,8 @@ from tasks.quality.kernels import (
     CURLY_BRACKET,
     CURLY_BRACKETS,
     FEW_WORDS,
+    HAS_BRACKET,
+    HAS_CURLY,
     HAS_JAVASCRIPT,
     HAS_LOREM_IPSUM,
     HAS_POLICY,
@@ -39,6 +42,7 @@ EDIT = np.array([ord(character) for character in "edit]"], np.uint32)
 CITATION_NEEDED = np.array([ord(character) for character in "citation needed]"], np.uint32)
 END_MARKS = (46, 63, 33, 34, 39)  # . ? ! " '
 KELVIN = 0x212A  # the one sign whose lower case is a letter of ASCII
+BLOCK = 256
 N_PHRASES = len(PHRASE_BOUNDS) - 1
 # The second letter of the phrases that begin with a letter: no two with the same first letter differ there.
 SECOND_LETTERS = np.zeros(128, np.uint32)
@@ -80,15 +84,38 @@ def find_phrases(codes: Any, start: Any, stop: Any) -> Any:
     return found
 
 
-@compiled(types.void(CODES, types.int64, ROW))
-def count_page_marks(codes: Any, count: Any, row: Any) -> None:
-    """Count what drops a page wherever it stands: curly brackets and lorem ipsum."""
+@compiled(types.boolean(CODES))
+def may_hold_phrase(codes: Any) -> Any:
+    """Whether there are three letters that each of PHRASES has, and few texts: lor, jav, rms, vac, oki."""
+    hits = np.int64(0)
+    for index in range(len(codes) - 2):
+        one, two, three = codes[index] | 32, codes[index + 1] | 32, codes[index + 2] | 32
+        hits += (one == 108) & (two == 111) & (three == 114)
+        hits += (one == 106) & (two == 97) & (three == 118)
+        hits += (one == 114) & (two == 109) & (three == 115)
+        hits += (one == 118) & (two == 97) & (three == 99)
+        hits += (one == 111) & ((two == 107) | (two == KELVIN)) & (three == 105)
+    return hits > 0
+
+
+@compiled(types.int64(CODES, types.int64, ROW))
+def find_marks(codes: Any, count: Any, row: Any) -> Any:
+    """Note what drops a page wherever it stands: curly brackets and lorem ipsum.
+
+    Returns: what the line rules may meet at all, one bit each: PHRASES, HAS_BRACKET, HAS_CURLY.
+    """
+    found = np.int64(0)
+    for start in range(0, count, BLOCK):
+        stop = min(start + BLOCK, count)
+        if may_hold_phrase(codes[start : min(stop + 2, count)]):  # a phrase goes on for 16 characters at most
+            found |= find_phrases(codes, max(start - 16, 0), min(stop + 16, count))
+    brackets, curly = np.int64(0), np.int64(0)
     for index in range(count):
-        code = codes[index]
-        if code == CURLY_BRACKET:
-            row[CURLY_BRACKETS] += 1
-        elif code in (76, 108) and matches(codes, index, count, PHRASE_CODES, 0, PHRASE_BOUNDS[1]):  # l
-            row[LOREM_IPSUMS] += 1
+        brackets += codes[index] == BRACKET
+        curly += codes[index] == CURLY_BRACKET
+    row[CURLY_BRACKETS] = curly
+    row[LOREM_IPSUMS] = found & HAS_LOREM_IPSUM != 0
+    return found | (HAS_BRACKET if brackets else 0) | (HAS_CURLY if curly else 0)
 
 
 @compiled(types.int64(CODES, CLASSES, types.int64, types.int64))
@@ -108,11 +135,17 @@ def end_of_citation(codes: Any, about: Any, start: Any, stop: Any) -> Any:
     return -1
 
 
-@compiled(PAIR(CLASSES, types.int64, types.int64))
-def spaced_words(about: Any, start: Any, stop: Any) -> Any:
-    """Words between white space, as Python's str.split. Returns: how many, and the characters of the longest."""
+@compiled(PAIR(CLASSES, types.int64, types.int64, types.int64, types.int64))
+def spaced_words(about: Any, start: Any, stop: Any, enough: Any, long: Any) -> Any:
+    """Words between white space, as Python's str.split. Returns: how many, and the characters of the longest.
+
+    A line of at most `long` characters has no longer word, and is read until there are `enough` words.
+    """
     words, longest, length = np.int64(0), np.int64(0), np.int64(0)
+    short = stop - start <= long
     for index in range(start, stop):
+        if short and words >= enough:
+            break
         if about[index] & SPACE:
             length = 0
         else:
@@ -135,13 +168,16 @@ def add_span(starts: Any, ends: Any, kinds: Any, first: Any, at: Any, start: Any
     return at + 1
 
 
-@compiled(types.int64(CODES, types.int64, types.int64, types.boolean, ROW, ROW))
-def _page_rules(codes: Any, start: Any, stop: Any, terminal: Any, c4: Any, fineweb: Any) -> Any:
-    """Count what drops the page by a line that got so far; in `c4` if it has a terminal mark. Returns: why it goes."""
-    phrases = find_phrases(codes, start, stop)
+@compiled(types.int64(CODES, types.int64, types.int64, types.int64, types.boolean, ROW, ROW))
+def _page_rules(codes: Any, start: Any, stop: Any, marks: Any, terminal: Any, c4: Any, fineweb: Any) -> Any:
+    """Count what drops the page by a line that got so far; in `c4` if it has a terminal mark. Returns: why it goes.
+
+    `marks` are what may stand in the line.
+    """
+    phrases = find_phrases(codes, start, stop) if marks & ALL_PHRASES else np.int64(0)
     lorem = phrases & HAS_LOREM_IPSUM != 0
     curly = False
-    if not phrases & HAS_JAVASCRIPT:
+    if marks & HAS_CURLY and not phrases & HAS_JAVASCRIPT:
         for index in range(start, stop):
             curly = curly or codes[index] == CURLY_BRACKET
     fineweb[LOREM_IPSUMS] += lorem
@@ -153,13 +189,29 @@ def _page_rules(codes: Any, start: Any, stop: Any, terminal: Any, c4: Any, finew
 
 @compiled(
     types.int64(
-        CODES, CLASSES, types.int64, types.int64, types.int64, CODES, CLASSES, SPANS, SPANS, SPANS, ROW, ROW, ROW
+        CODES,
+        CLASSES,
+        types.int64,
+        types.int64,
+        LENGTHS,
+        types.int64,
+        types.int64,
+        CODES,
+        CLASSES,
+        SPANS,
+        SPANS,
+        SPANS,
+        ROW,
+        ROW,
+        ROW,
     )
 )
 def remove_lines(
     codes: Any,
     about: Any,
     count: Any,
+    marks: Any,
+    sentences_of: Any,
     min_words: Any,
     max_word_length: Any,
     kept_codes: Any,
@@ -173,26 +225,34 @@ def remove_lines(
 ) -> Any:
     """Apply C4's line rules, and FineWeb's, which are the same without terminal punctuation.
 
-    So what C4 leaves is part of what FineWeb leaves. Fills `kept_codes` and `kept_about` with the latter, and spans of
+    So what C4 leaves is part of what FineWeb leaves. `marks` are what `find_marks` found in the text, `sentences_of`
+    the sentences of each line between line feeds. Fills `kept_codes` and `kept_about` with the latter, and spans of
     what goes in rows 0 (C4) and 1 (FineWeb) from at[0] and at[1] on, which are moved; counts into the rows `c4` and
     `fineweb` the sentences left, and what drops a page (curly brackets, lorem ipsum). Returns: characters left.
     """
     first_c4, first_fineweb = at[0], at[1]
     kept = np.int64(0)
-    position = np.int64(0)
+    position, number, is_whole = np.int64(0), np.int64(0), True
     while position < count:
         end, after = next_line(codes, about, position, count)
         start, stop = strip(about, position, end)
         begin, cited_c4, cited_fineweb = kept, at[0], at[1]
-        words, longest = spaced_words(about, start, stop)
+        words, longest = spaced_words(about, start, stop, min_words, max_word_length)
+        cited = False
         reason, terminal = -1, True
         if longest > max_word_length:
             reason = LONG_WORD
         else:
             index = start
             while index < stop:
+                if not marks & HAS_BRACKET:
+                    for place in range(stop - start):
+                        kept_codes[kept + place], kept_about[kept + place] = codes[start + place], about[start + place]
+                    kept += stop - start
+                    break
                 behind = end_of_citation(codes, about, index, stop) if codes[index] == BRACKET else -1
                 if behind > 0:
+                    cited = True
                     at[0] = add_span(starts[0], ends[0], kinds[0], first_c4, at[0], index, behind, CITATION)
                     at[1] = add_span(starts[1], ends[1], kinds[1], first_fineweb, at[1], index, behind, CITATION)
                     index = behind
@@ -202,9 +262,15 @@ def remove_lines(
                     index += 1
             marked = kept > begin and kept_codes[kept - 1] in END_MARKS
             terminal = marked and not ends_with_ellipsis(kept_codes, begin, kept)
-            reason = FEW_WORDS if words < min_words else _page_rules(kept_codes, begin, kept, terminal, c4, fineweb)
+            looked_for = marks | ALL_PHRASES if cited else marks  # a phrase may come to be where a citation stood
+            reason = FEW_WORDS
+            if words >= min_words:
+                reason = _page_rules(kept_codes, begin, kept, looked_for, terminal, c4, fineweb)
         if reason < 0:
-            _, sentences = count_sentences(kept_codes, kept_about, begin, kept)
+            # Counted already, unless the line is cut elsewhere than at line feeds, or is no longer what it was.
+            sentences = np.int64(sentences_of[number])
+            if cited or not is_whole or not (after == count or codes[after - 1] == NEWLINE):
+                _, sentences = count_sentences(kept_codes, kept_about, begin, kept)
             fineweb[SENTENCES] += sentences
             c4[SENTENCES] += sentences if terminal else 0
             kept_codes[kept], kept_about[kept] = NEWLINE, SPACE | LINE_BREAK
@@ -215,6 +281,8 @@ def remove_lines(
         if reason >= 0 or not terminal:
             why = reason if terminal else NO_TERMINAL
             at[0] = add_span(starts[0], ends[0], kinds[0], first_c4, cited_c4, position, after, why)
+        is_whole = codes[after - 1] == NEWLINE
+        number += is_whole
         position = after
     start, stop = strip(kept_about, np.int64(0), kept)
     for index in range(start, stop):

@@ -26,8 +26,8 @@ from tasks.quality.kernels import (
 )
 from tasks.quality.kernels.lines import count_starts_and_ends, scan_lines, scan_paragraphs
 from tasks.quality.kernels.refinedweb import refine_lines
-from tasks.quality.kernels.removal import count_page_marks, remove_lines
-from tasks.quality.kernels.repeats import count_ngrams, count_repeats
+from tasks.quality.kernels.removal import find_marks, remove_lines
+from tasks.quality.kernels.repeats import CELLS, count_ngrams, count_repeats
 from tasks.quality.kernels.tokens import count_characters, scan_tokens
 from tasks.sign_kernels import BYTES, HASHES, OFFSETS, compiled
 from tasks.word_kernels import CLASSES, GAP
@@ -149,10 +149,11 @@ def count_texts(
     places = np.empty(longest + 1, np.int32)
     spaced, joined = np.empty(longest + 1, np.uint64), np.empty(longest + 1, np.uint64)
     mixed, sums = np.empty(longest + 1, np.uint64), np.empty(longest + 2, np.int64)
-    seats = np.zeros(size, np.int64)
-    is_word = np.empty(longest + 1, np.uint8)
+    seats, cells = np.zeros(size, np.int64), np.empty(CELLS * (longest + 1), np.uint8)
+    chosen = np.empty(longest + 1, np.int32)
+    is_word, sentences = np.empty(longest + 1, np.uint8), np.zeros(longest + 1, np.int32)
     times = np.zeros(0x110000, np.int32)
-    seen = np.zeros(len(stop_keys), np.uint8)
+    seen = np.zeros(len(stop_keys) + 1, np.uint8)
     short_line, min_words, max_word_length = limits[0], limits[1], limits[2]
     base = np.int64(0)
     at = np.zeros(SPAN_COLUMNS, np.int64)
@@ -161,9 +162,9 @@ def count_texts(
         count = decode(text, offsets[index], offsets[index + 1], classes, codes, about)
         entropies[index] = entropy(codes, count, times, weights)
         count_characters(codes, about, count, row)
-        count_page_marks(codes, count, row)
+        marks = find_marks(codes, count, row)
         count_starts_and_ends(codes, about, count, row)
-        found = scan_lines(codes, about, count, short_line, True, hashes, lengths, weights, row)
+        found = scan_lines(codes, about, count, short_line, True, hashes, lengths, weights, sentences, row)
         base = count_repeats(hashes, lengths, weights, found, seats, base, row, DUPLICATE_LINES)
         found = scan_paragraphs(codes, about, count, hashes, lengths, row)
         base = count_repeats(hashes, lengths, lengths, found, seats, base, row, DUPLICATE_PARAGRAPHS)
@@ -172,9 +173,11 @@ def count_texts(
         )
         for number in range(len(stop_bounds) - 1):
             for member in range(stop_bounds[number], stop_bounds[number + 1]):
-                stop_counts[index, number] += seen[stop_members[member]]
+                stop_counts[index, number] += seen[stop_members[member] + 1]
         seen[:] = 0
-        base = count_ngrams(hashes, powers, lengths, tokens, spaced, joined, mixed, sums, seats, weights, base, row)
+        base = count_ngrams(
+            hashes, powers, lengths, tokens, spaced, joined, mixed, sums, seats, weights, chosen, cells, base, row
+        )
 
         after_c4, after_fineweb = counts[index, AFTER_C4], counts[index, AFTER_FINEWEB]
         for which in range(SPAN_COLUMNS):
@@ -184,6 +187,8 @@ def count_texts(
             codes,
             about,
             count,
+            marks,
+            sentences,
             min_words,
             max_word_length,
             kept_codes,
@@ -207,10 +212,11 @@ def count_texts(
                 counts[index, AFTER_C4 + which, WORDS] = row[WORDS] - words
                 counts[index, AFTER_C4 + which, TOKENS] = row[TOKENS] - gone
             span_bounds[which, index + 1] = last
-        found = scan_lines(kept_codes, kept_about, left, short_line, False, hashes, lengths, weights, after_fineweb)
+        found = scan_lines(
+            kept_codes, kept_about, left, short_line, False, hashes, lengths, weights, sentences, after_fineweb
+        )
         base = count_repeats(hashes, lengths, weights, found, seats, base, after_fineweb, DUPLICATE_LINES)
         if has_citations:  # what stood on both sides of one is now one word
-            after_fineweb[WORDS] = 0
             scan_tokens(
                 kept_codes,
                 kept_about,
@@ -240,6 +246,7 @@ def count_given_words(words: Any, powers: Any, lengths: Any, offsets: Any, count
     spaced, joined = np.empty(longest + 1, np.uint64), np.empty(longest + 1, np.uint64)
     mixed, sums = np.empty(longest + 1, np.uint64), np.empty(longest + 2, np.int64)
     seats, times = np.zeros(size, np.int64), np.empty(longest + 1, np.int32)
+    chosen, cells = np.empty(longest + 1, np.int32), np.empty(CELLS * (longest + 1), np.uint8)
     base = np.int64(0)
     for index in range(len(offsets) - 1):
         start, stop = offsets[index], offsets[index + 1]
@@ -254,6 +261,8 @@ def count_given_words(words: Any, powers: Any, lengths: Any, offsets: Any, count
             sums,
             seats,
             times,
+            chosen,
+            cells,
             base,
             counts[index, WHOLE],
         )

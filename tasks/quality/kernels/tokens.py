@@ -59,35 +59,30 @@ def count_characters(codes: Any, about: Any, count: Any, row: Any) -> None:
     """Count what needs no word: number signs, ellipses, symbols, digits, capitals, and words cut at gaps."""
     periods, ellipses, number_signs = np.int64(0), np.int64(0), np.int64(0)
     symbols, digits, capitals = np.int64(0), np.int64(0), np.int64(0)
-    spaced_words, alphabetic_words = np.int64(0), np.int64(0)
-    before = GAP
-    in_word, has_letter = False, False
     for index in range(count):
         code, what = codes[index], about[index]
-        kind = what & KIND
-        if kind == MARK and before == GAP:
-            kind = GAP  # a mark on nothing
-        before = kind
         digits += (what & DIGIT) != 0
         capitals += (what & UPPERCASE) != 0
-        if code == PERIOD:
-            periods += 1
-        elif periods:
-            ellipses += periods // 3
-            periods = 0
-        if kind == GAP:
-            spaced_words += in_word
-            alphabetic_words += has_letter
-            in_word, has_letter = False, False
-        else:
-            in_word, has_letter = True, has_letter or (what & ALPHABETIC) != 0
-            if kind == SYMBOL:
-                symbols += 1
-                number_signs += code == NUMBER_SIGN
-                ellipses += code == ELLIPSIS
+        symbols += what & KIND == SYMBOL
+        number_signs += code == NUMBER_SIGN
+        ellipses += code == ELLIPSIS
+    # No branch in this loop: whether a word ends is what a processor can't foresee.
+    spaced_words, alphabetic_words = np.int64(0), np.int64(0)
+    in_word, has_letter = False, False
+    for index in range(count):
+        kind = about[index] & KIND
+        inside = (kind != GAP) & ((kind != MARK) | in_word)  # a mark on nothing is a gap
+        is_letter = inside & ((about[index] & ALPHABETIC) != 0)
+        had_letter = in_word & has_letter
+        spaced_words += inside & (not in_word)
+        alphabetic_words += is_letter & (not had_letter)
+        in_word, has_letter = inside, is_letter | had_letter
+        ended = codes[index] != PERIOD
+        ellipses += (periods // 3) * ended
+        periods = (periods + 1) * (not ended)
     row[SYMBOL_CHARACTERS], row[DIGIT_CHARACTERS], row[UPPERCASE_CHARACTERS] = symbols, digits, capitals
     row[NUMBER_SIGNS], row[ELLIPSES] = number_signs, ellipses + periods // 3
-    row[SPACED_WORDS], row[ALPHABETIC_WORDS] = spaced_words + in_word, alphabetic_words + has_letter
+    row[SPACED_WORDS], row[ALPHABETIC_WORDS] = spaced_words, alphabetic_words
 
 
 @compiled(types.int64(types.uint32, types.uint16, types.uint16))
@@ -126,15 +121,18 @@ def scan_tokens(
     """Cut a text of `count` characters into words and signs.
 
     Fills of each the hash, BASE to the power of its length, its length, where it begins, and if it is a word; `seen` by
-    number which stop words are there (`stop_keys` is an open hash table, empty where the number is -1). Returns: how
-    many words and signs.
+    number, from place 1 on, which stop words are there (`stop_keys` is an open hash table, empty where the number is
+    -1). Returns: how many words and signs.
     """
     mask = np.uint64(len(stop_keys) - 1)
-    n_tokens = np.int64(0)
+    n_tokens, n_words, word_characters = np.int64(0), np.int64(0), np.int64(0)
+    n_alphabetic, n_lettered, lettered_characters = np.int64(0), np.int64(0), np.int64(0)
     token, value, power, length = NO_TOKEN, np.uint64(0), np.uint64(1), np.int32(0)
     sign, follows_word, start = np.uint32(0), False, np.int32(0)
     alphabetic, lettered = False, False
-    for index in range(count + 1):
+    index = np.int64(-1)
+    while index < count:
+        index += 1
         if index < count:
             code, what = codes[index], about[index]
         else:
@@ -155,25 +153,22 @@ def scan_tokens(
                 follows_word = False
         elif token != NO_TOKEN and kind != MARK and (kind != LETTER or token == LONE_LETTER):
             ended = True
-            row[WORDS] += 1
-            row[WORD_CHARACTERS] += length
+            n_words += 1
+            word_characters += length
             key = mix(value)
             slot = key & mask
-            while stop_numbers[slot] >= 0:
-                if stop_keys[slot] == key:
-                    seen[stop_numbers[slot]] = 1
-                    break
+            while stop_numbers[slot] >= 0 and stop_keys[slot] != key:
                 slot = (slot + np.uint64(1)) & mask
+            seen[stop_numbers[slot] + 1] = 1  # place 0 is for words that are none
             follows_word = token == WORD
             token = NO_TOKEN
         if ended:
             tokens[n_tokens], powers[n_tokens], lengths[n_tokens] = value, power, length
             places[n_tokens], is_word[n_tokens] = start, was_word
             n_tokens += 1
-            row[ALPHABETIC_TOKENS] += alphabetic
-            if lettered:
-                row[LETTERED_TOKENS] += 1
-                row[LETTERED_CHARACTERS] += length
+            n_alphabetic += alphabetic
+            n_lettered += lettered
+            lettered_characters += length * lettered
         if kind == GAP:
             follows_word = False
             continue
@@ -187,9 +182,20 @@ def scan_tokens(
         value = value * BASE + np.uint64(code) + np.uint64(1)
         power *= BASE
         length += np.int32(1)
-        alphabetic = alphabetic or (what & ALPHABETIC) != 0
-        lettered = lettered or (what & PUNCTUATION) == 0
-    row[TOKENS] = n_tokens
+        any_of, all_of = what, what
+        if token == WORD:  # the letters that go on with it, in a loop of their own: most of a text
+            while index + 1 < count and about[index + 1] & KIND == LETTER:
+                index += 1
+                value = value * BASE + np.uint64(codes[index]) + np.uint64(1)
+                power *= BASE
+                length += np.int32(1)
+                any_of |= about[index]
+                all_of &= about[index]
+        alphabetic = alphabetic or (any_of & ALPHABETIC) != 0
+        lettered = lettered or (all_of & PUNCTUATION) == 0
+    row[TOKENS], row[WORDS], row[WORD_CHARACTERS] = n_tokens, n_words, word_characters
+    row[ALPHABETIC_TOKENS], row[LETTERED_TOKENS] = n_alphabetic, n_lettered
+    row[LETTERED_CHARACTERS] = lettered_characters
     return n_tokens
 
 
@@ -199,7 +205,9 @@ def count_sentences(codes: Any, about: Any, start: Any, stop: Any) -> Any:
     ended_ones = np.int64(0)
     has_word, ended, open_end = False, False, False
     before = GAP
-    for index in range(start, stop + 1):
+    index = start - 1
+    while index < stop:
+        index += 1
         what = about[index] if index < stop else np.uint16(GAP)
         kind = what & KIND
         if kind == MARK and before == GAP:
@@ -207,6 +215,8 @@ def count_sentences(codes: Any, about: Any, start: Any, stop: Any) -> Any:
         before = kind
         if kind in (LETTER, ALONE):
             has_word, ended, open_end = True, False, True
+            while index + 1 < stop and about[index + 1] & KIND in (LETTER, ALONE):
+                index += 1
         elif kind == SYMBOL:
             if what & TERMINAL:
                 ended = has_word

@@ -82,6 +82,11 @@ def test_an_unknown_column_gets_the_nearest_right_one() -> None:
         check_columns("decide.rules.mine", {"n_word"}, COLUMNS)
 
 
+def test_the_score_of_a_classifier_that_is_not_there_says_which_one_is_missing() -> None:
+    with pytest.raises(PredicateError, match=r"classifier called dclm does .* set decide\.rules\.fasttext to null"):
+        check_columns("decide.rules.fasttext", {"dclm_score"}, COLUMNS)
+
+
 def test_the_text_is_no_score() -> None:
     with pytest.raises(PredicateError, match="decisions are made on scores alone"):
         check_columns("decide.rules.mine", {"text"}, {**COLUMNS, "text": "VARCHAR"})

@@ -1,11 +1,12 @@
 """The configuration of decide: published limits, names, and what differs between sources."""
 
 import duckdb
+import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
-from tasks.decide.predicates import PredicateError
-from tasks.decide.rule_group import RuleGroup, limit_name
+from tasks.decide.predicates import PredicateError, literal
+from tasks.decide.rule_group import DropWhen, RuleGroup, limit_name
 from tasks.decide.rules import DecideConfig, check_rules, compile_rules
 from tasks.decide.selection import Chosen
 from tasks.decide.thresholds import GROUPS
@@ -176,6 +177,39 @@ def test_a_language_may_have_a_threshold_of_its_own() -> None:
         ).fetchall()
         assert rows[0] == [True, False, not english, True, False]
     assert "language.min_probability" not in predicates(language={"min_probability": None})
+
+
+def test_each_language_of_a_preset_is_judged_by_its_own_thresholds() -> None:
+    config = DecideConfig.model_validate({"preset": "fineweb-2", "languages": {"de": {"repetition": None}}})
+    languages = [None, "not one", "de", *list(config.languages)[::25]]
+    assert config.for_source(language="de").repetition is None
+    own = {one: dict(_own_predicates(config.for_source(language=one or ""))) for one in languages}
+    scores = "unnest([0.05, 0.1, 0.12, 0.15, 0.2, 0.3, 0.9])::FLOAT AS score, unnest([2, 3, 4, 5, 8, 11, 20]) AS length"
+    columns = {rule: mark.column for group, kind in GROUPS.items() for rule, mark in _named(group, kind)}
+    with duckdb.connect() as connection:
+        connection.register("spoken", pa.table({"language": pa.array(languages)}))
+        for rule in compile_rules(config):
+            if rule.name not in columns or columns[rule.name] in ("language", "n_stop_words_by_language"):
+                continue
+            column = columns[rule.name]
+            measure = "length" if "length" in column or column.startswith("n_") else "score"
+            rows = f"(SELECT language, {measure} AS {column} FROM (SELECT language, {scores} FROM spoken))"
+            found = connection.sql(f"SELECT language, coalesce({rule.drop_when}, false) FROM {rows}").fetchall()
+            for language in languages:
+                expected = connection.sql(
+                    f"SELECT coalesce({own[language].get(rule.name, 'false')}, false) FROM {rows} "
+                    f"WHERE language IS NOT DISTINCT FROM {'NULL' if language is None else literal(language)}"
+                ).fetchall()
+                assert [(one,) for of, one in found if of == language] == expected, (rule.name, language)
+
+
+def _named(group: str, kind: type[RuleGroup]) -> list[tuple[str, DropWhen]]:
+    return [(f"{group}.{name}", mark) for name, mark in kind.comparisons().items()]
+
+
+def _own_predicates(config: DecideConfig) -> list[tuple[str, str]]:
+    groups = {name: getattr(config, name) for name in GROUPS}
+    return [(f"{name}.{rule}", sql) for name, one in groups.items() if one for rule, sql in one.predicates().items()]
 
 
 def test_a_threshold_of_a_language_is_a_share() -> None:

@@ -1,5 +1,6 @@
 """The quality metrics once more, slowly: from the published definitions and the module texts, with strings and sets."""
 
+import functools
 import itertools
 import math
 import re
@@ -15,11 +16,13 @@ NO_SPACE_TERMINALS = set("。！？．｡។៕။")
 STOP_WORDS = {"the", "be", "to", "of", "and", "that", "have", "with"}
 
 
+@functools.cache
 def has(name: str, character: str) -> bool:
     """Whether the character is of the category, and of a plane in which words are written."""
     return ord(character) <= 0x3FFFF and CATEGORY[name].match(character) is not None
 
 
+@functools.cache
 def role(character: str) -> str:
     """gap, letter, alone, mark or sign."""
     if has("M", character):

@@ -59,6 +59,24 @@ def measured(*texts: str, config: QualityConfig | None = None) -> list[dict]:
 @example(["", " ", "\n", "\0", "one", "👩\u200d🌾", "\u0301", "a\u0301\u0301.", "word " * 3000])
 @example(["x\ufeff\n...", "\U000e0001\U000f0000", "ha ha ha ha ha ha ha ha ha ha ha ha"])
 def test_every_metric_equals_the_slow_reference(texts: list[str]) -> None:
+    equals_the_reference(texts)
+
+
+def test_a_megabyte_on_one_line_equals_the_slow_reference() -> None:
+    prose = "The mill grinds 3.14 sacks of the river's rye, well-known... {x} e\u0301 ❤\ufe0f. " * 40
+    equals_the_reference([prose + (" " * 999 + "mill") * 1000 + "x" * 2000 + prose])
+
+
+def test_what_one_line_holds_does_not_move_what_is_counted_of_the_next_text() -> None:
+    texts = [
+        "The mill {x} [1] use cookies now.\nLorem ipsum dolor sit.",
+        "A b c.\r\nd e f\x0bg h i.\n\n. j k l",
+        "a b c.",
+    ]
+    assert measured(*texts) == [row for text in texts for row in measured(text)]
+
+
+def equals_the_reference(texts: list[str]) -> None:
     for text, row in zip(texts, measured(*texts), strict=True):
         expected = measure(text)
         shares = {name: float(np.float32(value)) for name, value in expected.items() if isinstance(value, float)}
