@@ -1,13 +1,8 @@
 """The stage of contamination: n-grams of words that a document shares with items of evaluation sets.
 
 Texts and items are cut into words in one way (`tasks.words`): case, punctuation and white space play no part. The
-published ways differ in the length of the n-gram and in what is done with a match; each is a threshold of `decide`:
-
-| variant | n-gram | a document goes |
-|---|---|---|
-| GPT-3 (Brown et al. 2020, appendix C) | 13 words, shorter items whole | for one n-gram |
-| PaLM (Chowdhery et al. 2022, section 8), Llama 2 (Touvron et al. 2023, A.6) | 8; 10 tokens | for a share of one item |
-| Tülu 3 (Lambert et al. 2024, section 3.2) | 8 | for half of one item |
+published ways differ in the length of the n-gram and in what is done with a match, which is a threshold of `decide` or
+a column of spans to cut out: docs/decontamination.md has a recipe for each.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,8 +13,9 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from storage.artifact import Artifact
-from storage.schemas.contamination import CONTAMINATION
-from tasks.contamination.items import Benchmarks, Match, find_matches, read_benchmarks
+from storage.schemas.contamination import BENCHMARKS, CONTAMINATION
+from tasks.annotation import About
+from tasks.contamination.items import Benchmarks, Match, count_items, find_matches, read_benchmarks
 from tasks.spans import merge
 from tasks.stage import StageConfig, stage
 from tasks.words import HashedWords, hash_words
@@ -56,7 +52,15 @@ def _prepare(config: ContaminationConfig, inputs: Mapping[str, Sequence[Artifact
     return read_benchmarks(inputs["benchmarks"], config.ngram, config.min_words, config.max_items)
 
 
-@stage("contamination", version=1, reads=["text"], writes=CONTAMINATION, prepare=_prepare, given=["benchmarks"])
+@stage(
+    "contamination",
+    version=2,
+    reads=["text"],
+    writes=CONTAMINATION,
+    prepare=_prepare,
+    given=["benchmarks"],
+    about=About("benchmarks", BENCHMARKS, count_items),
+)
 def find_contamination(
     documents: pa.RecordBatch, config: ContaminationConfig, benchmarks: Benchmarks
 ) -> pa.RecordBatch:

@@ -1,15 +1,21 @@
 """What a recipe says of personal data reaches the corpus, and every document that it empties has a row that says so."""
 
+import io
 import json
+import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from flows.cli.explain import explain_document
 from flows.recipe import Recipe, RecipeError, check_recipe, load_recipe
 from flows.refresh import grow_corpus
 from storage.artifact import Artifact
+from storage.lake import Lake
 from storage.sql import connect
-from tasks.report import queries
+from storage.statements import check
+from tasks.report import curation
 from tasks.run import running
 
 PAGES = [
@@ -93,6 +99,7 @@ QUIZ = {
     "choices": ["nothing at all, for nobody has to push it", "push it"],
     "answer": 0,
 }
+SHORT = {"question": "Do oats float?", "choices": ["yes", "no"], "answer": 1}
 LONG = "How many sacks does the miller of the upper weir fill if he fills seven before noon and five after it?"
 
 
@@ -103,7 +110,7 @@ def test_text_of_an_evaluation_set_is_found_by_item_and_dropped_or_cut_out(tmp_p
         f"{QUIZ['question']} {QUIZ['choices'][0]}",
         "A third page.",
     ]
-    (tmp_path / "quiz.jsonl").write_text(json.dumps(QUIZ) + "\n", encoding="utf-8")
+    (tmp_path / "quiz.jsonl").write_text(json.dumps(QUIZ) + "\n" + json.dumps(SHORT) + "\n", encoding="utf-8")
     (tmp_path / "sums.jsonl").write_text(json.dumps({"question": LONG}) + "\n", encoding="utf-8")
     sets = [
         {"name": "quiz", "path": "quiz.jsonl", "holds": "questions"},
@@ -122,14 +129,51 @@ def test_text_of_an_evaluation_set_is_found_by_item_and_dropped_or_cut_out(tmp_p
         found = connection.execute(CONTAMINATED).fetchall()
         decisions = grown().input("decisions")
         (annotation,) = [one for one in decisions.inputs("annotations") if one.stage == "contamination"]
-        sets = annotation.inputs("benchmarks")
-        asked = queries.contamination([(one.manifest.kind, one.stage, one.fingerprint) for one in sets])
-        report = [row[:5] for row in connection.execute(asked).fetchall()]
-    assert report == [("quiz", 1, 1, 1.0, 1), ("sums", 1, 1, 1.0, 1)]
+        report = connection.execute(curation.contamination([annotation.fingerprint])).fetchall()
+    assert report == [("quiz", 2, 1, 1, 0, 1, 1.0, 1, 0), ("sums", 1, 1, 0, 0, 1, 1.0, 1, 1)]
     assert found == [
         ("quiz", 1, f"{QUIZ['question']} {QUIZ['choices'][0]}"),
         ("sums", 1, LONG[:-1]),
     ]
+
+
+def test_a_benchmark_that_comes_later_is_looked_for_without_scoring_anything_else_anew(tmp_path):
+    (tmp_path / "quiz.jsonl").write_text(json.dumps(QUIZ) + "\n", encoding="utf-8")
+    (tmp_path / "sums.jsonl").write_text(json.dumps({"question": LONG}) + "\n", encoding="utf-8")
+    quiz = {"name": "quiz", "path": "quiz.jsonl", "holds": "questions"}
+    sums = {"name": "sums", "path": "sums.jsonl", "holds": "benchmarks", "fields": {"text": "question"}}
+    made = []
+    for sets in ([quiz], [quiz, sums]):
+        named = RECIPE.replace("license: CC0-1.0}]", f"license: CC0-1.0}}, {json.dumps(sets)[1:]}")
+        with running(tmp_path / "lake", "refresh", workers=0, quiet=True) as run:
+            grow_corpus(recipe(tmp_path, "mixture.redact=true", text=named))
+        made.append([step.stage for step in run.steps if not step.reused])
+    assert {"language", "quality", "sign", "redact", "edits"} < set(made[0])
+    assert made[1] == ["ingest", "extract", "contamination", "decide", "compose"]
+
+
+def test_explain_names_the_item_and_how_its_text_is_looked_up_and_shows_none(tmp_path):
+    planted = f"Somebody wrote to anna@stonemill.io: {LONG} Nobody knew, and {LONG}"
+    (tmp_path / "sums.jsonl").write_text(json.dumps({"question": LONG}) + "\n", encoding="utf-8")
+    sums = {"name": "sums", "path": "sums.jsonl", "holds": "benchmarks", "fields": {"text": "question"}}
+    named = RECIPE.replace("license: CC0-1.0}]", f"license: CC0-1.0}}, {json.dumps(sums)}]")
+    with running(tmp_path / "lake", "refresh", workers=0, quiet=True):
+        grow_corpus(recipe(tmp_path, pages=[planted], text=named))
+    said = io.StringIO()
+    with connect(tmp_path / "lake") as connection:
+        ((document, item, start),) = connection.execute(
+            "select doc_id, contaminated_by[1].item, contaminated_by[1].start from documents"
+        ).fetchall()
+        explain_document(Lake(tmp_path / "lake"), document, Console(file=said, width=80))
+        (query,) = re.findall(r'gristmill sql "(from extract.*)"', said.getvalue())
+        assert connection.execute(check(query)).fetchall() == [(LONG,)]
+    lines = said.getvalue().splitlines()
+    places = [line for line in lines if f"benchmark sums  item {item}" in line]
+    assert len(places) == 2
+    assert f"{start}:{start + len(LONG) - 1}  " in places[0]
+    assert any(re.search(r"pii_spans +18:35  kind email", line) for line in lines)
+    assert "sacks" not in said.getvalue()
+    assert "anna@" not in said.getvalue()
 
 
 CONTAMINATED = """
