@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from lxml import html
 from rich.console import Console
 
 from flows.cli.explain import explain_document
@@ -16,6 +17,8 @@ from storage.lake import Lake
 from storage.sql import connect
 from storage.statements import check
 from tasks.report import curation
+from tasks.report.collect import results_of
+from tasks.report.page import write_report
 from tasks.run import running
 
 PAGES = [
@@ -174,6 +177,29 @@ def test_explain_names_the_item_and_how_its_text_is_looked_up_and_shows_none(tmp
     assert any(re.search(r"pii_spans +18:35  kind email", line) for line in lines)
     assert "sacks" not in said.getvalue()
     assert "anna@" not in said.getvalue()
+
+
+def test_the_report_of_a_refresh_tells_what_was_found_and_what_the_corpus_does_with_it(tmp_path):
+    (tmp_path / "quiz.jsonl").write_text(json.dumps(QUIZ) + "\n" + json.dumps(SHORT) + "\n", encoding="utf-8")
+    quiz = {"name": "quiz", "path": "quiz.jsonl", "holds": "questions"}
+    named = RECIPE.replace("license: CC0-1.0}]", f"license: CC0-1.0}}, {json.dumps(quiz)}]")
+    pages = [*PAGES, f"{QUIZ['question']} {QUIZ['choices'][0]}"]
+    settings = ("mixture.redact=true", "decide.decontamination.max_items=0")
+    with running(tmp_path / "lake", "refresh", workers=0, quiet=True) as run:
+        corpus = grow_corpus(recipe(tmp_path, *settings, pages=pages, text=named))
+        report = write_report(run, "mill", results_of(corpus, None, None))
+    page = html.document_fromstring(report.read_bytes())
+
+    def rows(heading: str) -> list[list[str]]:
+        (table,) = page.xpath(f'//h3[normalize-space()="{heading}"]/following-sibling::div[1]//table')
+        return [[" ".join(cell.text_content().split()) for cell in row] for row in table.xpath(".//tr[td]")]
+
+    assert rows("Personal data and secrets") == [["email", "2", "2", "2"]]
+    assert rows("Evaluation sets") == [["quiz", "2", "1", "0", "1", "1", "100.0%", "1", "0"]]
+    found = len("anna@stonemill.io") + len("mill@stonewheel.org")
+    assert rows("What composition changes") == [["<EMAIL>", "2", "2", str(found)]]
+    assert rows("By extractor")[0][:3] == ["none: text and rows as they are", "4", "0"]
+    assert "stonemill" not in report.read_text(encoding="utf-8")
 
 
 CONTAMINATED = """
