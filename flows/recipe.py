@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from flows.checks import find_mistakes
 from flows.learned import Classifier, Reference
 from flows.mistakes import nearest, sentences
+from flows.paths import put_below
 from storage.names import check_name
 from tasks.classify import ClassifyConfig
 from tasks.compose import ComposeConfig
@@ -157,7 +158,7 @@ def find_recipe(name: str) -> Path:
 def load_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
     """Read a recipe, turn the dials of `settings` ("decide.gopher.min_words=40"), and check all of it.
 
-    Relative paths of sources are below the recipe's folder; environment variables and `~` are resolved.
+    Relative paths are below the recipe's folder; environment variables and `~` are resolved.
     Raises: RecipeError with every mistake.
     """
     path = find_recipe(name)
@@ -175,6 +176,7 @@ def load_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
     content = {key: value for key, value in content.items() if value is not None or key not in Recipe.model_fields}
     for setting in settings:
         _turn(content, setting)
+    put_below(content, path.parent)
     try:
         recipe = Recipe.model_validate(content)
     except ValidationError as error:

@@ -122,5 +122,6 @@ CONTEST = Contest(
     compare=compare,
     notes="Web pages, C4, Python, German laws and books, 20,000 characters a document at most. PIIFormatter replaces "
     "e-mail addresses and public IPv4 addresses. Like is compared with like in the first row; the second does five "
-    "kinds more, with the checks of libphonenumber and python-stdnum. gristmill writes spans, PIIFormatter changed texts.",
+    "kinds more, with the checks of libphonenumber and python-stdnum. gristmill writes "
+    "spans, PIIFormatter changed texts.",
 )

@@ -16,8 +16,9 @@ from storage.lake import Lake, NotFound
 from storage.sql import connect
 from tasks.extract.config import ExtractConfig
 from tasks.extract.stage import extract
-from tasks.ingest import Source, check_chosen, find_files, ingest
+from tasks.ingest import Source, check_chosen, ingest
 from tasks.run import running
+from tasks.source import find_files
 from tests.acceptance.drive import COMMAND, ROOT, gristmill
 from tests.acceptance.world import RECIPE, write_warc, write_world
 

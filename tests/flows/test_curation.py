@@ -5,6 +5,7 @@ import json
 import re
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from lxml import html
 from rich.console import Console
@@ -95,6 +96,26 @@ def test_spans_that_no_stage_finds_are_said_before_any_work(tmp_path, setting, s
 def test_redaction_without_the_stage_that_finds_what_to_redact_is_said(tmp_path):
     with pytest.raises(RecipeError, match=r"mixture\.redact: no stage of this recipe writes pii_spans"):
         recipe(tmp_path, "mixture.redact=true", "redact.kinds=[]")
+
+
+def test_lists_and_models_lie_below_the_folder_of_the_recipe_wherever_it_is_run(tmp_path, monkeypatch):
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "en.txt").write_text("wheel\n", encoding="utf-8")
+    (tmp_path / "bad.txt").write_text("wheel\n", encoding="utf-8")
+    (tmp_path / "stop.yaml").write_text("en: [the]\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path.parent)
+    found = recipe(
+        tmp_path,
+        "word_lists=[{name: own, path: lists}]",
+        "quality.bad_words={path: bad.txt}",
+        "quality.stop_words_by_language=stop.yaml",
+    )
+    assert [file.path for file in found.word_lists.lists[0].files] == [str(tmp_path / "lists" / "en.txt")]
+    assert found.quality.bad_words.path == str(tmp_path / "bad.txt")
+    assert found.quality.stop_words_by_language == {"en": ("the",)}
+    with pytest.raises(RecipeError, match=r"classify\.models\.own: .*own\.bin") as caught:
+        recipe(tmp_path, f"classify.models=[{{name: own, path: own.bin, sha256: {'a' * 64}}}]")
+    assert str(tmp_path / "own.bin") in str(caught.value)
 
 
 QUIZ = {
@@ -200,6 +221,30 @@ def test_the_report_of_a_refresh_tells_what_was_found_and_what_the_corpus_does_w
     assert rows("What composition changes") == [["<EMAIL>", "2", "2", str(found)]]
     assert rows("By extractor")[0][:3] == ["none: text and rows as they are", "4", "0"]
     assert "stonemill" not in report.read_text(encoding="utf-8")
+
+
+def test_no_text_stands_anywhere_but_in_documents_and_corpus(tmp_path):
+    marks = ("quasimodo", "zwurbelgrumpf", "xylophones")
+    item = "How many xylophones does the miller of the upper weir fill if he fills seven before noon and five after it?"
+    pages = [f"Write to quasimodo@stonemill.io, zwurbelgrumpf, before noon. {item} Nobody in the village ever knew."]
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "en.txt").write_text("zwurbelgrumpf\n", encoding="utf-8")
+    (tmp_path / "sums.jsonl").write_text(json.dumps({"question": item}) + "\n", encoding="utf-8")
+    sums = {"name": "sums", "path": "sums.jsonl", "holds": "benchmarks", "fields": {"text": "question"}}
+    named = RECIPE.replace("license: CC0-1.0}]", f"license: CC0-1.0}}, {json.dumps(sums)}]")
+    lists = "word_lists={lists: [{name: own, path: lists}], spans: true}"
+    with running(tmp_path / "lake", "refresh", workers=0, quiet=True) as run:
+        corpus = grow_corpus(recipe(tmp_path, "mixture.redact=true", lists, pages=pages, text=named))
+        write_report(run, "mill", results_of(corpus, None, None))
+    with connect(tmp_path / "lake") as connection:
+        counts = connection.execute("select n_pii_spans, n_listed_words, n_contaminated_items from documents")
+        assert counts.fetchall() == [(1, 1, 1)]
+    holding = set()
+    for path in (path for path in (tmp_path / "lake").rglob("*") if path.is_file()):
+        said = str(pq.read_table(path).to_pylist()) if path.suffix == ".parquet" else path.read_bytes().decode("latin1")
+        if any(mark in said for mark in marks):
+            holding.add(path.relative_to(tmp_path / "lake").parts[0])
+    assert holding == {"extract", "compose"}
 
 
 CONTAMINATED = """

@@ -15,13 +15,14 @@ from models.language import LID_176, predict
 from storage.files import read_json, sha256_file
 from tasks.console import Console
 from tasks.extract.tables import COMMON_NAMES
-from tasks.ingest import Source, find_files
+from tasks.ingest import Source
 from tasks.sample import carriers, hgweb, texts
 from tasks.sample.build import PARTS, _warc, sample_sources
 from tasks.sample.conversations import CONVERSATIONS
 from tasks.sample.fetch import fetch
 from tasks.sample.questions import QUESTIONS
 from tasks.sample.warcs import RENDERED, SHIPPED, TEMPLATED
+from tasks.source import find_files
 
 
 class Record(NamedTuple):
