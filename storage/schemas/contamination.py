@@ -37,7 +37,11 @@ BENCHMARKS = table(
 
 CONTAMINATION = table(
     column("contaminated_by", pa.list_(pa.field("item", MATCH, False)), "Stretches that an item shares, by start."),
-    column("contamination_spans", SPANS, "The same stretches, joined; kind: the benchmark. For `mixture.remove`."),
+    column(
+        "contamination_spans",
+        SPANS,
+        "The same stretches, joined, with contamination.window around them; kind: the benchmark. For `mixture.remove`.",
+    ),
     column("n_contaminated_items", pa.int32(), "Items of evaluation sets that share an n-gram (GPT-3, C: 13 words)."),
     column("contamination_share", pa.float32(), "Share of the document's words in such n-grams; null without words."),
     column(

@@ -5,7 +5,8 @@ published ways differ in the length of the n-gram and in what is done with a mat
 a column of spans to cut out: docs/decontamination.md has a recipe for each.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -35,6 +36,13 @@ class ContaminationConfig(StageConfig):
     max_items: Annotated[
         int, Field(ge=1, description="An n-gram of more items is the set's own phrase, and is not looked for.")
     ] = 50
+    window: Annotated[
+        int, Field(ge=0, description="Characters on each side that contamination_spans take in too (GPT-3: 200).")
+    ] = 0
+    min_piece: Annotated[
+        int,
+        Field(ge=0, description="What would be left between two of them of fewer characters is theirs (GPT-3: 200)."),
+    ] = 0
 
     @model_validator(mode="after")
     def _least(self) -> "ContaminationConfig":
@@ -68,13 +76,41 @@ def find_contamination(
 
     Returns: columns of CONTAMINATION.
     """
-    words = hash_words(documents.column("text").to_pylist())
+    texts = documents.column("text").to_pylist()
+    words = hash_words(texts)
     found = find_matches(words, benchmarks)
-    rows = [_row(words, number, found.get(number, []), benchmarks) for number in range(documents.num_rows)]
+    rows = [
+        _row(words, number, found.get(number, []), benchmarks, partial(stretches, config, len(text)))
+        for number, text in enumerate(texts)
+    ]
     return pa.RecordBatch.from_pylist(rows, schema=CONTAMINATION.schema)
 
 
-def _row(words: HashedWords, document: int, matches: Sequence[Match], benchmarks: Benchmarks) -> dict[str, Any]:
+def stretches(config: ContaminationConfig, length: int, places: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """What is cut out of a text of so many characters for matches at these places, sorted, none touching another.
+
+    After GPT-3: each with a window around it, and a piece that would be too short goes with what stands beside it.
+    """
+    found: list[tuple[int, int]] = []
+    for start, end in merge(
+        [(max(0, start - config.window), min(length, end + config.window)) for start, end in places]
+    ):
+        before = found[-1][1] if found else 0
+        if start - before < config.min_piece:
+            start = found.pop()[0] if found else 0
+        found.append((start, end))
+    if found and length - found[-1][1] < config.min_piece:
+        found.append((found.pop()[0], length))
+    return found
+
+
+def _row(
+    words: HashedWords,
+    document: int,
+    matches: Sequence[Match],
+    benchmarks: Benchmarks,
+    cut: Callable[[Sequence[tuple[int, int]]], list[tuple[int, int]]],
+) -> dict[str, Any]:
     first, stop = int(words.offsets[document]), int(words.offsets[document + 1])
     n_words = stop - first
     by_place: dict[tuple[str, str, int, int], Match] = {}  # an item of several texts may share one place with each
@@ -90,11 +126,13 @@ def _row(words: HashedWords, document: int, matches: Sequence[Match], benchmarks
     inside = np.zeros(n_words, bool)
     for one in matches:
         inside[one.first : one.last] = True
-    spans = merge([(row["start"], row["end"]) for row in rows])
-    kinds = {row["start"]: row["benchmark"] for row in reversed(rows)}
+    spans = [
+        {"start": start, "end": end, "kind": next(row["benchmark"] for row in rows if row["start"] >= start)}
+        for start, end in cut([(row["start"], row["end"]) for row in rows])
+    ]
     return {
         "contaminated_by": rows,
-        "contamination_spans": [{"start": start, "end": end, "kind": kinds[start]} for start, end in spans],
+        "contamination_spans": spans,
         "n_contaminated_items": len({(row["benchmark"], row["item"]) for row in rows}),
         "contamination_share": float(inside.mean()) if n_words else None,
         "contaminated_item_share": max((one.share for one in matches), default=0.0),
