@@ -31,6 +31,7 @@ class Deployment:
 DEPLOYMENTS = (
     Deployment("flows.data_to_model.data_to_model", "data-to-model", ("everything",)),
     Deployment("flows.crawl.crawl", "crawl", ("data",), cron="0 1 * * *"),
+    Deployment("flows.learn.learn", "learn", ("data",)),
     Deployment("flows.refresh.refresh", "refresh", ("data",), cron="0 3 * * *"),
     Deployment("flows.pretrain.pretrain", "pretrain", ("model",)),
     Deployment("flows.finetune.finetune", "finetune", ("model",)),

@@ -5,12 +5,18 @@ from typing import Annotated
 from pydantic import Field
 
 from flows.orchestrate import flow
-from flows.parameters import LakePath, RecipeName, Settings
+from flows.parameters import LakePath, Settings
 from flows.recipe import load_recipe
 from storage.lake import Lake
 from tasks.crawl.run import Crawled, crawl_source, crawled_sources
 from tasks.run import running
 
+CrawledRecipe = Annotated[
+    str,
+    Field(
+        title="Recipe", description="The path of a recipe whose sources have a section `crawl`; the sample has none."
+    ),
+]
 CrawledSources = Annotated[
     list[str], Field(title="Sources", description="Only these sources of the recipe. Empty: all that are crawled.")
 ]
@@ -18,7 +24,7 @@ CrawledSources = Annotated[
 
 @flow(log_prints=False, persist_result=False)
 def crawl(
-    recipe: RecipeName = "sample",
+    recipe: CrawledRecipe = "sample",
     sources: CrawledSources = [],  # noqa: B006 (Prefect's form)
     settings: Settings = [],  # noqa: B006
     lake: LakePath = None,

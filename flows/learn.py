@@ -18,6 +18,8 @@ def learn(
 
     Returns: the names in the lake.
     """
-    with session("learn", recipe, settings, lake, workers) as (plan, _):
+    with session("learn", recipe, settings, lake, workers) as (plan, run):
         train(plan, read)
+        if not plan.classifiers and not plan.reference:
+            run.console.line(f"The recipe {plan.name} names no classifier and no reference: there is nothing to train.")
         return [f"{plan.name}/{one.name}" for one in (*plan.classifiers, *([plan.reference] if plan.reference else []))]

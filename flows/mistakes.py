@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 
 FORMS = {
+    r"^[a-z][a-z0-9_]*$": "made of small letters a-z, digits and _, with a letter first",
     r"^[a-z0-9][a-z0-9_-]*$": "made of small letters a-z, digits, _ and -, with a letter or digit first",
     r"^[a-z][a-z0-9_]*$": "made of small letters a-z, digits and _, with a letter first",
     r"^https?://[^\s/]": "a URL that begins with http:// or https://",

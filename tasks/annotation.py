@@ -61,6 +61,17 @@ def read_beside(path: str | Path, columns: Sequence[str], doc_ids: pa.ChunkedArr
 
 
 @dataclass(frozen=True)
+class About:
+    """A table of an annotation that says something of what its documents were compared with: its name, its columns, and
+    what gives its rows, from what `prepare` made.
+    """
+
+    table: str
+    declared: Table
+    rows: Callable[[Any], list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
 class AnnotationWork:
     """Applies a pure function to one part of the documents, `batch_rows` at a time, and keeps the rows aligned.
 
@@ -75,6 +86,7 @@ class AnnotationWork:
     writes: Callable[[Any], Table]
     batch_rows: int
     prepare: Callable[[Any, Mapping[str, Sequence[Artifact]]], Any] | None = None
+    about: About | None = None
 
     def plan(self, inputs: Mapping[str, Sequence[Artifact]], config: StageConfig) -> list[Any]:
         """One shard for each part of the one `documents` input.
@@ -122,6 +134,9 @@ class AnnotationWork:
                 table = read_beside(Path(folder) / shard.where["part"], names, doc_ids, path)
                 beside |= {name: table.column(name) for name in names}
         prepared = (_prepared(self, config, shard.where["inputs"]),) if self.prepare else ()
+        if self.about and shard.index == 0:
+            rows = self.about.rows(*prepared)
+            output.write(pa.RecordBatch.from_pylist(rows, schema=self.about.declared.schema), self.about.table)
         columns = [name for name in dict.fromkeys(["doc_id", *reads]) if name not in beside]
         for group in read_batches(path, columns):
             for start in range(0, group.num_rows, self.batch_rows):

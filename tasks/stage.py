@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_type_hints
 
 import pyarrow as pa
 
@@ -25,6 +25,9 @@ from tasks.config import StageConfig
 from tasks.console import Progress
 from tasks.executor import ShardExecutor, ShardFailed, Watch, shared_executor
 from tasks.run import Run, Step, code_revision, current_run
+
+if TYPE_CHECKING:
+    from tasks.annotation import About
 
 __all__ = ["Inputs", "Shard", "Stage", "StageConfig", "StageFailed", "stage"]
 
@@ -245,6 +248,7 @@ def stage(
     batch_rows: int = 256,
     prepare: Callable[[Any, Inputs], Any] | None = None,
     given: Sequence[str] = (),
+    about: "About | None" = None,
 ) -> Callable[[Callable], Stage]:
     """Declare a per-document stage from a pure function over record batches.
 
@@ -257,7 +261,7 @@ def stage(
     Columns in `reads` that the documents do not have are those of annotations made before, which the stage is then
     given in the role `annotations`; they may be null. `prepare(config, inputs)` makes, once in a process, what the
     function gets as its third argument: an index, an automaton, of the configuration or of whole artifacts, which the
-    stage takes in the roles `given`.
+    stage takes in the roles `given`; `about` says of it what stands in a table of its own, once in the artifact.
     """
 
     def declared(config: StageConfig) -> Table:
@@ -269,13 +273,18 @@ def stage(
     def declare(function: Callable[..., pa.RecordBatch]) -> Stage:
         from tasks.annotation import ANNOTATION_LOSSES, AnnotationWork, with_doc_id
 
-        work = AnnotationWork(name, function, looked_at, declared, batch_rows, prepare)
+        work = AnnotationWork(name, function, looked_at, declared, batch_rows, prepare, about)
+        own = {about.table: about.declared} if about else {}
         return Stage(
             name=name,
             version=version,
             kind=kind,
             config=get_type_hints(function)["config"],
-            tables=lambda config: {MAIN_TABLE: with_doc_id(declared(config)), "losses": ANNOTATION_LOSSES},
+            tables=lambda config: {
+                MAIN_TABLE: with_doc_id(declared(config)),
+                "losses": ANNOTATION_LOSSES,
+                **own,
+            },
             plan=work.plan,
             work=work,
             unit="rows",

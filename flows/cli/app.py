@@ -97,7 +97,13 @@ def refresh(
 def learn(
     recipe: Recipe = "sample", settings: Settings = None, lake: Lake = DEFAULT_LAKE, workers: Workers = None
 ) -> None:
-    """Train the classifiers and the reference that a recipe names. What the lake knows by its name stays as it is."""
+    """Train the classifiers and the reference of perplexity that a recipe names, and print their names in the lake.
+
+    What they learn from stands in the recipe's sections `classifiers` and `reference` (gristmill recipe --section
+    classifiers). A refresh does the same before it scores; this is for a look at them first: gristmill sql "from
+    classifiers" has precision, recall and AUC on held-out texts. What has a name in the lake is never trained again:
+    give it a new name for that.
+    """
     settings = prepare_run(lake, recipe, settings, workers)
     from flows.learn import learn as flow
 

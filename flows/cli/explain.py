@@ -6,7 +6,7 @@ import duckdb
 from rich.console import Console
 
 from storage.lake import Lake
-from storage.sql import connect, identifier
+from storage.sql import connect, identifier, quoted
 from storage.statements import Refused
 
 # In the order of the spine; views not named here come after, by name.
@@ -16,6 +16,7 @@ HIDDEN = {"signature", "buckets", "text", "doc_id"}
 # The same rows stand in the view of the stage that made them.
 GATHERED = ("documents", "tokens")
 MOST_ROWS = 12
+MOST_PLACES = 12
 
 
 def explain_document(lake: Lake, document: str, console: Console) -> None:
@@ -108,7 +109,35 @@ def _print(console: Console, view: str, row: dict[str, Any]) -> None:
     for name, value in row.items():
         if name in HIDDEN or value is None:
             continue
-        shown = f"{value:.6g}" if isinstance(value, float) else str(value)
-        console.print(
-            f"    {name:<34} {shown if len(shown) <= 120 else shown[:119] + '…'}", markup=False, highlight=False
-        )
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            _print_places(console, name, value)
+            continue
+        _print_value(console, name, f"{value:.6g}" if isinstance(value, float) else str(value))
+    if row.get("contaminated_by"):
+        _say_where_items_are(console, row["contaminated_by"])
+
+
+def _print_places(console: Console, name: str, places: list[dict[str, Any]]) -> None:
+    """Spans and matches, one a line: ids and places, and no text."""
+    for number, one in enumerate(places[:MOST_PLACES]):
+        told = dict(one)
+        where = f"{told.pop('start')}:{told.pop('end')}" if {"start", "end"} <= told.keys() else ""
+        said = [f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in told.items()]
+        _print_value(console, "" if number else name, "  ".join([*([where] if where else []), *said]))
+    if len(places) > MOST_PLACES:
+        _print_value(console, "", f"and {len(places) - MOST_PLACES:,} more")
+
+
+def _print_value(console: Console, name: str, shown: str) -> None:
+    said = shown if len(shown) <= 120 else shown[:119] + "…"
+    console.print(f"    {name:<34} {said}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _say_where_items_are(console: Console, matches: list[dict[str, Any]]) -> None:
+    """How the text of the first item is looked up: no text of an evaluation set stands in what a stage wrote."""
+    item = matches[0]["item"]
+    for what, query in (
+        ("the item", f"from questions select context, choices where question_id = {quoted(item)}"),
+        ("or, of a set of texts", f"from extract select text where doc_id = {quoted(item)}"),
+    ):
+        console.print(f'    {what + ":":<34} gristmill sql "{query}"', markup=False, highlight=False, soft_wrap=True)

@@ -19,9 +19,29 @@ MATCH = pa.struct(
 text, as spans are. `ngrams`: how many of the item's n-grams begin there. `share`: of the item's words, how many stand
 anywhere in this document within shared n-grams."""
 
+BENCHMARKS = table(
+    column("benchmark", pa.string(), "Name of the evaluation set.", nullable=False),
+    column("items", pa.int64(), "Its items.", nullable=False),
+    column("looked_for", pa.int64(), "Items of which at least one n-gram is looked for.", nullable=False),
+    column(
+        "too_short", pa.int64(), "Items with fewer words than contamination.min_words: not looked for.", nullable=False
+    ),
+    column(
+        "common",
+        pa.int64(),
+        "Items all of whose n-grams stand in more than contamination.max_items texts: not looked for.",
+        nullable=False,
+    ),
+)
+"""Of each evaluation set that documents were compared with, how much of it was looked for."""
+
 CONTAMINATION = table(
     column("contaminated_by", pa.list_(pa.field("item", MATCH, False)), "Stretches that an item shares, by start."),
-    column("contamination_spans", SPANS, "The same stretches, joined; kind: the benchmark. For `mixture.remove`."),
+    column(
+        "contamination_spans",
+        SPANS,
+        "The same stretches, joined, with contamination.window around them; kind: the benchmark. For `mixture.remove`.",
+    ),
     column("n_contaminated_items", pa.int32(), "Items of evaluation sets that share an n-gram (GPT-3, C: 13 words)."),
     column("contamination_share", pa.float32(), "Share of the document's words in such n-grams; null without words."),
     column(

@@ -1,8 +1,9 @@
 """The items of evaluation sets as sequences of words, and the index of their n-grams."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,12 +24,16 @@ class ItemText(NamedTuple):
 
 @dataclass(frozen=True)
 class Benchmarks:
-    """The n-grams of all items. `benchmarks`, `items` and `n_words` are of each text: the owners in the index."""
+    """The n-grams of all items. `benchmarks`, `items` and `n_words` are of each text: the owners in the index.
+
+    `least`: words from which on a text is looked for.
+    """
 
     index: SequenceIndex
     benchmarks: list[str]
     items: list[str]
     n_words: np.ndarray
+    least: int
 
 
 def texts_of(artifact: Artifact) -> Iterator[ItemText]:
@@ -70,7 +75,29 @@ def index_texts(found: Sequence[ItemText], ngram: int, min_words: int, max_items
     lengths = np.minimum(n_words, ngram)[owners]
     words = HashedWords(hashes, np.zeros(0, np.int32), np.zeros(0, np.int32), offsets)
     index = build_index(words, offsets[owners] + places, lengths, owners, places, most_owners=max_items)
-    return Benchmarks(index, [one.benchmark for one in found], [one.item for one in found], n_words)
+    return Benchmarks(index, [one.benchmark for one in found], [one.item for one in found], n_words, min_words)
+
+
+def count_items(benchmarks: Benchmarks) -> list[dict[str, Any]]:
+    """Of each set its items, those that are looked for, and why the others are not: rows of BENCHMARKS."""
+    looked_for = np.isin(np.arange(len(benchmarks.items)), benchmarks.index.owners)
+    long_enough = benchmarks.n_words >= benchmarks.least
+    state: dict[str, dict[str, int]] = defaultdict(dict)  # 2 looked for, 1 long enough, 0 too short
+    for set_, item, of_text in zip(
+        benchmarks.benchmarks, benchmarks.items, (looked_for.astype(int) + long_enough).tolist(), strict=True
+    ):
+        state[set_][item] = max(state[set_].get(item, 0), of_text)
+    counted = [(set_, list(items.values())) for set_, items in sorted(state.items())]
+    return [
+        {
+            "benchmark": set_,
+            "items": len(of),
+            "looked_for": of.count(2),
+            "too_short": of.count(0),
+            "common": of.count(1),
+        }
+        for set_, of in counted
+    ]
 
 
 class Match(NamedTuple):

@@ -1,16 +1,12 @@
 """The stage of contamination: n-grams of words that a document shares with items of evaluation sets.
 
 Texts and items are cut into words in one way (`tasks.words`): case, punctuation and white space play no part. The
-published ways differ in the length of the n-gram and in what is done with a match; each is a threshold of `decide`:
-
-| variant | n-gram | a document goes |
-|---|---|---|
-| GPT-3 (Brown et al. 2020, appendix C) | 13 words, shorter items whole | for one n-gram |
-| PaLM (Chowdhery et al. 2022, section 8), Llama 2 (Touvron et al. 2023, A.6) | 8; 10 tokens | for a share of one item |
-| Tülu 3 (Lambert et al. 2024, section 3.2) | 8 | for half of one item |
+published ways differ in the length of the n-gram and in what is done with a match, which is a threshold of `decide` or
+a column of spans to cut out: docs/decontamination.md has a recipe for each.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -18,8 +14,9 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from storage.artifact import Artifact
-from storage.schemas.contamination import CONTAMINATION
-from tasks.contamination.items import Benchmarks, Match, find_matches, read_benchmarks
+from storage.schemas.contamination import BENCHMARKS, CONTAMINATION
+from tasks.annotation import About
+from tasks.contamination.items import Benchmarks, Match, count_items, find_matches, read_benchmarks
 from tasks.spans import merge
 from tasks.stage import StageConfig, stage
 from tasks.words import HashedWords, hash_words
@@ -39,6 +36,13 @@ class ContaminationConfig(StageConfig):
     max_items: Annotated[
         int, Field(ge=1, description="An n-gram of more items is the set's own phrase, and is not looked for.")
     ] = 50
+    window: Annotated[
+        int, Field(ge=0, description="Characters on each side that contamination_spans take in too (GPT-3: 200).")
+    ] = 0
+    min_piece: Annotated[
+        int,
+        Field(ge=0, description="What would be left between two of them of fewer characters is theirs (GPT-3: 200)."),
+    ] = 0
 
     @model_validator(mode="after")
     def _least(self) -> "ContaminationConfig":
@@ -56,7 +60,15 @@ def _prepare(config: ContaminationConfig, inputs: Mapping[str, Sequence[Artifact
     return read_benchmarks(inputs["benchmarks"], config.ngram, config.min_words, config.max_items)
 
 
-@stage("contamination", version=1, reads=["text"], writes=CONTAMINATION, prepare=_prepare, given=["benchmarks"])
+@stage(
+    "contamination",
+    version=2,
+    reads=["text"],
+    writes=CONTAMINATION,
+    prepare=_prepare,
+    given=["benchmarks"],
+    about=About("benchmarks", BENCHMARKS, count_items),
+)
 def find_contamination(
     documents: pa.RecordBatch, config: ContaminationConfig, benchmarks: Benchmarks
 ) -> pa.RecordBatch:
@@ -64,13 +76,41 @@ def find_contamination(
 
     Returns: columns of CONTAMINATION.
     """
-    words = hash_words(documents.column("text").to_pylist())
+    texts = documents.column("text").to_pylist()
+    words = hash_words(texts)
     found = find_matches(words, benchmarks)
-    rows = [_row(words, number, found.get(number, []), benchmarks) for number in range(documents.num_rows)]
+    rows = [
+        _row(words, number, found.get(number, []), benchmarks, partial(stretches, config, len(text)))
+        for number, text in enumerate(texts)
+    ]
     return pa.RecordBatch.from_pylist(rows, schema=CONTAMINATION.schema)
 
 
-def _row(words: HashedWords, document: int, matches: Sequence[Match], benchmarks: Benchmarks) -> dict[str, Any]:
+def stretches(config: ContaminationConfig, length: int, places: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """What is cut out of a text of so many characters for matches at these places, sorted, none touching another.
+
+    After GPT-3: each with a window around it, and a piece that would be too short goes with what stands beside it.
+    """
+    found: list[tuple[int, int]] = []
+    for start, end in merge(
+        [(max(0, start - config.window), min(length, end + config.window)) for start, end in places]
+    ):
+        before = found[-1][1] if found else 0
+        if start - before < config.min_piece:
+            start = found.pop()[0] if found else 0
+        found.append((start, end))
+    if found and length - found[-1][1] < config.min_piece:
+        found.append((found.pop()[0], length))
+    return found
+
+
+def _row(
+    words: HashedWords,
+    document: int,
+    matches: Sequence[Match],
+    benchmarks: Benchmarks,
+    cut: Callable[[Sequence[tuple[int, int]]], list[tuple[int, int]]],
+) -> dict[str, Any]:
     first, stop = int(words.offsets[document]), int(words.offsets[document + 1])
     n_words = stop - first
     by_place: dict[tuple[str, str, int, int], Match] = {}  # an item of several texts may share one place with each
@@ -86,11 +126,13 @@ def _row(words: HashedWords, document: int, matches: Sequence[Match], benchmarks
     inside = np.zeros(n_words, bool)
     for one in matches:
         inside[one.first : one.last] = True
-    spans = merge([(row["start"], row["end"]) for row in rows])
-    kinds = {row["start"]: row["benchmark"] for row in reversed(rows)}
+    spans = [
+        {"start": start, "end": end, "kind": next(row["benchmark"] for row in rows if row["start"] >= start)}
+        for start, end in cut([(row["start"], row["end"]) for row in rows])
+    ]
     return {
         "contaminated_by": rows,
-        "contamination_spans": [{"start": start, "end": end, "kind": kinds[start]} for start, end in spans],
+        "contamination_spans": spans,
         "n_contaminated_items": len({(row["benchmark"], row["item"]) for row in rows}),
         "contamination_share": float(inside.mean()) if n_words else None,
         "contaminated_item_share": max((one.share for one in matches), default=0.0),

@@ -165,8 +165,16 @@ def _checks(country: str) -> tuple[re.Pattern[str], re.Pattern[str], Any]:
     return re.compile(one.form, re.IGNORECASE), words, importlib.import_module(f"stdnum.{one.module}")
 
 
+@functools.cache
+def _any_form(countries: tuple[str, ...]) -> re.Pattern[str]:
+    """The forms of all these countries as one: most candidates have none of them."""
+    return re.compile("|".join(IDENTITIES[country].form for country in countries) or "(?!)", re.IGNORECASE)
+
+
 def find_identity(candidate: str, before: str, countries: tuple[str, ...]) -> int | None:
     """How many characters from the start are a national number of one of the countries, or None."""
+    if not _any_form(countries).match(candidate):
+        return None
     for country in countries:
         form, words, module = _checks(country)
         found = form.match(candidate)

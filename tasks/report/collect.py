@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
+import pyarrow.parquet as pq
 
 from storage.artifact import Artifact
 from storage.lake import Lake, NotFound
 from storage.runs import all_runs
 from storage.sql import connect
-from tasks.report import queries
+from tasks.report import curation, queries
 
 
 @dataclass(frozen=True)
@@ -174,9 +175,7 @@ def collect(lake: Lake, run: str, results: Results, artifacts: Sequence[Artifact
     facts.ask("times", queries.times(run))
     if results.decisions:
         _ask_documents(facts, results.decisions)
-    learned = [one.fingerprint for one in artifacts if one.manifest.kind == "classifier"]
-    if learned:
-        facts.ask("classifiers", queries.classifiers(learned))
+        _ask_curation(facts, results.decisions, artifacts)
     _ask_corpus(facts)
     _ask_models(facts)
     return facts
@@ -194,18 +193,47 @@ def _ask_documents(facts: Facts, decisions: Artifact) -> None:
     facts.ask("rules", queries.rules())
     facts.ask("sources", queries.sources(str_of(decisions)))
     facts.ask("copies", queries.copies())
-    columns = columns_of(facts.connection, "documents")
-    if {"published", "capture_date"} <= set(columns):
-        facts.ask("cut-off", queries.cut_off())
-    if "language" in columns:
+    if "language" in columns_of(facts.connection, "documents"):
         facts.ask("languages", queries.languages())
+
+
+def _ask_curation(facts: Facts, decisions: Artifact, used: Sequence[Artifact]) -> None:
+    """What each stage measured, of those that the decisions looked at; older documents may lack a column."""
+    columns = columns_of(facts.connection, "documents")
+    annotations = decisions.inputs("annotations")
+    if "extractor" in columns:
+        facts.ask("extractors", curation.extractors())
+    for name, kind, query in (
+        ("classifiers", "classifier", curation.classifiers),
+        ("references", "reference", curation.references),
+    ):
+        found = [one.fingerprint for one in used if one.manifest.kind == kind]
+        if found:
+            facts.ask(name, query(found))
+    scores = learned_scores(decisions)
+    if scores:
+        facts.ask("learned", curation.learned(scores))
     if "pii_spans" in columns:
-        facts.ask("personal", queries.personal())
-    if "contaminated_by" in columns:
-        annotations = [one for one in decisions.inputs("annotations") if one.inputs("benchmarks")]
-        sets = dict.fromkeys(one for annotation in annotations for one in annotation.inputs("benchmarks"))
-        of_kind = [(one.manifest.kind, one.stage, one.fingerprint) for one in sets]
-        facts.ask("contamination", queries.contamination(of_kind))
+        facts.ask("personal", curation.personal())
+    compared = [one for one in annotations if one.inputs("benchmarks")]
+    if compared and columns_of(facts.connection, f"{compared[0].stage}_benchmarks"):
+        facts.ask("contamination", curation.contamination([one.fingerprint for one in compared]))
+    if "edits" in columns:
+        facts.ask("changes", curation.changes())
+    if {"published", "capture_date"} <= set(columns):
+        facts.ask("cut-off", curation.cut_off())
+    if {"robots", "tdm_reservation"} <= set(columns):
+        facts.ask("opt-outs", curation.opt_outs())
+
+
+def learned_scores(decisions: Artifact) -> list[str]:
+    """The columns of classifiers and of perplexity among what decisions looked at."""
+    found: list[str] = []
+    for annotation in decisions.inputs("annotations"):
+        if annotation.stage in ("classify", "perplexity") and annotation.paths():
+            names = pq.read_schema(annotation.paths()[0]).names
+            found += [name for name in names if name.endswith("_score") or name == "perplexity"]
+    return list(dict.fromkeys(found))
 
 
 def _ask_corpus(facts: Facts) -> None:

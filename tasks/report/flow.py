@@ -16,15 +16,27 @@ from tasks.report.svg import short
 
 # How the groups of rules are called where people read them, in the order in which decide applies them.
 GROUP_NAMES = {
+    "source": "excluded sources",
     "extract": "no text",
     "not scored": "not scored",
     "forget": "forgotten",
+    "urls": "block lists",
+    "rights": "rights",
+    "dates": "dates",
     "language": "language",
     "gopher": "Gopher quality",
     "repetition": "repetition",
+    "datatrove": "datatrove's Gopher",
     "c4": "C4",
+    "after_c4": "after C4's lines",
     "fineweb": "FineWeb",
+    "after_fineweb": "after FineWeb's lines",
+    "refinedweb": "RefinedWeb",
+    "outliers": "outliers",
+    "word_lists": "word lists",
+    "decontamination": "decontamination",
     "rules": "own rules",
+    "edits": "nothing left of it",
     "duplicates": "duplicates",
 }
 BASELINES = (

@@ -49,7 +49,7 @@ def flow_chart(
     for number, step in enumerate(steps):
         x, following = column * number, column * (number + 1)
         before, after, gone = tall(step.entered), tall(step.stayed), step.entered - step.stayed
-        parts.append(text(x + 2, 18, step.name, size=13, weight=600))
+        parts.append(text(x + 2, 18, cut(step.name, int(column / 8)), size=13, weight=600))
         parts.append(text(x + 2, 38, f"{step.entered:,} in", size=12, fill=SOFT))
         if gone:
             hint = f"{step.name}: {gone:,} of {step.entered:,} {unit} leave"
@@ -61,7 +61,7 @@ def flow_chart(
         share = gone / step.entered if step.entered else 0
         said = f"−{gone:,}  ({share:.1%})" if gone else "none left"
         parts.append(text(x + 2, foot + 20, said, size=12, weight=600, fill=DROPPED if gone else SOFT))
-        room = int((column - 12) / 6.4)
+        room = int((column - 24) / 6.6)
         for place, (reason, count) in enumerate(_shown(step)):
             y = foot + 41 + 17 * place
             parts.append(f"<g><title>{safe(f'{reason}: {count:,}')}</title>")

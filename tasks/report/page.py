@@ -15,7 +15,7 @@ from tasks.report.charts import bar_chart, line_chart
 from tasks.report.collect import Answer, Facts, Results, collect
 from tasks.report.flow import BASELINES, flow_steps, headline, lake_option, next_commands, program, score_rows
 from tasks.report.flow_chart import flow_chart
-from tasks.report.scores import score_charts, thresholds
+from tasks.report.scores import learned_charts, score_charts, thresholds
 from tasks.report.svg import full, short
 from tasks.run import Run, code_revision
 
@@ -50,7 +50,7 @@ def render(facts: Facts, recipe_name: str, used: Sequence[Artifact], changes: di
         "bits": _bits_chart(facts),
         "scores": _scores_chart(facts),
     }
-    histograms = score_charts(facts)
+    histograms, learned = score_charts(facts), learned_charts(facts)
     limits = thresholds(facts.results.decisions) if facts.results.decisions else {}
     return (
         _environment()
@@ -64,6 +64,7 @@ def render(facts: Facts, recipe_name: str, used: Sequence[Artifact], changes: di
             tiles=headline(facts),
             charts=charts,
             histograms=histograms,
+            learned=learned,
             limits={limit.rule: limit for found in limits.values() for limit in found},
             baselines=BASELINES,
             scores=score_rows(facts),

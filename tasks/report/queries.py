@@ -6,7 +6,8 @@ from textwrap import dedent
 from storage.sql import identifier, quoted
 
 
-def _sql(text: str) -> str:
+def dedented(text: str) -> str:
+    """SQL as it is shown: without the indentation that it has here."""
     return dedent(text).strip()
 
 
@@ -21,7 +22,7 @@ def _read(decisions: str) -> str:
 
 def times(run: str) -> str:
     """Seconds of each stage of a run; the lake knows them once the run has ended."""
-    return _sql(f"""
+    return dedented(f"""
         select stage.key as stage, stage.value::double as seconds
         from runs, json_each(seconds) as stage
         where run = {quoted(run)} order by seconds desc""")
@@ -29,7 +30,7 @@ def times(run: str) -> str:
 
 def losses(decisions: str) -> str:
     """Records that became no document, by reason."""
-    return _sql(f"""{_read(decisions)}
+    return dedented(f"""{_read(decisions)}
         select reason, count(*) as records from losses
         where fingerprint in (select fingerprint from read)
         group by reason order by records desc, reason""")
@@ -37,14 +38,14 @@ def losses(decisions: str) -> str:
 
 def decided() -> str:
     """Documents by the rule that dropped them, or kept."""
-    return _sql("""
+    return dedented("""
         select coalesce(dropped_by, 'kept') as what, count(*) as documents
         from documents group by all order by documents desc, what""")
 
 
 def rules() -> str:
     """Every rule: documents it dropped first, documents that fail it at all, and one of those it dropped."""
-    return _sql("""
+    return dedented("""
         select rule, count(*) filter (dropped_by = rule) as dropped, count(*) as failed,
             min(doc_id) filter (dropped_by = rule) as example
         from (select doc_id, dropped_by, unnest(failed) as rule from documents)
@@ -53,7 +54,7 @@ def rules() -> str:
 
 def sources(decisions: str) -> str:
     """Records, documents and what stayed of them, by source."""
-    return _sql(f"""{_read(decisions)},
+    return dedented(f"""{_read(decisions)},
         lost as (
             select source, count(*) as losses from losses
             where fingerprint in (select fingerprint from read) group by source
@@ -72,7 +73,7 @@ def sources(decisions: str) -> str:
 
 def languages() -> str:
     """Documents and what stayed of them, by language."""
-    return _sql("""
+    return dedented("""
         select coalesce(language, 'unknown') as language, count(*) as documents, count(*) filter (kept) as kept,
             count(*) filter (kept) / count(*) as share,
             coalesce(sum(text_bytes) filter (kept), 0)::bigint as kept_bytes,
@@ -80,54 +81,14 @@ def languages() -> str:
         from documents group by all order by kept_bytes desc, documents desc, language""")
 
 
-def classifiers(fingerprints: Sequence[str]) -> str:
-    """How the classifiers that scored these documents do on texts that were held out."""
-    wanted = ", ".join(quoted(name) for name in fingerprints)
-    return _sql(f"""
-        select coalesce(name, stage || '/' || left(fingerprint, 12)) as classifier, method, examples, held_out,
-            precision, recall, f1, auc, r2, spearman
-        from classifiers where fingerprint in ({wanted}) order by classifier""")
-
-
 def copies() -> str:
     """How many clusters of copies there are, and what was dropped of them."""
-    return _sql("""
+    return dedented("""
         select count(distinct cluster) filter (cluster_size > 1) as clusters, max(cluster_size) as largest,
             count(*) filter (dropped_by = 'duplicates.exact') as exact,
             count(*) filter (dropped_by = 'duplicates.near') as near,
             median(jaccard) filter (dropped_by = 'duplicates.near') as median_jaccard
         from documents""")
-
-
-def personal() -> str:
-    """Spans of personal data and secrets by kind, and the documents that hold them."""
-    return _sql("""
-        select span.kind as kind, count(*) as spans, count(distinct doc_id) as documents,
-            count(distinct doc_id) filter (kept) as kept_documents
-        from (select doc_id, kept, unnest(pii_spans) as span from documents where n_pii_spans > 0)
-        group by all order by spans desc, kind""")
-
-
-def contamination(sets: Sequence[tuple[str, str, str]]) -> str:
-    """Of each evaluation set its items, those that a document shares text with, and these documents.
-
-    Args: `sets` the kind, stage and fingerprint of each artifact that holds items.
-    """
-    items = " union all ".join(
-        f"select {'source' if kind == 'documents' else 'task'} as benchmark, "
-        f"{'doc_id' if kind == 'documents' else 'question_id'} as item "
-        f"from {identifier(stage)} where fingerprint = {quoted(fingerprint)}"
-        for kind, stage, fingerprint in sets
-    )
-    return _sql(f"""
-        with items as ({items}), touched as (
-            select doc_id, kept, unnest(contaminated_by) as one from documents where n_contaminated_items > 0
-        )
-        select i.benchmark, count(distinct i.item) as set_items, count(distinct t.one.item) as touched_items,
-            count(distinct t.one.item) / count(distinct i.item) as share, count(distinct t.doc_id) as documents,
-            count(distinct t.doc_id) filter (t.kept) as kept_documents
-        from items i left join touched t on t.one.item = i.item and t.one.benchmark = i.benchmark
-        group by all order by touched_items desc, benchmark""")
 
 
 def ranges(columns: Sequence[str]) -> str:
@@ -144,7 +105,7 @@ def ranges(columns: Sequence[str]) -> str:
 def histogram(column: str, low: float, step: float, bins: int, log: bool) -> str:
     """Documents by score, in `bins` bins of width `step` from `low`; the last holds all above it. `log`: of log10."""
     value = f"log10(greatest({identifier(column)}, 1))" if log else f"{identifier(column)}::double"
-    return _sql(f"""
+    return dedented(f"""
         select greatest(least(floor(({value} - {low!r}) / {step!r}), {bins - 1}), 0)::int as bin, count(*) as documents
         from documents where {identifier(column)} is not null group by bin order by bin""")
 
@@ -159,7 +120,7 @@ def licenses(corpus: tuple[str, str], tokens: tuple[str, str] | None, named: boo
     if tokens:
         counted = f"""select doc_id, sum(length)::bigint as tokens
             from {identifier(tokens[0])} where fingerprint = {quoted(tokens[1])} group by doc_id"""
-    return _sql(f"""
+    return dedented(f"""
         with named as (
             select doc_id, {who} as license_from from documents group by doc_id
         ),
@@ -173,18 +134,9 @@ def licenses(corpus: tuple[str, str], tokens: tuple[str, str] | None, named: boo
         group by all order by bytes desc, license, license_from, source""")
 
 
-def cut_off() -> str:
-    """What a corpus can know: the newest day that its documents state, and on which one was captured, by source."""
-    return _sql("""
-        select source, count(*) as documents, count(published) as dated, max(published) as published,
-            max(capture_date)::date as captured,
-            count(*) filter (published is null and capture_date is null) as undated
-        from documents where kept group by source order by documents desc, source""")
-
-
 def mixture(stage: str, fingerprint: str) -> str:
     """What the mixture of a corpus came to, by source."""
-    return _sql(f"""
+    return dedented(f"""
         select source, kept_documents, kept_bytes, share_wanted, documents, bytes, share, epochs,
             validation_documents, validation_bytes
         from {identifier(stage + "_mixture")} where fingerprint = {quoted(fingerprint)} order by bytes desc, source""")
@@ -192,7 +144,7 @@ def mixture(stage: str, fingerprint: str) -> str:
 
 def tokens(stage: str, fingerprint: str) -> str:
     """Tokens of a corpus by source and split; an epoch counts copies."""
-    return _sql(f"""
+    return dedented(f"""
         select source, count(*) as documents, sum(bytes)::bigint as bytes, sum(length)::bigint as tokens,
             (sum(length) filter (split = 'validation'))::bigint as validation_tokens,
             (sum(length * copies) filter (split = 'train'))::bigint as epoch_tokens,
@@ -203,7 +155,7 @@ def tokens(stage: str, fingerprint: str) -> str:
 
 def tokens_read(model: str, stage: str, tokens_fingerprint: str) -> str:
     """Tokens that a model read in training, by source, and how many documents they are from."""
-    return _sql(f"""
+    return dedented(f"""
         select t.source, sum(r.length)::bigint as tokens, count(distinct r.doc_id) as documents
         from training_rows r join {identifier(stage)} t
             on t.doc_id = r.doc_id and t.fingerprint = {quoted(tokens_fingerprint)}
@@ -217,7 +169,7 @@ def other_sources(artifacts: Sequence[tuple[str, str]]) -> str:
         f"select {quoted(stage)} as what, source, license, fingerprint from {identifier(stage)}"
         for stage in sorted({stage for stage, _ in artifacts})
     )
-    return _sql(f"""
+    return dedented(f"""
         with lost as (
             select stage as what, source, count(*) as losses from losses where fingerprint in ({wanted}) group by all
         )
@@ -235,14 +187,14 @@ def curve(model: str, validated: bool) -> str:
 
 def held_out(stage: str, model: str) -> str:
     """The loss of held-out answers before, during and after fine-tuning, nats a token."""
-    return _sql(f"""
+    return dedented(f"""
         select step, loss, conversations, answer_tokens
         from {identifier(stage + "_held_out")} where fingerprint = {quoted(model)} order by step""")
 
 
 def outcomes(stage: str, model: str) -> str:
     """What became of each conversation in fine-tuning."""
-    return _sql(f"""
+    return dedented(f"""
         select split, outcome, count(*) as conversations, sum(kept_answer_tokens)::bigint as answer_tokens
         from {identifier(stage + "_conversations")} where fingerprint = {quoted(model)}
         group by all order by split desc, conversations desc, outcome""")
@@ -251,7 +203,7 @@ def outcomes(stage: str, model: str) -> str:
 def bits_per_byte(base: str, tuned: str) -> str:
     """Bits per byte of validation text by source: both models beside what costs little."""
     either = f"fingerprint in ({quoted(base)}, {quoted(tuned)})"
-    return _sql(f"""
+    return dedented(f"""
         select source, any_value(bytes) as bytes,
             max(value) filter (metric = 'bits_per_byte' and fingerprint = {quoted(base)}) as base,
             max(standard_error) filter (metric = 'bits_per_byte' and fingerprint = {quoted(base)}) as base_error,
@@ -266,7 +218,7 @@ def bits_per_byte(base: str, tuned: str) -> str:
 def scores(base: str, tuned: str) -> str:
     """Share of right answers by task, with standard errors, beside chance."""
     either = f"fingerprint in ({quoted(base)}, {quoted(tuned)})"
-    return _sql(f"""
+    return dedented(f"""
         select task, metric, max(items) as items,
             max(value) filter (fingerprint = {quoted(base)}) as base,
             max(standard_error) filter (fingerprint = {quoted(base)}) as base_error,
@@ -278,7 +230,7 @@ def scores(base: str, tuned: str) -> str:
 
 def samples(stage: str, base: str, tuned: str) -> str:
     """What the models say."""
-    return _sql(f"""
+    return dedented(f"""
         select fingerprint = {quoted(tuned)} as tuned, number, prompt, chat, temperature, text, ended
         from {identifier(stage + "_samples")} where fingerprint in ({quoted(base)}, {quoted(tuned)})
         order by prompt, chat, tuned, number""")

@@ -1,14 +1,14 @@
 """How scores lie, and where the recipe's thresholds cut: one histogram for each score that drops documents."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from storage.artifact import Artifact
 from tasks.decide.thresholds import GROUPS
 from tasks.report import queries
 from tasks.report.charts import Limit, histogram
-from tasks.report.collect import Answer, Facts, columns_of
+from tasks.report.collect import Answer, Facts, columns_of, learned_scores
 
 MOST_HISTOGRAMS = 9
 BINS = 26
@@ -43,19 +43,36 @@ def thresholds(decisions: Artifact) -> dict[str, list[Limit]]:
 def score_charts(facts: Facts) -> list[ScoreChart]:
     """Histograms of the scores whose rules drop most documents, most first; at most nine.
 
-    A score that is the same for all documents has none.
+    A score that is the same for all documents has none, and what was learned is drawn apart (`learned_charts`).
     """
     if facts.results.decisions is None:
         return []
-    types, limits = columns_of(facts.connection, "documents"), thresholds(facts.results.decisions)
+    limits = thresholds(facts.results.decisions)
     cost = {row["rule"]: (row["dropped"], row["failed"]) for row in facts.get("rules").rows}
-    columns = [column for column in limits if column in types]
-    if not columns:
-        return []
-    ranges = facts.ask("score ranges", queries.ranges(columns)).row
-    columns = [column for column in columns if ranges[f"{column} least"] != ranges[f"{column} most"]]
+    columns = [column for column in limits if column not in learned_scores(facts.results.decisions)]
     columns.sort(key=lambda column: max(cost.get(limit.rule, (0, 0)) for limit in limits[column]), reverse=True)
-    charts = [_chart(facts, column, types[column], limits[column], ranges) for column in columns[:MOST_HISTOGRAMS]]
+    return _charts(facts, "score ranges", columns, limits, MOST_HISTOGRAMS)
+
+
+def learned_charts(facts: Facts) -> list[ScoreChart]:
+    """Histograms of the scores of classifiers and of perplexity, with the thresholds on them if the recipe has any."""
+    if facts.results.decisions is None:
+        return []
+    columns, limits = learned_scores(facts.results.decisions), thresholds(facts.results.decisions)
+    return _charts(facts, "ranges of learned scores", columns, limits, len(columns))
+
+
+def _charts(
+    facts: Facts, name: str, columns: Sequence[str], limits: Mapping[str, list[Limit]], most: int
+) -> list[ScoreChart]:
+    """The first `most` histograms of columns that the documents have and that are not the same for all of them."""
+    types = columns_of(facts.connection, "documents")
+    there = [column for column in columns if column in types]
+    if not there:
+        return []
+    ranges = facts.ask(name, queries.ranges(there)).row
+    drawn = [column for column in there if ranges[f"{column} least"] != ranges[f"{column} most"]][:most]
+    charts = [_chart(facts, column, types[column], limits.get(column, []), ranges) for column in drawn]
     return [chart for chart in charts if chart]
 
 

@@ -85,7 +85,9 @@ def short(value: float) -> str:
     for unit, scale, least in (("T", 1e12, 1e12), ("G", 1e9, 1e9), ("M", 1e6, 1e6), ("k", 1e3, 1e4)):
         if abs(value) >= least * 0.9995:  # what rounds up to the unit
             return f"{value / scale:.3g}{unit}" if abs(value) / scale < 999.5 else f"{value / scale:,.0f}{unit}"
-    return f"{int(value):,}" if value == int(value) else f"{value:.3g}"
+    if value == int(value) or abs(value) >= 999.5:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) >= 1e-4 else f"{value:.1e}"
 
 
 def full(value: float) -> str:

@@ -50,6 +50,7 @@ def test_a_new_file_becomes_a_new_corpus_version_on_a_schedule_and_no_old_file_i
 
     times = {path: path.stat().st_atime_ns for path in old}
     lake = Lake(up.lake)
+    # the questions are read too: documents are compared with them
     snapshots = [one for one in lake.artifacts("ingest") if one.manifest.identity.config["source"] == "pages"]
     assert [one.rows() for one in snapshots] == [2, 1]
     assert snapshots[1].read(["path"]).column("path").to_pylist() == ["new.warc.gz"]

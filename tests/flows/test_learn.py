@@ -57,6 +57,10 @@ def test_a_recipe_trains_what_it_names_once_and_drops_by_its_scores(world: Path,
     page = report.read_text(encoding="utf-8")
     assert "<td>mill/quality</td><td>fasttext</td>" in page
     assert "<td>mill/rating</td><td>ridge</td>" in page
+    assert "<td>mill/reference</td>" in page
+    for score in ("quality_score", "rating_score", "perplexity"):
+        assert f">Documents by {score}</title>" in page
+        assert f'<td>{score}</td><td>crawl</td><td class="n">120</td>' in page
     assert {"train_classifier", "train_reference", "examples", "classify", "perplexity"} <= made
     with connect(place) as sql:
         rows = dict(

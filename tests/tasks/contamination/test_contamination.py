@@ -1,5 +1,6 @@
 """Items planted in documents are found, however they are set; near misses are not; a slow version agrees."""
 
+import itertools
 import json
 import random
 import re
@@ -13,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage.artifact import Artifact
-from tasks.contamination.items import ItemText, index_texts, read_benchmarks
-from tasks.contamination.stage import ContaminationConfig, find_contamination
+from tasks.contamination.items import ItemText, count_items, index_texts, read_benchmarks
+from tasks.contamination.stage import ContaminationConfig, find_contamination, stretches
 from tasks.ingest import Source, ingest
 from tasks.questions import QuestionsConfig, read_questions
 from tasks.run import running
@@ -145,6 +146,43 @@ def test_an_item_cut_in_two_is_two_stretches_of_one_item(quiz: Artifact) -> None
     assert len(row["contaminated_by"]) == 2
     assert row["n_contaminated_items"] == 1
     assert [text[one["start"] : one["end"]].split()[0] for one in row["contamination_spans"]] == [words[0], words[-13]]
+
+
+def test_every_item_of_a_set_is_looked_for_or_counted_with_the_reason_why_not() -> None:
+    said = "the wheel of the upper mill turns all day long and nobody has to push it at all"
+    texts = [
+        ItemText("quiz", "long", "a miller grinds twelve sacks of rye before noon and seven more after it"),
+        ItemText("quiz", "whole", "a miller grinds twelve sacks before the noon"),
+        ItemText("quiz", "short", "a miller grinds"),
+        ItemText("quiz", "choices", "one"),
+        ItemText("quiz", "choices", "the baker bought some flour and paid with a cow"),
+        *(ItemText("phrases", str(number), said) for number in range(3)),
+    ]
+    assert count_items(index_texts(texts, 13, 8, 2)) == [
+        {"benchmark": "phrases", "items": 3, "looked_for": 0, "too_short": 0, "common": 3},
+        {"benchmark": "quiz", "items": 4, "looked_for": 3, "too_short": 1, "common": 0},
+    ]
+    assert count_items(index_texts([], 13, 8, 2)) == []
+
+
+@given(
+    st.integers(0, 400).flatmap(
+        lambda length: st.tuples(
+            st.just(length), st.lists(st.tuples(st.integers(0, length), st.integers(0, length)).map(sorted).map(tuple))
+        )
+    ),
+    st.integers(0, 60),
+    st.integers(0, 60),
+)
+def test_what_is_cut_out_is_what_gpt_3_cuts_character_by_character(text, window: int, min_piece: int) -> None:
+    length, places = text
+    places = [(start, end) for start, end in places if start < end]
+    gone = [any(start - window <= at < end + window for start, end in places) for at in range(length)]
+    pieces = [(key, len(list(of))) for key, of in itertools.groupby(gone)]
+    expected = [key or (bool(places) and size < min_piece) for key, size in pieces for _ in range(size)]
+    found = stretches(ContaminationConfig(window=window, min_piece=min_piece), length, sorted(places))
+    assert [any(start <= at < end for start, end in found) for at in range(length)] == expected
+    assert all(one[1] < other[0] for one, other in itertools.pairwise(found))
 
 
 def test_what_more_items_share_than_allowed_is_the_form_of_the_set(tmp_path: Path) -> None:
