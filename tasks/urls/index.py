@@ -286,9 +286,9 @@ class BlockIndex:
         return found
 
     def _match(self, hits: list[tuple[int, str]], soft_words: int, host: str | None) -> Match:
+        if len(hits) < 2:
+            return Match([self.names[number] for number, _ in hits], hits[0][1] if hits else None, soft_words, host)
         numbers = sorted({number for number, _ in hits})
-        if not numbers:
-            return Match([], None, soft_words, host)
         first = [entry for number, entry in hits if number == numbers[0]]
         # the longest says most: the subdomain and not its domain
         entry = min(first, key=lambda one: (-len(one), one))

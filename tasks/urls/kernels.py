@@ -20,8 +20,12 @@ FLAGS = types.Array(types.boolean, 1, "C")
 
 @compiled(types.uint64(types.uint64, types.int64))
 def finish(value: Any, kind: Any) -> Any:
-    """The hash of a key of a kind, from FNV-1a of its bytes."""
-    return mix(value ^ (np.uint64(kind) * FNV_PRIME))
+    """The hash of a key of a kind, from FNV-1a of its bytes.
+
+    Kinds are apart by multiples of the golden ratio: by multiples of FNV's prime, as it steps itself, keys of two kinds
+    that differ in their last letter would meet (`*.gf`, `gg`).
+    """
+    return mix(value + np.uint64(kind) * np.uint64(0x9E3779B97F4A7C15))
 
 
 @compiled(types.boolean(types.uint8))

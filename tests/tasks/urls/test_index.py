@@ -191,11 +191,10 @@ def test_registered_domains_equal_those_of_tldextract():
     import tldextract
 
     oracle = tldextract.TLDExtract(cache_dir=None, suffix_list_urls=())
-    draw = random.Random(3)
-    rules = [rule.lstrip("!*.") for rule in oracle.tlds if rule.isascii()]
+    rules = sorted({rule.lstrip("!*.") for rule in oracle.tlds if rule.isascii()})
     hosts = [
         host
-        for rule in [*draw.sample(rules, 2000), *(rule.lstrip("!*.") for rule in oracle.tlds if rule[0] in "!*")]
+        for rule in rules
         for host in (rule, f"mill.{rule}", f"www.mill.{rule}", f"a.b.c.{rule}", f"mill.{rule}.unknown")
     ]
     wanted = [oracle.extract_str(host).top_domain_under_public_suffix or None for host in hosts]
