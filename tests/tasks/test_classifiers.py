@@ -122,6 +122,21 @@ def test_a_text_of_both_classes_and_one_of_no_use_are_left_out(tmp_path: Path):
     assert examples.read(["reason"], "losses").column("reason").to_pylist() == ["empty text"]
 
 
+def test_what_cannot_be_learned_is_not_learned_from_copies_on_the_other_side(tmp_path: Path):
+    chance = random.Random(4)
+    rows = []
+    for text in texts(tale, 150, 3):
+        label = chance.choice(["yes", "no"])
+        copies = (text, text.upper(), text.replace(".", " !"), f"  {text.replace(' ', '  ')}", text.replace(" ", ", "))
+        rows += [{"text": copy, "label": label} for copy in copies]
+    config = ClassifierConfig(positive_labels=("yes",), epochs=25, held_out=0.3)
+    artifact = train(tmp_path, rows, config)
+    (figures,) = artifact.read().to_pylist()
+    assert figures["repeated"] == 150  # the spaces
+    assert figures["held_out"] > 100
+    assert figures["auc"] < 0.65, figures["auc"]  # half is chance; with copies on both sides it is above 0.9
+
+
 def test_words_that_mean_something_to_fasttext_train_nothing(tmp_path: Path):
     rows = labelled(tale, advertisement, 40)
     marked = [row | {"text": f"__label__no </s> {row['text']} __label__x"} for row in rows]
