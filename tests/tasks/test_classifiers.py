@@ -125,16 +125,17 @@ def test_a_text_of_both_classes_and_one_of_no_use_are_left_out(tmp_path: Path):
 def test_what_cannot_be_learned_is_not_learned_from_copies_on_the_other_side(tmp_path: Path):
     chance = random.Random(4)
     rows = []
-    for text in texts(tale, 150, 3):
+    for text in texts(tale, 100, 3):
         label = chance.choice(["yes", "no"])
-        copies = (text, text.upper(), text.replace(".", " !"), f"  {text.replace(' ', '  ')}", text.replace(" ", ", "))
+        copies = [text.replace(".", f" {end}") for end in (".", "!", "?", ";")] + [text.capitalize()]
+        copies.append(f"  {copies[0]}\n")
         rows += [{"text": copy, "label": label} for copy in copies]
-    config = ClassifierConfig(positive_labels=("yes",), epochs=25, held_out=0.3)
+    config = ClassifierConfig(positive_labels=("yes",), epochs=60, held_out=0.3)
     artifact = train(tmp_path, rows, config)
     (figures,) = artifact.read().to_pylist()
-    assert figures["repeated"] == 150  # the spaces
+    assert figures["repeated"] == 100  # those with other spaces
     assert figures["held_out"] > 100
-    assert figures["auc"] < 0.65, figures["auc"]  # half is chance; with copies on both sides it is above 0.9
+    assert figures["auc"] < 0.7, figures["auc"]  # half is chance; with copies on both sides it is above 0.9
 
 
 def test_words_that_mean_something_to_fasttext_train_nothing(tmp_path: Path):

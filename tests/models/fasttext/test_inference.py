@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from models.fasttext.file import BadModel, read_fasttext
 from models.fasttext.inference import FastText, load_fasttext
-from models.fasttext.training import train_classifier
+from models.fasttext.training import train_classifier, zeroed_memory
 from models.language import LID_176, locate
 
 setattr(fasttext.FastText, "eprint", lambda *_: None)  # noqa: B010 (it warns at every load)
@@ -137,7 +137,8 @@ def test_what_is_no_classifier_is_refused_with_a_sentence(tmp_path: Path):
             read_fasttext(path)
     (tmp_path / "words.txt").write_text("one two three four " * 50, encoding="utf-8")
     options: dict[str, Any] = {"dim": 4, "bucket": 200_000, "minCount": 1, "thread": 1, "verbose": 0}
-    fasttext.train_unsupervised(str(tmp_path / "words.txt"), **options).save_model(str(path))
+    with zeroed_memory():
+        fasttext.train_unsupervised(str(tmp_path / "words.txt"), **options).save_model(str(path))
     with pytest.raises(BadModel, match="word vectors"):
         read_fasttext(path)
 
