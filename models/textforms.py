@@ -34,7 +34,7 @@ _SCRIPTS = """
 SCRIPTS = tuple(_SCRIPTS.split())
 """ISO 15924 codes of the scripts that are told apart; letters of another are counted as Zzzz."""
 UNKNOWN_SCRIPT = "Zzzz"
-FIRST_PLANES, LAST = 0x20000, 0x3FFFF  # letters of planes 2 and 3 are Han; later planes have none
+FIRST_PLANES, LAST = 0x20000, 0x3FFFF  # letters of planes 2 and 3 are Han, or of no script told apart; later: none
 
 _STARTS = """
     def class import return elif function var const public private protected static package fn func impl struct enum
@@ -63,8 +63,10 @@ def script_classes() -> np.ndarray:
         one = rf"[\p{{L}}&&\p{{sc={name}}}]+" if name else r"[\p{L}&&[^\p{sc=Zyyy}\p{sc=Zinh}]]+"
         for match in regex.finditer(f"(?V1){one}", everything):
             classes[match.start() : match.end()] = number
-    for match in regex.finditer(r"\p{L}+", "".join(map(chr, range(FIRST_PLANES, LAST + 1)))):
-        classes[FIRST_PLANES + match.start() : FIRST_PLANES + match.end()] = names.index("Hani") + 1
+    later = "".join(map(chr, range(FIRST_PLANES, LAST + 1)))
+    for number, one in ((len(names), r"\p{L}+"), (names.index("Hani") + 1, r"[\p{L}&&\p{sc=Hani}]+")):
+        for match in regex.finditer(f"(?V1){one}", later):
+            classes[FIRST_PLANES + match.start() : FIRST_PLANES + match.end()] = number
     return classes
 
 

@@ -1,11 +1,12 @@
 """Texts to learn from: those of documents and of labelled examples, each different one once, some held out by hash.
 
-Everything is a function of the texts and the seed, whatever order they come in: a text's hash says whether it is held
-out, whether it is among those taken where there are too many, and where it stands in the training.
+Everything is a function of the texts and the seed, whatever order they come in: a text's hash says whether it is among
+those taken where there are too many, and where it stands in the training; the hash of its words whether it is held out.
 """
 
 import hashlib
 import heapq
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from typing import NamedTuple
 from storage.artifact import Artifact
 from storage.shards import read_batches
 
+_WORD = re.compile(r"\w+")
 Labelled = tuple[str, str, str, float]
 """doc_id (or example_id), source, text, label."""
 
@@ -113,13 +115,22 @@ def gather(
                 known.discard(key)
                 content = text.encode()
                 file.write(content)
-                held = (key & 0xFFFF_FFFF) < held_out * 2**32
+                held = _side(text, seed) < held_out * 2**64
                 taken.append(Example(key, held, label, doc_id, source, offset, len(content)))
                 offset += len(content)
     return Examples(path, sorted(taken), repeated)
 
 
 def _key(text: str, seed: int) -> int:
-    """128 bits of a hash of a text, white space evened out. Held-out texts go by the lower half, order by the upper."""
-    content = " ".join(text.split()).encode()
-    return int.from_bytes(hashlib.blake2b(content, digest_size=16, salt=seed.to_bytes(8, "little")).digest(), "big")
+    """128 bits of a hash of a text, white space evened out."""
+    return _hash(" ".join(text.split()), seed, 16)
+
+
+def _side(text: str, seed: int) -> int:
+    """64 bits of a hash of a text's words in small letters: copies with other punctuation or case fall on one side."""
+    return _hash(" ".join(_WORD.findall(text.lower())), seed, 8)
+
+
+def _hash(text: str, seed: int, size: int) -> int:
+    salt = seed.to_bytes(8, "little")
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=size, salt=salt).digest(), "big")

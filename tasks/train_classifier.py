@@ -5,7 +5,8 @@ artifact's inputs (roles `positive`, `negative`, `labelled`), so that a classifi
 What it does on held-out texts stands in its tables: one row of figures, each held-out text's score, and which share of
 the negative texts a threshold keeps.
 
-A text is held out by its hash, so an equal one is never on both sides; a near copy may be.
+A text is held out by the hash of its words, so a copy with other spaces, case or punctuation is never on the other
+side; one with other words may be.
 """
 
 import hashlib
@@ -47,8 +48,9 @@ PRESETS: dict[str, dict[str, Any]] = {
         "characters": 1_000_000,
     }
 }
-"""Published settings. dclm: Li et al. 2024 (DataComp-LM), section 4.4: fastText's own defaults with word pairs, some
-200,000 positive texts (instructions, explanations) against 200,000 of a random crawl; the upper tenth is kept."""
+"""Published settings. dclm: Li et al. 2024 (DataComp-LM), section 4.4, and its code (mlfoundations/dclm,
+`baselines/train_fasttext_classifier.py`): fastText's own defaults with word pairs, some 200,000 positive texts
+(instructions, explanations) against 200,000 of a filtered crawl; the upper tenth is kept."""
 _SPECIAL = re.compile(r"(?<!\S)(?:__label__\S*|</s>)(?!\S)")
 """Words that mean something to fastText: a label, the end of a text."""
 

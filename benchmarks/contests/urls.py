@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 from benchmarks.harness import PEERS, Contest, Contestant
 from tasks.urls.index import load, split_url
 from tasks.urls.lists import BlockList, Kind, pin
-from tasks.urls.stage import UrlsConfig, look_up_urls, registered_domain
+from tasks.urls.stage import UrlsConfig, look_up_urls
+from tasks.urls.suffixes import registered
 
 URLS = 100_000
 SOFT_WORDS = 2
@@ -72,9 +73,8 @@ def ours(folder: Path, output: Path) -> Callable[[], int]:
     """The stage's function over batches of 256 URLs."""
     lists = tuple(pin(BlockList(name=kind, path=str(folder / name), kind=kind)) for kind, name in FILES.items())
     config = UrlsConfig(block_lists=lists)
-    load(config.block_lists).find(["https://example.org/"])
+    load(config.block_lists).look_up(pa.array(["https://example.org/"]))
     urls = (folder / "urls.txt").read_text(encoding="utf-8").split("\n")[:-1]
-    registered_domain(urls[0])
     batches = pa.Table.from_pydict({"url": urls}).to_batches(max_chunksize=256)
 
     def work() -> int:
@@ -109,10 +109,10 @@ def _cause(url: str, reason: str | None, lists: list[str] | None, entry: str | N
     address = split_url(url)
     host = address.host if address else ""
     if reason is None and lists == ["domains"]:
-        registered = registered_domain(url)
+        domain = registered(host)
         if entry == host:
             return "only we: the host is an entry in another form (IDNA, a dot at its end, a port)"
-        if registered is None or len(entry or "") < len(registered):
+        if domain is None or len(entry or "") < len(domain):
             return "only we: an entry above the registered domain (a public suffix)"
         return "only we: an entry between the host and its registered domain"
     if reason is None and lists and "urls" in lists:

@@ -15,6 +15,9 @@ WHOLE = 1 << 40
 class FastText:
     """A classifier whose labels and probabilities are those of the fastText library, bit for bit.
 
+    Of labels with exactly the same probability the first in the file comes first (with hierarchical softmax, the one
+    further left in the tree); the library's order is that of its heap.
+
     Raises: BadModel for a loss that is neither softmax nor hierarchical softmax.
     """
 

@@ -281,7 +281,8 @@ def score_all(hidden: Any, outputs: Any, document: Any, labels: Any, scores: Any
         highest = max(highest, weights[label])
     total = np.float32(0.0)
     for label in range(n_labels):
-        weights[label] = np.float32(math.exp(np.float32(weights[label] - highest)))
+        # in double precision, as the library does here (and here alone): another last bit once in 1,500 values
+        weights[label] = np.float32(math.exp(np.float64(np.float32(weights[label] - highest))))
         total += weights[label]
     found = 0
     for label in range(n_labels):

@@ -3,27 +3,33 @@
 One thread: several race for the weights. And memory that is zero: with one thread the library (0.9.3) sets the first
 tenth of the input matrix to random numbers and leaves the rest as it got it from the allocator. That is zero where the
 allocator maps fresh pages, and whatever stood there before where it hands out used memory: other bytes each time, or
-"Encountered NaN". glibc maps what is larger than a threshold, which it moves by itself, up to 32 MiB, while a program
-runs; set by hand it stays, and a matrix above it is zero. So n-grams begin at zero and words (which are first, and
-fewer than a tenth of the buckets) at random.
+"Encountered NaN". While it trains, glibc is told to zero what it hands out. So n-grams begin at zero and words (which
+are first, and fewer than a tenth of the buckets) at random.
 """
 
+import contextlib
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 FEWEST_BUCKETS = 200_000
-MAPPED_FROM = 128 << 10  # bytes; glibc's first threshold
-_M_MMAP_THRESHOLD = -3
+_M_PERTURB = -6
+_ZERO_WHEN_HANDED_OUT = 0xFF  # handed-out bytes are set to the complement of this, freed ones to this
 
 
-def map_large_memory() -> None:
-    """Let glibc map every large piece of memory afresh, for as long as this process lives. Elsewhere nothing happens:
-    other allocators map large pieces anyway."""
+@contextlib.contextmanager
+def zeroed_memory() -> Iterator[None]:
+    """Let glibc zero all memory that it hands out meanwhile, to any thread. Under another C library nothing happens."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, MAPPED_FROM)
+    if mallopt is None:
+        yield
+        return
+    mallopt(_M_PERTURB, _ZERO_WHEN_HANDED_OUT)
+    try:
+        yield
+    finally:
+        mallopt(_M_PERTURB, 0)
 
 
 def train_classifier(lines: str | Path, options: Mapping[str, Any]) -> Any:
@@ -35,7 +41,7 @@ def train_classifier(lines: str | Path, options: Mapping[str, Any]) -> Any:
     import fasttext
 
     if options.get("bucket", 0) < FEWEST_BUCKETS:
-        raise ValueError(f"bucket must be {FEWEST_BUCKETS} or more: with fewer fastText 0.9.3 trains on unset memory.")
-    map_large_memory()
+        raise ValueError(f"bucket must be {FEWEST_BUCKETS} or more: of fewer too many would not begin at zero.")
     setattr(fasttext.FastText, "eprint", lambda *ignored: None)  # noqa: B010 (it warns at every load)
-    return fasttext.train_supervised(str(lines), thread=1, verbose=0, **options)
+    with zeroed_memory():
+        return fasttext.train_supervised(str(lines), thread=1, verbose=0, **options)

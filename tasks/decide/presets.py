@@ -90,7 +90,7 @@ def _refinedweb() -> dict[str, Any]:
 def _dclm() -> dict[str, Any]:
     return {
         **_refinedweb(),
-        "rules": {"fasttext": "dclm_score <= 0.018112"},
+        "rules": {"fasttext": "dclm_score < 0.018112"},
         "order": ["language", "gopher", "repetition", "refinedweb", "rules.fasttext"],
     }
 

@@ -58,7 +58,8 @@ class RightsRules(RuleGroup):
     """By licence and opt-outs. `*` is anything: `CC-BY-NC*`. What is not stated drops nothing, unless it is needed."""
 
     tdm_reserved: Annotated[bool, DropWhen("tdm_reservation", "is")] = Field(
-        default=False, description="Drop what reserves the rights to text and data mining (TDMRep, W3C 2024)."
+        default=False,
+        description="Drop what reserves the rights to text and data mining (TDMRep, W3C group report 2024).",
     )
     directives: Annotated[tuple[str, ...] | None, Chosen("robots", by="any of")] = Field(
         default=None, description="Drop a page with one of these directives: [noai, noindex, none, ccbot:noindex]."

@@ -15,13 +15,15 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
-from tasks.urls.kernels import DOMAINS, URLS, hash_keys, hash_lines
+from models.fasttext.inference import utf8
+from tasks.urls.kernels import DOMAINS, FILTER_BITS, URLS, WORDS, hash_keys, hash_lines
 from tasks.urls.lists import BlockList, BlockListMissing, Kind, files_of, fingerprint, pieces
+from tasks.urls.scan import hash_table, scan_urls
+from tasks.urls.suffixes import registered, suffix_table
 
 _KINDS: dict[Kind, int] = {"domains": DOMAINS, "urls": URLS}
-FILTER_BITS = 1 << 26
-"""8 MiB that tell at once of 15 in 16 keys, among 4.5 million entries, that they are none, without a search."""
 _URL = re.compile(
     r"(?:[a-z][a-z0-9+.-]*:)?//(?:[^/?#@]*@)?(\[[^\]/]*\]|[^/?#:]*)(?::\d*(?=[/?#]|\Z))?([^#]*)", re.DOTALL
 )
@@ -93,6 +95,13 @@ def _ascii(host: str) -> str:
     return host if host.isascii() else _to_ascii(host)
 
 
+class Found(NamedTuple):
+    """What the lists say of a batch: the rows of which they say anything, and the registered domain of every row."""
+
+    matches: dict[int, Match]
+    registered: list[str | None]
+
+
 class _Substrings(NamedTuple):
     """An automaton; the entry and the list of each of its patterns; whether it is for the bare letters and digits."""
 
@@ -139,13 +148,73 @@ class BlockIndex:
         np.bitwise_or.at(self._filter, (bits >> np.uint64(3)).astype(np.int64), _bit(bits))
         self._substrings = [one for bare in (True, False) if (one := _automaton(substrings, bare))]
         self._kinds = {kind for one in block_lists for kind, _ in files_of(one)}
+        words = sorted(self._words.keys() | self._soft_words)
+        self._word_table = hash_table(words, [WORDS] * len(words))
 
     def __len__(self) -> int:
         words = len(self._words) + len(self._soft_words)
         return len(self._hashes) + words + sum(len(one.entries) for one in self._substrings)
 
+    def look_up(self, urls: pa.Array) -> Found:
+        """What the lists say of the URLs of a batch; of rows without an entry, a soft word, or a URL: nothing.
+
+        One compiled pass (`scan`); what it leaves over, URLs of an unusual form, goes through `find`.
+        """
+        text, offsets = utf8(urls.fill_null(""))
+        size = int(offsets[-1] - offsets[0]) + len(urls)
+        small, bare = np.empty(size, np.uint8), np.empty(size, np.uint8)
+        bare_offsets, spans = np.empty(len(urls) + 1, np.int64), np.empty((len(urls), 2), np.int64)
+        odd, room, count = np.empty(len(urls), np.bool_), len(urls), None
+        while count is None or count > room:
+            room = max(room, count or 0)
+            hits = np.empty((room, 5), np.int64)
+            count = scan_urls(
+                text, offsets, self._hashes, self._filter, self._word_table, suffix_table(),
+                "domains" in self._kinds, "urls" in self._kinds, small, bare, bare_offsets, odd, spans, hits,
+            )  # fmt: skip
+        letters = small.tobytes().decode("ascii")
+        found, soft = self._read_hits(hits[:count].tolist(), letters)
+        for one in self._substrings:
+            searched = bare[: bare_offsets[-1]].tobytes().decode("ascii") if one.bare else letters
+            starts = bare_offsets if one.bare else offsets - offsets[0] + np.arange(len(urls) + 1)
+            places = one.automaton.find_matches_as_indexes(searched, overlapping=True)  # type: ignore[attr-defined]
+            rows = np.searchsorted(starts, [start for _, start, _ in places], "right") - 1
+            for row, (pattern, _, _) in zip(rows.tolist(), places, strict=True):
+                found.setdefault(row, []).append((one.lists[pattern], one.entries[pattern]))
+        matches = {row: self._match(found.get(row, []), len(soft.get(row, ())), None) for row in found | soft}
+        domains = [letters[start:stop] if start >= 0 else None for start, stop in spans.tolist()]
+        rest = np.flatnonzero(odd).tolist()
+        for row, match in zip(rest, self.find(urls.take(pa.array(rest, pa.int64())).to_pylist()), strict=True):
+            if match is not None:
+                domains[row] = registered(match.host) if match.host else None
+                if match.lists or match.soft_words:
+                    matches[row] = match
+        return Found(matches, domains)
+
+    def _read_hits(
+        self, hits: list[list[int]], letters: str
+    ) -> tuple[dict[int, list[tuple[int, str]]], dict[int, set[str]]]:
+        """Of each row its (list, entry) and its soft words, from what the compiled pass found."""
+        found: dict[int, list[tuple[int, str]]] = {}
+        soft: dict[int, set[str]] = {}
+        for row, kind, start, stop, first in hits:
+            key = letters[start:stop]
+            if kind == WORDS:
+                if key in self._soft_words:
+                    soft.setdefault(row, set()).add(key)
+                if key in self._words:
+                    found.setdefault(row, []).extend((number, key) for number in self._words[key])
+                continue
+            if kind == URLS and (address := split_url(key)):
+                key = _normal_url(address)
+            last = first
+            while last < len(self._hashes) and self._hashes[last] == self._hashes[first]:
+                found.setdefault(row, []).append((int(self._lists[last]), key))
+                last += 1
+        return found, soft
+
     def find(self, urls: Sequence[str | None]) -> list[Match | None]:
-        """What the lists say of each URL; None where there is no URL."""
+        """What the lists say of each URL, of any form; None where there is no URL."""
         addresses = [None if url is None else split_url(url) for url in urls]
         keys: list[str] = []
         kinds: list[int] = []
@@ -172,7 +241,7 @@ class BlockIndex:
             if self._substrings:
                 found += self._find_substrings(url.lower())
             host = address.host if address else None
-            matches.append(self._match(found, soft_words, host) if found else Match([], None, soft_words, host))
+            matches.append(self._match(found, soft_words, host))
         return matches
 
     def _add_keys(self, address: Address, keys: list[str], kinds: list[int]) -> None:
@@ -217,6 +286,8 @@ class BlockIndex:
         return found
 
     def _match(self, hits: list[tuple[int, str]], soft_words: int, host: str | None) -> Match:
+        if len(hits) < 2:
+            return Match([self.names[number] for number, _ in hits], hits[0][1] if hits else None, soft_words, host)
         numbers = sorted({number for number, _ in hits})
         first = [entry for number, entry in hits if number == numbers[0]]
         # the longest says most: the subdomain and not its domain

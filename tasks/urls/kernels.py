@@ -1,7 +1,7 @@
 """Compiled loops over the lines of block lists and over keys: both are 64-bit hashes, of the same normal form.
 
-Hashes are FNV-1a with the kind of the key as its first byte, finished by MurmurHash3's mixer. Among 5 million entries a
-key that is none of them meets one with a probability of 3e-13.
+Hashes are FNV-1a, finished by the kind of the key and MurmurHash3's mixer. Among 5 million entries a key that is none
+of them meets one with a probability of 3e-13.
 """
 
 from typing import Any
@@ -11,9 +11,21 @@ from numba import types
 
 from tasks.sign_kernels import BYTES, FNV_OFFSET, FNV_PRIME, HASHES, OFFSETS, compiled, mix
 
-DOMAINS, URLS = 1, 2
+DOMAINS, URLS, WORDS, RULES, WILDCARDS, EXCEPTIONS = range(1, 7)
+FILTER_BITS = 1 << 26
+"""8 MiB that tell at once of 15 in 16 keys, among 4.5 million entries, that they are none, without a search."""
 SHARP, DOT, SLASH, MARK, HYPHEN, STAR, SPACE, NEWLINE, LESS, MORE, LETTER_W = (ord(sign) for sign in "#./?-* \n<>w")
 FLAGS = types.Array(types.boolean, 1, "C")
+
+
+@compiled(types.uint64(types.uint64, types.int64))
+def finish(value: Any, kind: Any) -> Any:
+    """The hash of a key of a kind, from FNV-1a of its bytes.
+
+    Kinds are apart by multiples of the golden ratio: by multiples of FNV's prime, as it steps itself, keys of two kinds
+    that differ in their last letter would meet (`*.gf`, `gg`).
+    """
+    return mix(value + np.uint64(kind) * np.uint64(0x9E3779B97F4A7C15))
 
 
 @compiled(types.boolean(types.uint8))
@@ -90,13 +102,13 @@ def hash_lines(text: Any, kind: Any, hashes: Any, odd: Any, starts: Any, stops: 
                     stop -= 1
         if start >= stop:
             continue
-        value = (FNV_OFFSET ^ np.uint64(kind)) * FNV_PRIME
+        value = FNV_OFFSET
         for at in range(start, stop):
             byte = text[at]
             if 65 <= byte <= 90:
                 byte |= 32
             value = (value ^ np.uint64(byte)) * FNV_PRIME
-        hashes[count], odd[count], starts[count], stops[count] = mix(value), not plain, start, stop
+        hashes[count], odd[count], starts[count], stops[count] = finish(value, kind), not plain, start, stop
         count += 1
     return count
 
@@ -105,7 +117,7 @@ def hash_lines(text: Any, kind: Any, hashes: Any, odd: Any, starts: Any, stops: 
 def hash_keys(text: Any, offsets: Any, kinds: Any, hashes: Any) -> None:
     """Hash of each key: its bytes in `text` from offsets[i] to offsets[i + 1], of the kind kinds[i]; fills `hashes`."""
     for number in range(len(kinds)):
-        value = (FNV_OFFSET ^ np.uint64(kinds[number])) * FNV_PRIME
+        value = FNV_OFFSET
         for at in range(offsets[number], offsets[number + 1]):
             value = (value ^ np.uint64(text[at])) * FNV_PRIME
-        hashes[number] = mix(value)
+        hashes[number] = finish(value, kinds[number])

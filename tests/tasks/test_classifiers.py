@@ -93,11 +93,17 @@ def test_training_again_gives_the_same_bytes_whatever_stood_in_memory(tmp_path: 
     lines.write_text("\n".join(rows) + "\n", encoding="utf-8")
     found = set()
     for number in range(3):
-        dirt = [np.full(1_000_000 + 70_000 * index, np.nan, np.float32) for index in range(12)]
-        del dirt  # what the allocator hands out next was not zero
-        options = {"dim": 8, "bucket": 200_000, "wordNgrams": 2, "epoch": 2, "seed": 3}
-        train_with_library(lines, options).save_model(str(tmp_path / f"{number}.bin"))
+        # freed memory that the allocator keeps: the first array, freed, teaches glibc to map nothing smaller than it
+        del (big := [np.full(4_000_000, np.nan, np.float32)])[:]
+        dirt = [np.full(1_500_000 + 70_000 * index, np.nan, np.float32) for index in range(12)]
+        last = np.full(20_000, np.nan, np.float32)  # lies behind them, so that they do not go back to the system
+        del dirt
+        options = {"dim": 8, "bucket": 200_000, "wordNgrams": 2, "minn": 2, "maxn": 3, "epoch": 2, "seed": 3}
+        model = train_with_library(lines, options)
+        model.save_model(str(tmp_path / f"{number}.bin"))
         found.add((tmp_path / f"{number}.bin").read_bytes())
+        assert np.isnan(last).all()
+        assert not big
     assert len(found) == 1
     weights = load_fasttext(tmp_path / "0.bin").file.inputs
     assert np.isfinite(weights).all()
@@ -114,6 +120,22 @@ def test_a_text_of_both_classes_and_one_of_no_use_are_left_out(tmp_path: Path):
     assert (figures["examples"] + figures["held_out"], figures["repeated"]) == (80, 3)
     (examples,) = artifact.inputs("labelled")
     assert examples.read(["reason"], "losses").column("reason").to_pylist() == ["empty text"]
+
+
+def test_what_cannot_be_learned_is_not_learned_from_copies_on_the_other_side(tmp_path: Path):
+    chance = random.Random(4)
+    rows = []
+    for text in texts(tale, 100, 3):
+        label = chance.choice(["yes", "no"])
+        copies = [text.replace(".", f" {end}") for end in (".", "!", "?", ";")] + [text.capitalize()]
+        copies.append(f"  {copies[0]}\n")
+        rows += [{"text": copy, "label": label} for copy in copies]
+    config = ClassifierConfig(positive_labels=("yes",), epochs=60, held_out=0.3)
+    artifact = train(tmp_path, rows, config)
+    (figures,) = artifact.read().to_pylist()
+    assert figures["repeated"] == 100  # those with other spaces
+    assert figures["held_out"] > 100
+    assert figures["auc"] < 0.7, figures["auc"]  # half is chance; with copies on both sides it is above 0.9
 
 
 def test_words_that_mean_something_to_fasttext_train_nothing(tmp_path: Path):

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import regex
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from models.fasttext.training import train_classifier
@@ -118,6 +118,7 @@ def test_a_text_is_of_the_script_of_its_letters(script: str):
 
 
 @given(st.text(max_size=60))
+@example("\U00020000\U0003d000\U0003d001")  # Han, and two letters of planes 2 and 3 that Unicode 18 gives to another
 def test_the_script_is_the_most_frequent_one(text: str):
     def script_of(letter: str) -> str | None:
         if regex.match(r"[\p{sc=Zyyy}\p{sc=Zinh}]", letter) or not regex.match(r"\p{L}", letter):

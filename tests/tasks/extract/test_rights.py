@@ -82,10 +82,38 @@ def test_a_bare_link_is_only_a_link():
     assert (rights.license, rights.linked, rights.license_from) == (None, "CC-BY-4.0", "link")
 
 
+NC = '<a rel="license" href="https://creativecommons.org/licenses/by-nc/2.0/">CC</a>'
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        f"<figure><img src=a.jpg><figcaption>A photo, {NC}</figcaption></figure>",
+        f"<blockquote>Somebody else's words, {NC}</blockquote>",
+        f"<aside>Another article, {NC}</aside>",
+        f'<div about="https://example.org/photo.jpg">{NC}</div>',
+        NC.replace("<a", "<a about='https://example.org/photo.jpg'"),
+        f'<div itemscope itemtype="https://schema.org/ImageObject">{NC}</div>',
+    ],
+)
+def test_a_licence_of_a_part_or_of_another_work_is_only_a_link(part: str):
+    alone, beside = page_rights(html(body=part)), page_rights(html(body=f"{part}<footer><a rel=license href={BY}>"))
+    assert (alone.license, alone.linked) == (None, "CC-BY-NC-2.0")
+    assert (beside.license, beside.license_from) == ("CC-BY-4.0", "page")
+
+
+@pytest.mark.parametrize("part", ["figure", "aside", "blockquote"])
+def test_a_licence_behind_a_part_is_the_pages(part: str):
+    page = html(body=f'<div about=""><{part}>x</{part}><a rel="license" href="{BY}">x</a></div>')
+    assert page_rights(page).license == "CC-BY-4.0"
+
+
 @pytest.mark.parametrize(
     "page",
     [
         html(),
+        html(body=f"<script>var link = '{NC}'</script>"),
+        html(body=f"<textarea>{NC}</textarea>"),
         html(body="<p>The license was creativecommons.org in name alone.</p>"),
         html(f'<script type="application/ld+json">{{"@type": "ImageObject", "license": "{BY}"}}</script>'),
         html('<script type="application/ld+json">{"license": broken</script>'),
@@ -111,6 +139,11 @@ def test_what_only_looks_like_a_licence_is_none(page: str):
         ('<!-- <meta name="robots" content="noindex"> -->', b"", None),
         ('<meta name="description" content="robots: noindex">', b"", None),
         ('<meta name="robots" content="">', b"", None),
+        ('<meta name="robots" content="noindex nofollow">', b"", ["nofollow", "noindex"]),
+        ("", b"X-Robots-Tag: a-bot: noai\r\nX-Robots-Tag: unavailable_after: Wed, 25 Jun 2010 15:00:00 PST\r\n",
+         ["a-bot:noai", "unavailable_after"]),
+        ('<meta name="robots" content="unavailable_after: 25-Aug-2030 15:00:00 EST, noai">', b"",
+         ["noai", "unavailable_after"]),
         ('<script>var a = "<meta name=robots content=noindex>"</script>', b"", ["noindex"]),
     ],
 )  # fmt: skip
@@ -118,8 +151,11 @@ def test_directives_for_robots_are_told_with_whom_they_are_for(head: str, header
     assert page_rights(html(head), headers).robots == directives
 
 
-def test_directives_of_the_body_are_text():
-    assert page_rights(html(body='<meta name="robots" content="noindex">')).robots is None
+def test_opt_outs_count_wherever_they_stand_and_nothing_else_of_the_body_does():
+    metas = '<meta name="robots" content="noai"><META name="tdm-reservation" content="1">'
+    rights = page_rights(html(body=f'{metas}<meta name="license" content="CC0">'))
+    assert (rights.robots, rights.tdm_reservation, rights.license) == (["noai"], True, None)
+    assert page_rights(html(body='<!-- <meta name="robots" content="noai"> -->&lt;meta name="robots"')).robots is None
 
 
 @pytest.mark.parametrize(
@@ -130,6 +166,8 @@ def test_directives_of_the_body_are_text():
         ("", b"tdm-reservation: 1\r\ntdm-policy: https://example.org/policy.json\r\n", True, "https://example.org/policy.json"),
         ('<meta name="tdm-reservation" content="0">', b"TDM-Reservation: 1\r\n", True, None),
         ('<meta name="tdm-reservation" content="yes">', b"", None, None),
+        ('<meta name="tdm-reservation" content="2">', b"TDM-Reservation: true\r\n", None, None),
+        ("", b"tdm-reservation: 0, 1\r\n", True, None),
         ("", b"", None, None),
     ],
 )  # fmt: skip

@@ -6,6 +6,7 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from tasks.urls.index import _KINDS, BlockIndex, Match, _hashes, load, normal_entry, split_url
 from tasks.urls.kernels import hash_keys
 from tasks.urls.lists import BlockList, BlockListMissing, Kind, fingerprint, pin
-from tasks.urls.stage import registered_domain
+from tasks.urls.stage import UrlsConfig, look_up_urls
+from tasks.urls.suffixes import registered
 
 
 def block_list(folder: Path, name: str, kind: Kind, *lines: str) -> BlockList:
@@ -166,6 +168,11 @@ def test_a_list_that_is_missing_says_where_it_was_looked_for(tmp_path: Path):
         pin(BlockList(name="a", path=str(tmp_path / "mystery")))
 
 
+def registered_domains(urls: list[str]) -> list[str | None]:
+    """Those that the compiled pass finds."""
+    return BlockIndex([]).look_up(pa.array(urls, pa.string())).registered
+
+
 @pytest.mark.parametrize(
     ("url", "domain"),
     [
@@ -177,19 +184,78 @@ def test_a_list_that_is_missing_says_where_it_was_looked_for(tmp_path: Path):
     ],
 )
 def test_the_registered_domain_is_below_the_public_suffix(url: str, domain: str | None):
-    assert registered_domain(url) == domain
+    assert registered_domains([url]) == [domain]
 
 
 def test_registered_domains_equal_those_of_tldextract():
     import tldextract
 
     oracle = tldextract.TLDExtract(cache_dir=None, suffix_list_urls=())
-    draw = random.Random(3)
-    rules = [rule.lstrip("!*.") for rule in oracle.tlds if rule.isascii()]
-    for rule in [*draw.sample(rules, 2000), *(rule.lstrip("!*.") for rule in oracle.tlds if rule[0] in "!*")]:
-        for host in (rule, f"mill.{rule}", f"www.mill.{rule}", f"a.b.c.{rule}", f"mill.{rule}.unknown"):
-            wanted = oracle.extract_str(host).top_domain_under_public_suffix or None
-            assert registered_domain(f"https://{host}/") == wanted, host
+    rules = sorted({rule.lstrip("!*.") for rule in oracle.tlds if rule.isascii()})
+    hosts = [
+        host
+        for rule in rules
+        for host in (rule, f"mill.{rule}", f"www.mill.{rule}", f"a.b.c.{rule}", f"mill.{rule}.unknown")
+    ]
+    wanted = [oracle.extract_str(host).top_domain_under_public_suffix or None for host in hosts]
+    assert registered_domains([f"https://{host}/" for host in hosts]) == wanted
+    assert [registered(host) for host in hosts] == wanted
+
+
+LABELS = ["mill", "www", "a-b", "x_1", "co", "uk", "com", "kobe", "jp", "city", "ck", "github", "io", "7", ""]
+HOSTS = st.lists(st.sampled_from(LABELS), min_size=1, max_size=5).map(".".join)
+URLS = st.text(alphabet=" \t\n<>:/?#@[].-_wWmilL1k7üß%", max_size=30) | st.builds(
+    lambda before, host, port, path, after: f"{before}{host}{port}{path}{after}",
+    st.sampled_from(["http://", "HTTPS://", "//", "", " <http://", "a+b.c-d://", "http://u@", "http://[", "dns:"]),
+    HOSTS,
+    st.sampled_from(["", "", ":", ":80", ":8x"]),
+    st.lists(st.sampled_from(["/", "mill", "Bran", "husk", "?", "#", "flour", "-", "f-l-o-u-r", "/tag/"])).map("".join),
+    st.sampled_from(["", "", ">", "> ", "\n", "\x1f", "ü", "/", "//"]),
+)
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> list[BlockList]:
+    """Lists of every kind."""
+    folder = tmp_path_factory.mktemp("lists")
+    return [
+        block_list(folder, "d", "domains", "mill.com", "a-b.mill.com", "co.uk", "7", "com", "github.io", "7.7"),
+        block_list(folder, "u", "urls", "mill.com/mill", "http://www.co.uk", "github.io/", "mill.co.uk/?mill", "www"),
+        block_list(folder, "e", "domains", "mill.com", "x_1.uk", "kobe.jp"),
+        block_list(folder, "w", "words", "mill", "7", "x_1"),
+        block_list(folder, "v", "words", "mill"),
+        block_list(folder, "s", "soft_words", "bran", "husk", "com"),
+        block_list(folder, "i", "substrings", "flour", "/tag/", "millmill", "com/"),
+    ]
+
+
+@given(st.lists(st.none() | URLS, max_size=8), st.sampled_from([slice(0, 7), slice(0, 1), slice(1, 2), slice(3, 7)]))
+def test_the_compiled_pass_says_what_the_lookup_of_one_url_says(
+    mixed: list[BlockList], urls: list[str | None], some: slice
+):
+    config = UrlsConfig(block_lists=tuple(mixed[some]))
+    batch = pa.RecordBatch.from_pydict({"url": pa.array(["http://first", *urls], pa.string())}).slice(1)
+    rows = look_up_urls.fn(batch, config).to_pylist()  # type: ignore[misc]
+    for url, row, match in zip(urls, rows, load(config.block_lists).find(urls), strict=True):
+        if match is None:
+            assert list(row.values()) == [None] * 5
+            continue
+        assert row == {
+            "registered_domain": registered(match.host) if match.host else None,
+            "blocked_by": match.lists[0] if match.lists else None,
+            "blocked_entry": match.entry,
+            "blocked_lists": match.lists or None,
+            "n_soft_words": match.soft_words,
+        }, url
+
+
+def test_urls_of_the_usual_form_need_no_second_look(mixed: list[BlockList], monkeypatch: pytest.MonkeyPatch):
+    asked: list[str | None] = []
+    index = BlockIndex(mixed)
+    monkeypatch.setattr(index, "find", lambda urls: asked.extend(urls) or [])
+    usual = ["https://www.example.org/a/b?c=d&e=%20#f", "http://x_1.example.org:8080", "HTTP://EXAMPLE.ORG./"]
+    assert index.look_up(pa.array(usual * 100)).registered == ["example.org"] * 300
+    assert asked == []
 
 
 def test_every_entry_of_the_ut1_lists_is_found(test_data: Path, tmp_path: Path):
