@@ -11,7 +11,6 @@ from pydantic import BaseModel
 FORMS = {
     r"^[a-z][a-z0-9_]*$": "made of small letters a-z, digits and _, with a letter first",
     r"^[a-z0-9][a-z0-9_-]*$": "made of small letters a-z, digits, _ and -, with a letter or digit first",
-    r"^[a-z][a-z0-9_]*$": "made of small letters a-z, digits and _, with a letter first",
     r"^https?://[^\s/]": "a URL that begins with http:// or https://",
     r"^[\x21-\x7e]+$": "without spaces, in ASCII",
     r"^CC-[A-Z]+-[0-9-]+$": "formed as CC-MAIN-2025-05",

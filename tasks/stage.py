@@ -19,7 +19,6 @@ import pyarrow as pa
 from storage.artifact import MAIN_TABLE, Artifact, Identity, Input
 from storage.commit import ShardOutput, ShardRecord, Staging, stage_artifact, tidy
 from storage.files import canonical_json, write_text
-from storage.sql import refresh_catalog
 from storage.table import Table
 from tasks.config import StageConfig
 from tasks.console import Progress
@@ -153,7 +152,7 @@ class Stage(Generic[C]):
             except ShardFailed as error:
                 raise StageFailed(_what_to_do(self.name, error, run)) from error
             artifact = staging.commit(records, {"run": run.id, "workers": run.workers, "code": code_revision()})
-        refresh_catalog(run.lake)
+        run.publish()
         return artifact
 
     def _shards(
