@@ -27,7 +27,7 @@ CLASSIFIER = table(
     column(
         "positive", pa.int64(), "Those of them that are positive (ridge: at or above positive_from).", nullable=False
     ),
-    column("held_out", pa.int64(), "Texts that were held out, chosen by the hash of the text.", nullable=False),
+    column("held_out", pa.int64(), "Texts that were held out, chosen by the hash of their words.", nullable=False),
     column("held_out_positive", pa.int64(), "Those of them that are positive.", nullable=False),
     column("repeated", pa.int64(), "Texts left out because an equal one was there already.", nullable=False),
     column("precision", pa.float64(), "Of held-out texts called positive (score at least cut), the share that are."),
@@ -60,7 +60,7 @@ REFERENCE = table(
     column("words", pa.int64(), "Words in them.", nullable=False),
     column("vocabulary", pa.int64(), "Different words.", nullable=False),
     column("ngrams", pa.list_(pa.int64()), "N-grams of each length, from 1.", nullable=False),
-    column("held_out_documents", pa.int64(), "Texts held out, chosen by the hash of the text.", nullable=False),
+    column("held_out_documents", pa.int64(), "Texts held out, chosen by the hash of their words.", nullable=False),
     column("held_out_perplexity", pa.float64(), "Perplexity per word on them; null where there are none."),
 )
 
