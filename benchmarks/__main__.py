@@ -19,7 +19,7 @@ import benchmarks.contests
 from benchmarks.harness import PEERS, Contest, run
 
 README = Path(__file__).with_name("README.md")
-OURS = ("pyarrow", "numpy", "numba", "fastwarc", "trafilatura", "resiliparse", "lxml", "fasttext")
+OURS = ("pyarrow", "numpy", "numba", "deflate", "fastwarc", "trafilatura", "resiliparse", "lxml", "fasttext")
 
 
 def contests() -> dict[str, Contest]:

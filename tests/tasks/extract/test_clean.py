@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tasks.extract import archive
 from tasks.extract.archive import Item, Record, read_archive
+from tasks.extract.warc import clean
 from tasks.extract.warc.clean import clean_records
 from tests.tasks.extract.crawls import gzip_each, page, record, records, response, write
 
@@ -39,6 +40,7 @@ def test_a_clean_archive_is_read_to_its_end_and_in_pieces(tmp_path: Path):
     size = path.stat().st_size
     assert clean_to(path) == size
     assert list(read_archive(path)) == by_the_scanner(path)
+    assert {type(one.payload) for one in clean_records(path, 0, size)} == {bytes}
     for cut in (1, 400, size // 2, size - 1):
         assert [*read_archive(path, 0, cut), *read_archive(path, cut)] == by_the_scanner(path)
 
@@ -50,6 +52,15 @@ ODD = {
     "a folded field": record(BODY, extra=["WARC-Note: one\r\n two"]),
     "a field twice": record(BODY, extra=["WARC-Note: one", "WARC-Note: two"]),
     "a field that is no ASCII": record(BODY, extra=["WARC-Note: gr\u00fc\u00df"]),
+    "a carriage return in a field": record(BODY, extra=["WARC-Note: one\rtwo"]),
+    "two carriage returns behind a field": record(BODY, extra=["WARC-Note: one\r"]),
+    "control characters in a field": record(BODY, extra=["WARC-Note: one\0\x0b\x1c two\t\tthree\x7f"]),
+    "blanks behind a field": record(BODY, extra=["WARC-Note: one \t\x0c"]),
+    "a field without a value": record(BODY, extra=["WARC-Note: "]),
+    "a name with a blank": record(BODY, extra=["WARC Note: one"]),
+    "a name with a colon": record(BODY, extra=["WARC:Note: one"]),
+    "a hundred fields": record(BODY, extra=[f"WARC-Note-{number}: one" for number in range(100)]),
+    "a long field": record(BODY, extra=["WARC-Note: " + 9_000 * "x"]),
     "a line that is no field": record(BODY, extra=["nonsense"]),
     "line feeds alone": record(BODY).replace(b"\r\n", b"\n"),
     "no padding": record(BODY)[:-4],
@@ -130,6 +141,49 @@ def test_damage_is_read_as_the_scanner_reads_it(tmp_path_factory: pytest.TempPat
     assert list(read_archive(path)) == by_the_scanner(path)
     cut = numbers.randrange(1, len(data))
     assert [*read_archive(path, 0, cut), *read_archive(path, cut)] == by_the_scanner(path)
+
+
+@pytest.mark.parametrize("gap", [bytes(1), bytes(512), b"\x1f\x8b\x08", b"\x1f\x8b\x08" + bytes(30), b"junk" * 9])
+def test_bytes_between_members_of_one_size_hide_none(tmp_path: Path, gap: bytes):
+    one, other = gzip_each([record(BODY)]), gzip_each([record(BODY.replace(b"page", b"PAGE"))])
+    assert one[-4:] == other[-4:]
+    path = write(tmp_path, one + gap + other + one + gap + gap + other + other)
+    assert list(read_archive(path)) == by_the_scanner(path)
+
+
+@pytest.mark.parametrize("block_bytes", [1, 13, 700, 1 << 20])
+@pytest.mark.parametrize("inner", [1, 5, 20])
+def test_a_member_that_holds_gzip_files_is_read_on_whatever_is_read_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inner: int, block_bytes: int
+):
+    nested = record(response(gzip_each(RECORDS[:1]) * inner))
+    stored = gzip.compress(nested, 0)
+    assert stored.count(b"\x1f\x8b\x08") == inner + 1
+    path = write(tmp_path, gzip_each(RECORDS[:3]) + stored + gzip.compress(RECORDS[4], mtime=1) + gzip_each(RECORDS))
+    monkeypatch.setattr(clean, "_BLOCK_BYTES", block_bytes)
+    assert list(read_archive(path)) == by_the_scanner(path)
+
+
+def test_a_size_that_no_member_can_have_takes_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    sizes: list[int] = []
+    decompress = clean.deflate.gzip_decompress
+    monkeypatch.setattr(
+        clean.deflate, "gzip_decompress", lambda data, size: [sizes.append(size), decompress(data, size)][1]
+    )
+    zeros = gzip.compress(bytes(80 << 20), 1)
+    lie = gzip_each(RECORDS[:1])[:-4] + (1 << 26).to_bytes(4, "little")
+    path = write(tmp_path, gzip_each(RECORDS[:2]) + lie + gzip_each(RECORDS[2:4]) + zeros + gzip_each(RECORDS[4:]))
+    assert list(read_archive(path)) == by_the_scanner(path)
+    assert 0 < max(sizes) < 1 << 20
+
+
+def test_a_large_member_is_left_to_the_scanner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    large = record(response(random.Random(3).randbytes(9_000)))
+    path = write(tmp_path, gzip_each([*RECORDS, large, *RECORDS]))
+    monkeypatch.setattr(clean, "_BLOCK_BYTES", 1000)
+    monkeypatch.setattr(clean, "_MAX_MEMBER_BYTES", 4000)
+    assert clean_to(path) <= len(gzip_each(RECORDS))
+    assert list(read_archive(path)) == by_the_scanner(path)
 
 
 def test_real_archives_are_read_as_the_scanner_reads_them(test_data: Path):
