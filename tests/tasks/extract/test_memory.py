@@ -17,4 +17,5 @@ def test_the_peak_of_reading_and_extracting_does_not_grow_with_the_archive(tmp_p
     assert peaks[120] < peaks[20] + 30e6
     extracted = measure_apart(path, "extract", 20)
     assert extracted["records"] == 20
-    assert extracted["peak_bytes"] < 500e6  # half of what a worker may take; most of it is libraries, and code compiled now
+    # half of what a worker may take; most of it is libraries, and code that is compiled now
+    assert extracted["peak_bytes"] < 500e6
