@@ -20,7 +20,7 @@ def _cpu_seconds() -> float:
 
 
 def _peak_bytes() -> int:
-    """Peak memory of this program. Linux's own count: `ru_maxrss` begins with that of the process it was forked from."""
+    """Peak memory of this program, as Linux counts it: `ru_maxrss` begins with that of the process it came from."""
     status = Path("/proc/self/status")
     if status.exists():
         peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
