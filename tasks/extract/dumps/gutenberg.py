@@ -13,16 +13,17 @@
 import re
 import zipfile
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import date, datetime
 from pathlib import Path
 
 from tasks.extract.charset import decode_text
 from tasks.extract.config import ExtractConfig
-from tasks.extract.documents import DocumentRow
+from tasks.extract.documents import DocumentRow, LossRow
 from tasks.extract.dumps.streams import Guard, Place, Row, document, guarded, loss
-from tasks.extract.dumps.zips import Entry, ZipError, entries, read_entry
+from tasks.extract.dumps.zips import Entry, Zip, entries_of
 from tasks.extract.page import clean_text
-from tasks.extract.payload import looks_binary
+from tasks.extract.payload import Refused, looks_binary
 from tasks.extract.reasons import LossReason
 
 COPYRIGHTED = "LicenseRef-copyrighted"
@@ -60,17 +61,16 @@ def read_gutenberg(
     if not size:
         yield loss(whole, LossReason.EMPTY_FILE, "the file has no bytes")
     elif zipfile.is_zipfile(path):
-        try:
-            found = guard(-1, entries, path)
-        except ZipError as error:
-            yield loss(whole, LossReason.DAMAGED, str(error))
-            return
-        for entry in found:
-            place = Place("file", entry.offset, entry.length)
-            if not entry.name.lower().endswith(TEXTS):
-                yield loss(place, LossReason.OTHER_RECORD, "an entry that is no .txt")
-            else:
-                yield guarded(guard, place, _read_zipped, path, entry, place, config)
+        with closing(Zip(path, config)) as opened:
+            found = entries_of(opened, whole, guard)
+            if isinstance(found, LossRow):
+                yield found
+                return
+            for entry in found:
+                if not entry.name.lower().endswith(TEXTS):
+                    yield loss(entry.place, LossReason.OTHER_RECORD, "an entry that is no .txt")
+                else:
+                    yield guarded(guard, entry.place, _read_zipped, opened, entry, config)
     elif path.suffix.lower() not in TEXTS:
         yield loss(whole, LossReason.OTHER_RECORD, "neither a .txt nor a .zip")
     elif size > config.max_bytes:
@@ -83,14 +83,11 @@ def _read_plain(path: Path, place: Place, name: str, config: ExtractConfig) -> R
     return _read_book(path.read_bytes(), place, name, config)
 
 
-def _read_zipped(path: Path, entry: Entry, place: Place, config: ExtractConfig) -> Row:
+def _read_zipped(opened: Zip, entry: Entry, config: ExtractConfig) -> Row:
     try:
-        body = read_entry(path, entry, config.max_bytes)
-    except ZipError as error:
-        return loss(place, LossReason.DAMAGED, str(error))
-    if body is None:
-        return loss(place, LossReason.TOO_LARGE, f"unpacks to more than {config.max_bytes} bytes")
-    return _read_book(body, place, entry.name, config)
+        return _read_book(opened.read(entry, config.max_bytes), entry.place, entry.name, config)
+    except Refused as refused:
+        return loss(entry.place, refused.reason, refused.detail)
 
 
 def _read_book(body: bytes, place: Place, name: str, config: ExtractConfig) -> Row:

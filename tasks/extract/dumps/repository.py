@@ -11,17 +11,19 @@
 
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import Path, PurePosixPath
 
 from tasks.extract.charset import decode_text
 from tasks.extract.config import ExtractConfig
+from tasks.extract.documents import LossRow
 from tasks.extract.dumps.code import generated_by, is_license, language_of, license_in, skipped_by, vendored_by
 from tasks.extract.dumps.streams import Guard, Place, Row, document, guarded, loss, space_of
 from tasks.extract.dumps.tars import TarError, members
-from tasks.extract.dumps.zips import Entry, ZipError, entries, read_entry
+from tasks.extract.dumps.zips import Entry, Zip, entries_of
 from tasks.extract.licenses import of_text
 from tasks.extract.page import clean_text
-from tasks.extract.payload import looks_binary
+from tasks.extract.payload import Refused, looks_binary
 from tasks.extract.reasons import LossReason
 
 LICENSE_BYTES = 256 << 10
@@ -91,36 +93,29 @@ def _read_tar(path: Path, config: ExtractConfig, guard: Guard) -> Iterator[Row]:
 
 
 def _read_zip(path: Path, whole: Place, config: ExtractConfig, guard: Guard) -> Iterator[Row]:
-    try:
-        found = guard(-1, entries, path)
-    except ZipError as error:
-        yield loss(whole, LossReason.DAMAGED, str(error))
-        return
-    licenses: dict[str, str] = {}
-    for entry in found:
-        if is_license(PurePosixPath(entry.name).name) and not entry.name.endswith("/"):
-            try:
-                body = read_entry(path, entry, LICENSE_BYTES)
-            except ZipError:
-                continue
-            if body and (license := of_text(body.decode("utf-8", "replace"))):
-                licenses.setdefault(str(PurePosixPath(entry.name).parent), license)
-    for entry in found:
-        place = Place("file", entry.offset, entry.length)
-        if entry.name.endswith("/"):
-            yield loss(place, LossReason.OTHER_RECORD, "a folder")
-        else:
-            yield guarded(guard, place, _read_zipped, path, entry, place, licenses, config)
+    with closing(Zip(path, config)) as opened:
+        found = entries_of(opened, whole, guard)
+        if isinstance(found, LossRow):
+            yield found
+            return
+        licenses: dict[str, str] = {}
+        for entry in found:
+            if is_license(PurePosixPath(entry.name).name) and not entry.name.endswith("/"):
+                with suppress(Refused):  # the entry's own row tells of it
+                    if license := of_text(opened.read(entry, LICENSE_BYTES).decode("utf-8", "replace")):
+                        licenses.setdefault(str(PurePosixPath(entry.name).parent), license)
+        for entry in found:
+            if entry.name.endswith("/"):
+                yield loss(entry.place, LossReason.OTHER_RECORD, "a folder")
+            else:
+                yield guarded(guard, entry.place, _read_zipped, opened, entry, licenses, config)
 
 
-def _read_zipped(path: Path, entry: Entry, place: Place, licenses: Mapping[str, str], config: ExtractConfig) -> Row:
+def _read_zipped(opened: Zip, entry: Entry, licenses: Mapping[str, str], config: ExtractConfig) -> Row:
     try:
-        body = read_entry(path, entry, config.max_bytes)
-    except ZipError as error:
-        return loss(place, LossReason.DAMAGED, str(error))
-    if body is None:
-        return loss(place, LossReason.TOO_LARGE, f"unpacks to more than {config.max_bytes} bytes")
-    return read_code(body, place, entry.name, licenses, config)
+        return read_code(opened.read(entry, config.max_bytes), entry.place, entry.name, licenses, config)
+    except Refused as refused:
+        return loss(entry.place, refused.reason, refused.detail)
 
 
 def read_code(body: bytes, place: Place, name: str, licenses: Mapping[str, str], config: ExtractConfig) -> Row:

@@ -1,61 +1,81 @@
-"""Entries of a zip with their places, each read in bounded memory."""
+"""Entries of a zip with their places, for dumps that are one, read by `tasks.extract.files.zips` within its limits."""
 
+import os
 import zipfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
-MAX_ENTRIES = 200_000
-CHUNK_BYTES = 1 << 20
-
-
-class ZipError(Exception):
-    """A zip, or an entry of it, that can't be read: why, without its names."""
+from tasks.executor import RecordDied
+from tasks.extract.config import ExtractConfig
+from tasks.extract.documents import LossRow
+from tasks.extract.dumps.streams import Guard, Place, loss
+from tasks.extract.files.zips import open_zip, unpack
+from tasks.extract.payload import Refused
+from tasks.extract.reasons import LossReason
 
 
 class Entry(NamedTuple):
-    """An entry: its name, and bytes from its header (the first: from 0) to the next one's (the last: to the end)."""
+    """An entry, and its place: from its header (the first: from 0) to the next one's (the last: to the end)."""
 
-    name: str
-    offset: int
-    length: int
-    size: int
+    about: zipfile.ZipInfo
+    place: Place
+
+    @property
+    def name(self) -> str:
+        """Its name in the zip."""
+        return self.about.filename
 
 
-def entries(path: Path) -> list[Entry]:
-    """The entries of a zip in the order in which they lie there; folders too. Raises: ZipError."""
-    size = path.stat().st_size
+class Zip:
+    """A zip whose entries are read one after the other; its directory is parsed once.
+
+    A forked child opens the file for itself: it would move the place in its parent's.
+    """
+
+    def __init__(self, path: Path, config: ExtractConfig) -> None:
+        self._path, self._config = path, config
+        self._file: BinaryIO | None = None
+        self._archive: zipfile.ZipFile | None = None
+        self._process = 0
+
+    def entries(self) -> list[Entry]:
+        """The entries in the order of their bytes, folders too. Raises: Refused, also where they share bytes."""
+        size = self._path.stat().st_size
+        found = sorted(self._opened().infolist(), key=lambda one: one.header_offset)
+        if not found:
+            raise Refused(LossReason.DAMAGED, "zip: no entries")
+        offsets = [one.header_offset for one in found]
+        if len(set(offsets)) < len(found) or not 0 <= offsets[0] <= offsets[-1] < size:
+            raise Refused(LossReason.DAMAGED, "zip: entries that share their bytes")
+        starts = [0, *offsets[1:], size]
+        return [
+            Entry(one, Place("file", starts[number], starts[number + 1] - starts[number]))
+            for number, one in enumerate(found)
+        ]
+
+    def read(self, entry: Entry, max_bytes: int) -> bytes:
+        """An entry's bytes. Raises: Refused: encrypted, damaged, too large, whatever the zip says of their number."""
+        return b"".join(unpack(self._opened(), entry.about, max_bytes, self._config))
+
+    def close(self) -> None:
+        """Close the file, if it is open."""
+        if self._file is not None:
+            self._file.close()
+        self._file = self._archive = None
+
+    def _opened(self) -> zipfile.ZipFile:
+        if self._archive is None or self._process != os.getpid():
+            self._process = os.getpid()
+            self._file = self._path.open("rb")
+            self._archive = open_zip(self._file, self._config)
+        return self._archive
+
+
+def entries_of(opened: Zip, whole: Place, guard: Guard) -> list[Entry] | LossRow:
+    """The entries, or the loss that the whole file is."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            found = sorted(archive.infolist(), key=lambda one: one.header_offset)
-    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, UnicodeDecodeError) as error:
-        raise ZipError(f"zip: {type(error).__name__}") from error
-    if len(found) > MAX_ENTRIES:
-        raise ZipError(f"zip: more than {MAX_ENTRIES:,} entries")
-    if not found:
-        raise ZipError("zip: no entries")
-    if len({one.header_offset for one in found}) < len(found) or not all(
-        0 <= one.header_offset < size for one in found
-    ):
-        raise ZipError("zip: entries that share their bytes")
-    starts = [0, *(one.header_offset for one in found[1:]), size]
-    return [
-        Entry(one.filename, starts[number], starts[number + 1] - starts[number], one.file_size)
-        for number, one in enumerate(found)
-    ]
-
-
-def read_entry(path: Path, entry: Entry, limit: int) -> bytes | None:
-    """An entry's bytes; None if they are more than `limit`, whatever the zip says of their number. Raises: ZipError."""
-    pieces, left = [], limit + 1
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open(archive.getinfo(entry.name)) as file:
-            while left > 0 and (piece := file.read(min(CHUNK_BYTES, left))):
-                pieces.append(piece)
-                left -= len(piece)
-    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, EOFError, RuntimeError, KeyError) as error:
-        raise ZipError(f"zip entry: {type(error).__name__}") from error
-    except Exception as error:
-        if type(error).__module__ in ("zlib", "_lzma", "lzma"):  # their errors share no base but Exception
-            raise ZipError(f"zip entry: {type(error).__name__}") from error
-        raise
-    return None if left <= 0 else b"".join(pieces)
+        return guard(-1, opened.entries)
+    except Refused as refused:
+        return loss(whole, refused.reason, refused.detail)
+    except RecordDied as died:
+        return loss(whole, died.death.reason, died.death.detail)

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tasks.extract.config import ExtractConfig
-from tasks.extract.dumps import DUMPS, nearest_licenses
+from tasks.extract.dumps import DUMPS, nearest_licenses, zips
 from tasks.extract.dumps.code import generated_by, language_of
+from tasks.extract.files.zips import open_zip
 from tasks.extract.licenses import of_text
 from tasks.rows import unguarded
 from tests.tasks.extract.dumps.reading import read
@@ -199,3 +200,21 @@ def test_what_a_program_wrote_is_known(name: str, text: str, generated: bool):
 )
 def test_a_licence_is_known_by_its_words(text: str, license: str | None):
     assert of_text(text) == license
+
+
+def test_the_directory_of_a_zip_is_parsed_once_and_a_bomb_and_a_secret_are_losses_alone(tmp_path: Path, monkeypatch):
+    path = tmp_path / "mill.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(40):
+            archive.writestr(f"mill/wheel_{number}.py", f"def turn():\n    return {number}\n")
+        archive.writestr("mill/bomb.py", b"x = 1\n" * 2_000_000)
+    content = bytearray(path.read_bytes())
+    for header, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # the first file says that it is encrypted
+        content[content.index(header) + at] |= 1
+    path.write_bytes(content)
+    opened: list[object] = []
+    monkeypatch.setattr(zips, "open_zip", lambda *given: opened.append(given) or open_zip(*given))
+    documents, losses = read("repository", path)
+    assert len(documents) == 39
+    assert [row.reason for row in losses] == ["encrypted", "too large"]
+    assert len(opened) == 1
