@@ -62,18 +62,26 @@ from tasks.extract.pages.columns import (
     TOO_DEEP,
     TOO_MANY,
 )
-from tasks.extract.pages.text import WHITE, find, find_tag, flush, has, pop, read_formula, read_text
+from tasks.extract.pages.text import (
+    BITS,
+    BITS2,
+    BYTES,
+    INT,
+    INTS,
+    INTS2,
+    TABLE8,
+    TABLE16,
+    WHITE,
+    find,
+    find_tag,
+    flush,
+    has,
+    pop,
+    read_formula,
+    read_text,
+)
 from tasks.extract.pages.vocabulary import ATTRIBUTE_WORDS, BLOCK, RAW, SKIP, TAG, VOID
 from tasks.sign_kernels import compiled
-
-_BYTES = types.Array(types.uint8, 1, "C", readonly=True)
-_TABLE8 = types.Array(types.uint8, 1, "C")
-_TABLE16 = types.Array(types.int16, 2, "C")
-_BITS = types.Array(types.uint64, 1, "C")
-_BITS2 = types.Array(types.uint64, 2, "C")
-_INTS = types.Array(types.int64, 1, "C")
-_INTS2 = types.Array(types.int32, 2, "C")
-_INT = types.int64
 
 _A, _P, _LI, _DD, _DT, _TD, _TH, _TR = (TAG[name] for name in ("a", "p", "li", "dd", "dt", "td", "th", "tr"))
 _UL, _OL, _MENU, _DL, _TABLE, _BODY, _HTML, _HEAD = (
@@ -100,8 +108,8 @@ _MATH_NAME, _ANNOTATION, _LD_JSON, _TEX = (
 
 @compiled(
     types.void(
-        _BYTES, _BITS, _TABLE8, _TABLE8, _BITS, _TABLE8, _TABLE8, _TABLE16, _BITS, _TABLE8, _TABLE16, _BITS,
-        _INTS2, _BITS2, _INTS2, _BITS, _INTS2, _TABLE8, _INTS, _INT, _INT,
+        BYTES, BITS, TABLE8, TABLE8, BITS, TABLE8, TABLE8, TABLE16, BITS, TABLE8, TABLE16, BITS,
+        INTS2, BITS2, INTS2, BITS, INTS2, TABLE8, INTS, INT, INT,
     )
 )  # fmt: skip
 def scan(

@@ -47,14 +47,14 @@ from tasks.extract.pages.columns import (
 from tasks.extract.pages.vocabulary import BLOCK, TAG
 from tasks.sign_kernels import compiled
 
-_BYTES = types.Array(types.uint8, 1, "C", readonly=True)
-_TABLE8 = types.Array(types.uint8, 1, "C")
-_TABLE16 = types.Array(types.int16, 2, "C")
-_BITS = types.Array(types.uint64, 1, "C")
-_BITS2 = types.Array(types.uint64, 2, "C")
-_INTS = types.Array(types.int64, 1, "C")
-_INTS2 = types.Array(types.int32, 2, "C")
-_INT = types.int64
+BYTES = types.Array(types.uint8, 1, "C", readonly=True)
+TABLE8 = types.Array(types.uint8, 1, "C")
+TABLE16 = types.Array(types.int16, 2, "C")
+BITS = types.Array(types.uint64, 1, "C")
+BITS2 = types.Array(types.uint64, 2, "C")
+INTS = types.Array(types.int64, 1, "C")
+INTS2 = types.Array(types.int32, 2, "C")
+INT = types.int64
 
 _A, _B, _STRONG, _I, _EM, _CODE, _PRE, _LISTING, _TR = (
     TAG[name] for name in ("a", "b", "strong", "i", "em", "code", "pre", "listing", "tr")
@@ -75,7 +75,7 @@ def byte_kinds() -> np.ndarray:
     return kinds
 
 
-@compiled(types.void(_INTS, _INTS2, _BITS, _BITS))
+@compiled(types.void(INTS, INTS2, BITS, BITS))
 def flush(state: Any, blocks: Any, block_bits: Any, found: Any) -> None:
     """End the block that is open, if it has a character."""
     if state[OPEN]:
@@ -87,7 +87,7 @@ def flush(state: Any, blocks: Any, block_bits: Any, found: Any) -> None:
     state[SPACE] = 0
 
 
-@compiled(types.void(_INT, _INTS, _INTS2, _INTS2, _INTS2, _BITS, _BITS, _TABLE8))
+@compiled(types.void(INT, INTS, INTS2, INTS2, INTS2, BITS, BITS, TABLE8))
 def pop(to: Any, state: Any, stack: Any, nodes: Any, blocks: Any, block_bits: Any, found: Any, kinds: Any) -> None:
     """Close the open elements from the stack's place `to` on."""
     while state[STACK] > to:
@@ -105,7 +105,7 @@ def pop(to: Any, state: Any, stack: Any, nodes: Any, blocks: Any, block_bits: An
             state[SKIPPING] = 0
 
 
-@compiled(_INT(_INT, _INT, _INT, _INT, _INTS, _INTS2))
+@compiled(INT(INT, INT, INT, INT, INTS, INTS2))
 def find(first: Any, second: Any, stop: Any, other: Any, state: Any, stack: Any) -> Any:
     """The place of the innermost open element of either tag, not looked for beyond `stop`, `other`; -1: none."""
     place = state[STACK] - 1
@@ -119,7 +119,7 @@ def find(first: Any, second: Any, stop: Any, other: Any, state: Any, stack: Any)
     return -1
 
 
-@compiled(_INT(_BYTES, _INT, _BYTES))
+@compiled(INT(BYTES, INT, BYTES))
 def find_tag(data: Any, position: Any, name: Any) -> Any:
     """Where `</name` begins at or after `position`, in any case of letters; the end of the data if nowhere."""
     size, length = len(data), len(name)
@@ -140,7 +140,7 @@ _SPACE_WORD = np.frombuffer(b"nbsp;", np.uint8)
 _DOLLAR = np.frombuffer(b"$", np.uint8)
 
 
-@compiled(types.boolean(_BYTES, _INT, _INT, _BYTES))
+@compiled(types.boolean(BYTES, INT, INT, BYTES))
 def has(data: Any, start: Any, stop: Any, word: Any) -> Any:
     """Whether the word, in lower case, is in data[start:stop], whatever its case."""
     length = len(word)
@@ -158,7 +158,7 @@ def has(data: Any, start: Any, stop: Any, word: Any) -> Any:
     return False
 
 
-@compiled(types.void(_INTS, _INTS2, _INTS2, _INTS2, _BITS, _TABLE8, _INT))
+@compiled(types.void(INTS, INTS2, INTS2, INTS2, BITS, TABLE8, INT))
 def open_block(state: Any, stack: Any, nodes: Any, blocks: Any, found: Any, out: Any, preformatted: Any) -> None:
     """Begin a block in the innermost open element; with the marks of the kinds of text that are open."""
     number = state[BLOCKS]
@@ -198,7 +198,7 @@ def open_block(state: Any, stack: Any, nodes: Any, blocks: Any, found: Any, out:
     found[0] = np.uint64(0)
 
 
-@compiled(_INT(_BYTES, _INT, _INT, _INTS, _INTS2, _INTS2, _INTS2, _BITS, _TABLE8, _TABLE8, _TABLE16, _BITS, _TABLE8))
+@compiled(INT(BYTES, INT, INT, INTS, INTS2, INTS2, INTS2, BITS, TABLE8, TABLE8, TABLE16, BITS, TABLE8))
 def read_text(
     data: Any,
     position: Any,
@@ -334,7 +334,7 @@ def read_text(
 
 @compiled(
     types.void(
-        _BYTES, _INT, _INT, _INTS, _INTS2, _INTS2, _INTS2, _BITS, _TABLE8, _TABLE8, _TABLE16, _BITS, _TABLE8
+        BYTES, INT, INT, INTS, INTS2, INTS2, INTS2, BITS, TABLE8, TABLE8, TABLE16, BITS, TABLE8
     )
 )  # fmt: skip
 def read_formula(
