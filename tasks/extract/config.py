@@ -58,9 +58,9 @@ class ExtractConfig(StageConfig):
         default=256 << 20, gt=0, description="Bytes of a PDF or EPUB file, pictures counted in; it is held in memory."
     )
     max_pages: int = Field(default=20_000, gt=0, description="Pages of a PDF.")
-    max_zip_entries: int = Field(default=50_000, gt=0, description="Entries of a WACZ or EPUB.")
+    max_zip_entries: int = Field(default=50_000, gt=0, description="Entries of a WACZ, an EPUB or a zipped dump.")
     max_zip_ratio: int = Field(
-        default=200, gt=0, description="Times that an entry of a WACZ or EPUB may be larger unpacked than packed."
+        default=200, gt=0, description="Times that an entry of one may be larger unpacked than packed."
     )
     max_unpacked_bytes: int = Field(
         default=4 << 30,
