@@ -35,18 +35,9 @@ def gristmill(folder: Path, output: Path) -> Callable[[], int]:
     benchmarks = index_texts(given, config.ngram, config.min_words, config.max_items)
     texts = curation_texts.read(folder)
     documents = pa.RecordBatch.from_pydict({"text": pa.array(texts, pa.large_string())})
-    find_contamination.fn(documents.slice(0, 1), config, benchmarks)
-
-    def work() -> int:
-        found = [
-            find_contamination.fn(documents.slice(at, curation_texts.BATCH), config, benchmarks)
-            for at in range(0, len(texts), curation_texts.BATCH)
-        ]
-        counts = [count > 0 for batch in found for count in batch.column("n_contaminated_items").to_pylist()]
-        output.write_text(json.dumps(counts), encoding="utf-8")
-        return len(texts)
-
-    return work
+    return curation_texts.counted(
+        lambda batch: find_contamination.fn(batch, config, benchmarks), documents, "n_contaminated_items", output
+    )
 
 
 def compare(outputs: Mapping[str, Path]) -> list[str]:

@@ -30,18 +30,9 @@ def gristmill(folder: Path, output: Path) -> Callable[[], int]:
     columns = {"text": pa.array(texts, pa.large_string()), "language": pa.array(["en"] * len(texts), pa.string())}
     documents = pa.RecordBatch.from_pydict(columns)
     prepared = read_lists(config, {})
-    count_listed_words.fn(documents.slice(0, 1), config, prepared)
-
-    def work() -> int:
-        found = [
-            count_listed_words.fn(documents.slice(at, curation_texts.BATCH), config, prepared)
-            for at in range(0, len(texts), curation_texts.BATCH)
-        ]
-        counts = [count > 0 for batch in found for count in batch.column("n_listed_words").to_pylist()]
-        output.write_text(json.dumps(counts), encoding="utf-8")
-        return len(texts)
-
-    return work
+    return curation_texts.counted(
+        lambda batch: count_listed_words.fn(batch, config, prepared), documents, "n_listed_words", output
+    )
 
 
 def compare(outputs: Mapping[str, Path]) -> list[str]:
