@@ -17,7 +17,7 @@ OTHERS = ("readability", "defuddle")
 
 NOTES = """
 The same decoded pages for all: 499 of trafilatura's evaluation and 111 news pages of 32 countries (fundus). Ours are
-timed with title, author, date and what else the page declares; the others give the text alone. *Snippets* is
+timed with title, author and date; the others give the text alone. *Snippets* is
 trafilatura's own measure (strings that must and must not be in the text), *news* the F1 of tokens against the
 publisher's body text. *Held out* is the half of the domains from which nothing was learned; designs and limits were
 compared on it too. Agreement with

@@ -13,7 +13,7 @@ from tasks.extract.config import ExtractConfig
 from tasks.extract.pages import columns
 from tasks.extract.pages.cascade import PROFILES, by_cascade
 from tasks.extract.pages.declared import one_line, read_declared
-from tasks.extract.pages.layout import Element, Layout, read_layout
+from tasks.extract.pages.layout import Layout, read_layout
 from tasks.extract.pages.libraries import MODES, by_resiliparse, by_trafilatura
 from tasks.extract.pages.render import render, tidy
 from tasks.extract.pages.vocabulary import TAG
@@ -27,8 +27,6 @@ class Page:
 
     Attributes:
         extractor: the name of what gave the text.
-        elements: the page's `meta`, `link`, `base`, `html`, `time`, JSON-LD `script` elements and its links to a
-            licence, with their attributes: for whoever looks for robots directives, licences, reservations.
     """
 
     text: str
@@ -36,7 +34,6 @@ class Page:
     author: str | None = None
     published: date | None = None
     extractor: str | None = None
-    elements: tuple[Element, ...] = ()
 
 
 def extract_page(html: str, url: str | None = None, config: ExtractConfig | None = None) -> Page:
@@ -61,7 +58,7 @@ def extract_page(html: str, url: str | None = None, config: ExtractConfig | None
         raise Refused(LossReason.NO_TEXT)
     declared = read_declared(layout.elements, url)
     title = _clean(declared.title) or _first_heading(layout)
-    return Page(text, title, _clean(declared.author), declared.published, config.extractor, declared.elements)
+    return Page(text, title, _clean(declared.author), declared.published, config.extractor)
 
 
 def clean_text(text: str) -> str:

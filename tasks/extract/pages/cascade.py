@@ -1,8 +1,8 @@
 """Our own extractor in three profiles: a scanner and small networks, and where they are unsure, a second opinion.
 
-The networks give each block of the page the probability that it belongs to its text. In the accurate profile
-trafilatura is asked about a page on which they are unsure, and its opinion is added to theirs. Tables and lists inside
-the text are kept whole.
+A network gives each block of the page the probability that it belongs to its text. Two of the profiles ask more
+networks where it hesitates, and trafilatura about a page on which they stay unsure, whose opinion is added to theirs.
+Tables and lists inside the text are kept whole.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from tasks.extract.pages import columns
 from tasks.extract.pages.groups import fill_groups
 from tasks.extract.pages.layout import Layout
 from tasks.extract.pages.libraries import by_trafilatura
-from tasks.extract.pages.network import probabilities
+from tasks.extract.pages.network import NETWORKS, Asked
 from tasks.extract.pages.opinion import Held, block_texts
 from tasks.extract.pages.render import render
 from tasks.extract.payload import Refused
@@ -33,18 +33,19 @@ class Profile:
     """A profile of the cascade.
 
     Attributes:
-        networks: how many are asked; their mean counts.
-        unsure: above this doubt (`doubt`) there is a second opinion; a doubt is a half at most.
+        hesitant: above this doubt (`doubt`) of the first network all are asked, and their mean counts; a doubt is a
+            half at most.
+        unsure: above this doubt there is a second opinion.
     """
 
-    networks: int
+    hesitant: float = 0.5
     unsure: float = 0.5
 
 
 PROFILES = {
-    "cascade-quick": Profile(1),
-    "cascade-balanced": Profile(3, unsure=0.38),
-    "cascade-accurate": Profile(3, unsure=0.1),
+    "cascade-quick": Profile(),
+    "cascade-balanced": Profile(hesitant=0.05, unsure=0.38),
+    "cascade-accurate": Profile(hesitant=0.05, unsure=0.1),
 }
 """The profiles by the names of extractors."""
 
@@ -54,7 +55,10 @@ def by_cascade(layout: Layout, html: str, url: str | None, config: ExtractConfig
     profile = PROFILES[config.extractor]
     if not len(layout.blocks):
         return ""
-    chances = probabilities(layout, profile.networks)
+    asked = Asked(layout)
+    chances = asked.chances(1)
+    if profile.hesitant < 0.5 and doubt(layout, chances) > profile.hesitant:
+        chances = asked.chances(NETWORKS)
     if profile.unsure < 0.5 and doubt(layout, chances) > profile.unsure:
         chances = _with_opinion(layout, chances, html, url, config)
     fill_groups(layout.nodes, layout.blocks, chances, KEEP, GROUP_LINKED, GROUP_LEAST)

@@ -78,13 +78,11 @@ class Declared:
         title: `<title>`, else None (its first heading may stand in).
         author: names, several with "; " between.
         published: the day that it states for its publication.
-        elements: all that may declare something, for whoever needs more (robots, licences).
     """
 
     title: str | None
     author: str | None
     published: date | None
-    elements: tuple[Element, ...]
 
 
 def read_declared(elements: tuple[Element, ...], url: str | None = None) -> Declared:
@@ -96,7 +94,7 @@ def read_declared(elements: tuple[Element, ...], url: str | None = None) -> Decl
                 if name := element.attributes.get(key):
                     metas.setdefault(name.lower(), []).append(content)
     things = list(_things(elements))
-    return Declared(_title(elements), _author(metas, things), _published(metas, things, elements, url), elements)
+    return Declared(_title(elements), _author(metas, things), _published(metas, things, elements, url))
 
 
 def one_line(text: str) -> str | None:

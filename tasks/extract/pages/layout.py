@@ -48,7 +48,7 @@ class Layout:
         nodes, node_bits: a row an element, in the order of the page (int32, uint64).
         blocks, block_bits: a row a block of text, in its order (int32, uint64).
         text: the blocks' text, UTF-8, cut by `blocks`.
-        elements: those that declare something: html, title, meta, link, base, time, JSON-LD, links to a licence.
+        elements: those that declare something: title, meta, time, JSON-LD.
         size: nodes of the page: elements, texts and comments.
     """
 
@@ -71,11 +71,11 @@ def read_layout(html: str, config: ExtractConfig) -> Layout:
     """Scan a page. Raises: Refused: too large, too many nodes, too deep."""
     if len(html) > config.max_bytes:
         raise Refused(LossReason.TOO_LARGE, f"{len(html)} characters")
-    brackets = html.count("<")
+    data = np.frombuffer(html.encode("utf-8", "replace"), np.uint8)
+    brackets = scanner.count_brackets(data)
     # Every "<" can begin a node: a bound that costs nothing, before there is an array.
     if brackets > 2 * config.max_nodes:
         raise Refused(LossReason.TOO_MANY_NODES, f"more than {config.max_nodes} nodes")
-    data = html.encode("utf-8", "replace")
     rows = brackets + 2
     nodes = np.empty((rows, columns.NODE_COLUMNS), np.int32)
     node_bits = np.empty((rows, 4), np.uint64)
@@ -85,7 +85,7 @@ def read_layout(html: str, config: ExtractConfig) -> Layout:
     out = np.empty(len(data) + 5 * rows, np.uint8)
     state = np.empty(columns.STATE, np.int64)
     scanner.scan(
-        np.frombuffer(data, np.uint8),
+        data,
         *_tables(),
         nodes,
         node_bits,
@@ -113,11 +113,14 @@ def read_layout(html: str, config: ExtractConfig) -> Layout:
     )
 
 
-def _element(data: bytes, tag: int, start: int, end: int, text_start: int, text_end: int, aside: int) -> Element:
+def _element(data: np.ndarray, tag: int, start: int, end: int, text_start: int, text_end: int, aside: int) -> Element:
     attributes: dict[str, str] = {}
-    for match in _ATTRIBUTE.finditer(data[start:end].decode("utf-8", "replace")):
-        name = match.group(1).lower()
-        if name not in attributes:
-            value = match.group(2) or match.group(3) or match.group(4) or ""
+    for name, double, single, bare in _ATTRIBUTE.findall(_decoded(data, start, end)):
+        if (name := name.lower()) not in attributes:
+            value = double or single or bare
             attributes[name] = unescape(value) if "&" in value else value
-    return Element(NAMES[tag], attributes, data[text_start:text_end].decode("utf-8", "replace"), bool(aside))
+    return Element(NAMES[tag], attributes, _decoded(data, text_start, text_end), bool(aside))
+
+
+def _decoded(data: np.ndarray, start: int, end: int) -> str:
+    return data[start:end].tobytes().decode("utf-8", "replace") if end > start else ""

@@ -24,44 +24,75 @@ _ROW, _MATRIX, _CUBE = (types.Array(types.float32, dimensions, "C") for dimensio
 _WINDOWS = types.Array(types.float32, 4, "C")
 
 
+WIDTH = 32
+"""Units of a network. A constant: the compiler writes out its loops."""
+
+
 @compiled(types.void(_IDS, _MATRIX, _ROW, _WINDOWS, _MATRIX, _ROW, types.float32, _ROW))
 def _forward(
     ids: Any, embedding: Any, bias: Any, windows: Any, biases: Any, last: Any, last_bias: Any, logits: Any
 ) -> None:
-    """Logits of all blocks. `windows` is (layers, neighbours, in, out), the middle neighbour is the block itself."""
-    count, width = len(ids), embedding.shape[1]
-    hidden = np.empty((count, width), np.float32)
+    """Logits of all blocks. `windows` is (layers, neighbours, in, out), the middle neighbour is the block itself.
+
+    Rows of weights are added four at a time: a sum is read and written once for four. Units that are 0 add nothing and
+    are left out, which is half of them.
+    """
+    count, neighbours = len(ids), windows.shape[1]
+    reach = neighbours // 2
+    hidden, after = np.empty((count, WIDTH), np.float32), np.empty((count, WIDTH), np.float32)
+    total = np.empty(WIDTH, np.float32)
     for block in range(count):
-        for unit in range(width):
-            hidden[block, unit] = bias[unit]
-        for index in range(ids.shape[1]):
-            feature = ids[block, index]
-            if feature < 0:
-                break
-            for unit in range(width):
-                hidden[block, unit] += embedding[feature, unit]
-        for unit in range(width):
-            hidden[block, unit] = max(hidden[block, unit], np.float32(0))
-    reach = windows.shape[1] // 2
-    more = np.empty(width, np.float32)
+        total[:] = bias
+        number = 0
+        while number < ids.shape[1] and ids[block, number] >= 0:
+            number += 1
+        index = 0
+        while index + 4 <= number:
+            a, b, c, d = ids[block, index], ids[block, index + 1], ids[block, index + 2], ids[block, index + 3]
+            for unit in range(WIDTH):
+                total[unit] = (
+                    total[unit] + embedding[a, unit] + embedding[b, unit] + embedding[c, unit] + embedding[d, unit]
+                )
+            index += 4
+        while index < number:
+            a = ids[block, index]
+            for unit in range(WIDTH):
+                total[unit] += embedding[a, unit]
+            index += 1
+        for unit in range(WIDTH):
+            hidden[block, unit] = max(total[unit], np.float32(0))
+    flat = windows.reshape(-1, WIDTH)
+    values, rows = np.empty(neighbours * WIDTH, np.float32), np.empty(neighbours * WIDTH, np.int64)
     for layer in range(windows.shape[0]):
-        after = np.empty((count, width), np.float32)
         for block in range(count):
-            for unit in range(width):
-                more[unit] = biases[layer, unit]
-            for offset in range(-reach, reach + 1):
-                if 0 <= block + offset < count:
-                    for given in range(width):
-                        value = hidden[block + offset, given]
-                        if value != 0:
-                            for unit in range(width):
-                                more[unit] += value * windows[layer, offset + reach, given, unit]
-            for unit in range(width):
-                after[block, unit] = hidden[block, unit] + max(more[unit], np.float32(0))
-        hidden = after
+            number = 0
+            for offset in range(max(-reach, -block), min(reach + 1, count - block)):
+                base = (layer * neighbours + offset + reach) * WIDTH
+                for given in range(WIDTH):
+                    value = hidden[block + offset, given]
+                    values[number], rows[number] = value, base + given
+                    number += value != 0  # no branch: half of them are, in no order
+            total[:] = biases[layer]
+            index = 0
+            while index + 4 <= number:
+                a, b, c, d = rows[index], rows[index + 1], rows[index + 2], rows[index + 3]
+                va, vb, vc, vd = values[index], values[index + 1], values[index + 2], values[index + 3]
+                for unit in range(WIDTH):
+                    total[unit] = (
+                        total[unit] + va * flat[a, unit] + vb * flat[b, unit] + vc * flat[c, unit] + vd * flat[d, unit]
+                    )
+                index += 4
+            while index < number:
+                a, va = rows[index], values[index]
+                for unit in range(WIDTH):
+                    total[unit] += va * flat[a, unit]
+                index += 1
+            for unit in range(WIDTH):
+                after[block, unit] = hidden[block, unit] + max(total[unit], np.float32(0))
+        hidden, after = after, hidden
     for block in range(count):
         value = last_bias
-        for unit in range(width):
+        for unit in range(WIDTH):
             value += hidden[block, unit] * last[unit]
         logits[block] = value
 
@@ -71,10 +102,10 @@ def _networks() -> tuple[tuple[Any, ...], ...]:
     """The arrays of each network."""
     with np.load(WEIGHTS) as stored:
         read = {name: np.ascontiguousarray(stored[name], np.float32) for name in stored.files}
-    if read["embedding"].shape[1] != features.COUNT:
+    if read["embedding"].shape[1:] != (features.COUNT, WIDTH):
         raise ValueError(
-            f"{WEIGHTS.name} was learned with {read['embedding'].shape[1]} features and the code has {features.COUNT}; "
-            "learn it again (python -m benchmarks.train_pages)."
+            f"{WEIGHTS.name} was learned with {read['embedding'].shape[1:]} features and units, and the code has "
+            f"{(features.COUNT, WIDTH)}; learn it again (python -m benchmarks.train_pages)."
         )
     names = ("embedding", "bias", "windows", "biases", "last")
     return tuple(
@@ -90,14 +121,26 @@ def features_of(layout: Layout) -> np.ndarray:
     return ids
 
 
-def probabilities(layout: Layout, networks: int) -> np.ndarray:
-    """The probability of each block of a page to belong to its text (float32), from the mean of the first so many
-    networks' logits.
-    """
-    ids = features_of(layout)
-    logits = np.empty(len(layout.blocks), np.float32)
-    total = np.zeros(len(layout.blocks), np.float32)
-    for weights in _networks()[:networks]:
-        _forward(ids, *weights, logits)
-        total += logits
-    return 1 / (1 + np.exp(-total / np.float32(networks)))
+NETWORKS = 3
+"""How many networks there are."""
+
+
+class Asked:
+    """What the networks say of a page. Each is asked once, when its answer is first needed."""
+
+    def __init__(self, layout: Layout) -> None:
+        count = len(layout.blocks)
+        self._ids = features_of(layout)
+        self._logits = np.empty(count, np.float32)
+        self._total = np.zeros(count, np.float32)
+        self._asked = 0
+
+    def chances(self, networks: int) -> np.ndarray:
+        """The probability of each block to belong to the page's text (float32), from the mean of the first so many
+        networks' logits; at least as many as asked before.
+        """
+        for weights in _networks()[self._asked : networks]:
+            _forward(self._ids, *weights, self._logits)
+            self._total += self._logits
+        self._asked = networks
+        return 1 / (1 + np.exp(-self._total / np.float32(networks)))

@@ -4,20 +4,25 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from html import unescape
-from typing import Literal
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numba import types
 
 from tasks.extract.pages import columns
 from tasks.extract.pages.layout import Layout
-from tasks.extract.pages.vocabulary import NAMES
+from tasks.extract.pages.text import INTS2
+from tasks.extract.pages.vocabulary import TAG
+from tasks.sign_kernels import compiled
 
 Output = Literal["text", "markdown"]
 
 _MARKS = {columns.STRONG: "**", columns.EMPHASIS: "*", columns.CODE: "`"}
 _ALL_MARKS = re.compile(f"[{''.join(map(chr, _MARKS))}]")
 _MARK_BYTES = bytes(_MARKS)
-_HEADINGS = {f"h{level}": "#" * level + " " for level in range(1, 7)}
-_LISTS = frozenset({"ul", "ol", "menu"})
-_CELLS = frozenset({"td", "th"})
+_HEADINGS = {TAG[f"h{level}"]: "#" * level + " " for level in range(1, 7)}
+_UL, _OL, _MENU, _LI, _QUOTE, _TD, _TH = (TAG[name] for name in ("ul", "ol", "menu", "li", "blockquote", "td", "th"))
+_CELLS = frozenset({_TD, _TH})
 _BLANK_LINES = re.compile(r"\n{3,}")
 _LINE_END = re.compile(r"[ \t]+\n")
 
@@ -28,14 +33,16 @@ def render(layout: Layout, chosen: Sequence[int], output: Output = "text", table
     A block is a line (in Markdown a paragraph); cells of a row stand on one line between bars; an item of a list begins
     with "- " (in Markdown "1. " where the list has an order). `tables` False leaves out what stands in rows.
     """
-    wanted = (columns.NODE, columns.START, columns.END, columns.ROW, columns.PREFORMATTED)
-    rows = layout.blocks[:, wanted][list(chosen)].tolist()
+    rows = layout.blocks[np.asarray(chosen, np.int64)]
+    places = np.empty((len(rows), len(_Place._fields)), np.int32)
+    _find_places(layout.nodes, rows, places)
     pieces: list[str] = []
-    before = _Place()
-    for node, start, end, row, preformatted in rows:
-        if row >= 0 and not tables:
+    before = _NOWHERE
+    bounds = rows[:, (columns.START, columns.END)].tolist()
+    for place, (start, end) in zip(map(_Place._make, places.tolist()), bounds, strict=True):
+        preformatted = place.preformatted
+        if place.row >= 0 and not tables:
             continue
-        place = _Place(layout, node, row, bool(preformatted))
         text = layout.text[start:end]
         if output == "text":
             piece = text.translate(None, _MARK_BYTES).decode("utf-8", "replace")
@@ -61,31 +68,45 @@ def tidy(text: str) -> str:
     return text if text.isascii() or unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
 
 
-class _Place:
-    """What stands around a block, as far as it decides how it is written."""
+class _Place(NamedTuple):
+    """What stands around a block, as far as it decides how it is written; -1: no such element."""
 
-    __slots__ = ("cell", "depth", "first", "item", "ordered", "preformatted", "quote", "row", "tag")
+    tag: int
+    row: int
+    preformatted: int
+    item: int
+    depth: int
+    ordered: int
+    quote: int
 
-    def __init__(self, layout: Layout | None = None, node: int = 0, row: int = -1, preformatted: bool = False) -> None:
-        self.row, self.preformatted = row, preformatted
-        self.tag, self.cell, self.item, self.depth, self.ordered, self.quote = "", -1, -1, 0, False, False
-        if layout is None:
-            return
-        nodes = layout.nodes
-        self.tag = NAMES[nodes[node, columns.NODE_TAG]]
+
+_NOWHERE = _Place(0, -1, 0, -1, 0, 0, 0)
+
+
+@compiled(types.void(INTS2, INTS2, INTS2))
+def _find_places(nodes: Any, blocks: Any, places: Any) -> None:
+    """The place of each block, in the order of the fields of `_Place`."""
+    for block in range(len(blocks)):
+        node = blocks[block, columns.NODE]
+        places[block, 0] = nodes[node, columns.NODE_TAG]
+        places[block, 1] = blocks[block, columns.ROW]
+        places[block, 2] = blocks[block, columns.PREFORMATTED]
+        item, depth, ordered, quote = -1, 0, 0, 0
         while node > 0:
-            tag = NAMES[nodes[node, columns.NODE_TAG]]
-            if tag == "li" and self.item < 0:
-                self.item = node
-            elif tag in _LISTS:
-                if self.depth == 0:
-                    self.ordered = tag == "ol"
-                self.depth += 1
-            elif tag == "blockquote":
-                self.quote = True
-            elif tag in _CELLS and self.cell < 0:
-                self.cell = node
+            tag = nodes[node, columns.NODE_TAG]
+            if tag == _LI and item < 0:
+                item = node
+            elif tag in (_UL, _OL, _MENU):
+                if depth == 0:
+                    ordered = 1 if tag == _OL else 0
+                depth += 1
+            elif tag == _QUOTE:
+                quote = 1
             node = nodes[node, columns.PARENT]
+        places[block, 3] = item
+        places[block, 4] = depth
+        places[block, 5] = ordered
+        places[block, 6] = quote
 
 
 def _between(before: _Place, place: _Place, output: Output) -> str:

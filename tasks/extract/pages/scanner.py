@@ -98,12 +98,21 @@ _B, _STRONG, _I, _EM, _CODE, _H1, _H6, _OPTION, _LISTING = (
 
 
 _WORDS = list(ATTRIBUTE_WORDS)
-_TWIN_BIT, _LICENSE_BIT, _HIDDEN_BIT = (np.uint64(1 << _WORDS.index(word)) for word in ("twin", "license", "hidden"))
+_TWIN_BIT, _HIDDEN_BIT = (np.uint64(1 << _WORDS.index(word)) for word in ("twin", "hidden"))
 _MASK = np.uint64(0x7FFFFFFF)
 
 _MATH_NAME, _ANNOTATION, _LD_JSON, _TEX = (
     np.frombuffer(name, np.uint8) for name in (b"math", b"annotation", b"ld+json", b"tex")
 )
+
+
+@compiled(INT(BYTES))
+def count_brackets(data: Any) -> Any:
+    """How many "<" there are."""
+    count = 0
+    for position in range(len(data)):
+        count += data[position] == 60
+    return count
 
 
 @compiled(
@@ -308,10 +317,11 @@ def scan(
         # What it may declare.
         element = -1
         if (
-            tag == _META or tag == _LINK or tag == _TITLE or tag == _TIME or tag == _BASE or tag == _HTML
-            or (tag == _A and bits & _LICENSE_BIT != 0)
+            tag == _META
+            or tag == _TITLE
+            or tag == _TIME
             or (tag == _SCRIPT and has(data, type_from, type_to, _LD_JSON))
-        ) and state[ELEMENTS] < MAX_ELEMENTS:  # fmt: skip
+        ) and state[ELEMENTS] < MAX_ELEMENTS:
             element = state[ELEMENTS]
             state[ELEMENTS] += 1
             elements[element, 0] = tag
