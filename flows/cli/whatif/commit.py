@@ -62,13 +62,17 @@ def make_it_so(
     if not question.changes:
         raise Refused("--commit: nothing differs from the current decisions, so there is nothing to make.")
     path = _place(question.recipe, to)
-    prepare_environment(lake)
     _write(question, path)
+    if not os.environ.get("GRISTMILL_PREPARED"):
+        prepare_environment(lake)
     from flows.redecide import redecide
 
-    corpus = redecide(
-        recipe=str(path), corpus=question.corpus.fingerprint, lake=str(question.lake.root), workers=workers
-    )
+    parent = question.corpus.fingerprint
+    try:
+        corpus = redecide(recipe=str(path), corpus=parent, lake=str(question.lake.root), workers=workers)
+    except BaseException:  # nothing came of it: the same command makes the same file again
+        path.unlink(missing_ok=True)
+        raise
     decisions = corpus.input("decisions")
     realised = read_verdicts(decisions.read(["doc_id", "failed"]), question.new)
     change = compare(stored.before, realised, stored.documents).total
