@@ -195,4 +195,5 @@ def _cost(section: str, decisions: Artifact, recipe: Path | None) -> str:
         )
     if stage is not None or section in ("sources", "classifiers", "reference"):
         return f"{section} says what is read and measured: another value scores documents anew. To do that: {command}"
+    command = f"gristmill mixture {recipe or 'RECIPE'} --set …" if section == "mixture" else command
     return f"{section} comes after the decisions and changes none of them. To see what it does: {command}"
