@@ -4,9 +4,12 @@ from flows.orchestrate import flow
 from flows.parameters import LakePath, RecipeName, Settings, Workers
 from flows.recipe import Recipe
 from flows.session import give_name, named, session, without_excluded
+from storage import names
 from storage.artifact import Artifact
 from tasks.compose import compose
 from tasks.decide.stage import decide
+from tasks.run import current_run
+from tasks.tokenize import fitting, tokenize
 
 
 @flow(log_prints=False, persist_result=False)
@@ -31,4 +34,11 @@ def decide_again(recipe: Recipe, corpus: str | None = None) -> Artifact:
     inputs = {one.role: before.inputs(one.role) for one in before.manifest.identity.inputs}
     decisions = decide(without_excluded(recipe), **inputs)
     made = compose(recipe.mixture, decisions=decisions, documents=before.inputs("documents"))
+    tokenize_known(recipe, made)
     return give_name(f"{recipe.name}/corpus", made)
+
+
+def tokenize_known(recipe: Recipe, corpus: Artifact) -> Artifact | None:
+    """The tokens of a corpus, as pretraining takes them, if the lake has the recipe's tokenizer; else None."""
+    tokenizer = names.latest(current_run().lake, recipe.tokenizer_name)
+    return tokenize(fitting(tokenizer), corpus=corpus, tokenizer=tokenizer) if tokenizer else None

@@ -134,4 +134,4 @@ def _draw(path: Path, svg: str, title: str) -> None:
         path.write_text(svg if path.suffix == ".svg" else page, encoding="utf-8")
     except OSError as error:
         raise Refused(f"{path} can't be written: {error.strerror or error}.") from error
-    print(f"Drawn: {path}")
+    print(f"Drawn: {path}", file=sys.stderr)

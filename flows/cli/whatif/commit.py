@@ -15,6 +15,7 @@ from flows.recipe_file import PRESETS, turn_dial
 from storage.artifact import Artifact
 from storage.statements import Refused
 from tasks.decide.whatif.counts import compare
+from tasks.decide.whatif.tokens import estimate_beside
 from tasks.decide.whatif.verdicts import read_verdicts
 
 
@@ -27,10 +28,11 @@ class Made:
     decisions: Artifact
     documents_estimated: int
     documents: int
-    tokens_estimated: int
     differing: int
     corpus_documents: int
     corpus_bytes: int
+    corpus_tokens_estimated: int | None
+    corpus_tokens: int | None
 
     def lines(self) -> list[str]:
         """The same as sentences."""
@@ -39,10 +41,18 @@ class Made:
             f"New recipe: {self.recipe}",
             f"New corpus: {self.corpus} of {self.decisions}",
             f"Kept: {self.documents:,} documents, {self.documents_estimated:,} were told ({same}).",
-            f"Composed: {self.corpus_documents:,} documents, {self.corpus_bytes:,} bytes of text, as mixed. "
-            f"About {self.tokens_estimated:,} tokens were told for all that is kept: how many they are is known "
-            "when they are tokenized (gristmill pretrain).",
+            f"Composed: {self.corpus_documents:,} documents, {self.corpus_bytes:,} bytes of text, as mixed.",
+            self._said_of_tokens(),
         ]
+
+    def _said_of_tokens(self) -> str:
+        if self.corpus_tokens is None or self.corpus_tokens_estimated is None:
+            return "Tokens are known when they are made: the lake has no tokenizer of this recipe (gristmill pretrain)."
+        off = self.corpus_tokens_estimated / max(self.corpus_tokens, 1) - 1
+        return (
+            f"Tokens of the corpus: {self.corpus_tokens:,}, where {self.corpus_tokens_estimated:,} were estimated "
+            f"({off:+.1%})."
+        )
 
     def plain(self) -> dict[str, Any]:
         """The same as JSON has it."""
@@ -79,16 +89,20 @@ def make_it_so(
     told = answer.comparison.total
     rows = corpus.read(["text_bytes", "copies"])
     size = int((rows.column("text_bytes").to_numpy() * rows.column("copies").to_numpy()).sum())
+    made = [one for one in question.lake.artifacts(kind="tokens") if corpus in one.inputs("corpus")]
+    paths = [str(path) for path in made[-1].paths()] if made else []
+    estimated, tokens = estimate_beside(paths, stored.ratio) if paths else (None, None)
     return Made(
         recipe=path,
         corpus=corpus,
         decisions=decisions,
         documents_estimated=told.documents_after,
         documents=change.documents_after,
-        tokens_estimated=told.tokens_after,
         differing=abs(change.documents_in - told.documents_in) + abs(change.documents_out - told.documents_out),
         corpus_documents=rows.num_rows,
         corpus_bytes=size,
+        corpus_tokens_estimated=estimated,
+        corpus_tokens=tokens,
     )
 
 

@@ -36,7 +36,7 @@ def print_answer(question: Question, answer: Answer, ratio: BytesPerToken, conso
         say("  Nothing differs: turn a dial with --set decide.gopher.min_words=40, or --where.")
     total = answer.comparison.total
     say("")
-    stays = "stay" if answer.clustered else "pass every rule (copies counted; without --no-clusters they are formed)"
+    stays = "stay" if answer.clustered else "pass every rule, copies counted (clusters were not formed)"
     say(f"{total.documents_after:,} of {total.documents:,} documents {stays}, {total.documents_before:,} now:")
     say(f"  {total.documents_in:,} come in, {total.documents_out:,} go out")
     say(f"  about {total.tokens_after:,} tokens, about {total.tokens_before:,} now (estimated: {ratio.basis})")
@@ -120,7 +120,7 @@ def answer_as_json(question: Question, answer: Answer, ratio: BytesPerToken) -> 
 def print_curve(dial: str, points: Sequence[Point], now: Any, clustered: bool, of: int, ratio: BytesPerToken) -> None:
     """Print a curve as a table with bars. `now`: where the dial stands in the decisions; `of`: all documents."""
     console = Console()
-    what = "stay" if clustered else "pass every rule (copies counted: --clusters forms clusters at each point)"
+    what = "stay" if clustered else "pass every rule, copies counted (--clusters forms clusters at each point)"
     console.print(f"{dial}: how many of {of:,} documents {what}", markup=False, highlight=False, soft_wrap=True)
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("value", justify="right")

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from flows.pretrain import find_tokenizer
 from flows.recipe import check_recipe, load_recipe
 from flows.refresh import grow_corpus
+from storage import names
 from storage.artifact import Artifact
 from storage.lake import Lake
 from tasks.run import running
+from tasks.tokenize import fitting, tokenize
 from tests.acceptance.world import german, sentence
 
 RECIPE = """\
@@ -24,6 +27,7 @@ decide:
   gopher: {min_words: 60, min_stop_words: 0}
   repetition: null
   validation_share: 0.1
+tokenizer: {training: {vocabulary_size: 512}}
 """
 
 
@@ -38,6 +42,15 @@ class Mill:
         """Grow the corpus as a refresh does."""
         with running(self.lake, "refresh", workers=0, quiet=True):
             return grow_corpus(check_recipe(load_recipe(str(recipe or self.recipe))))
+
+    def tokenize(self) -> Artifact:
+        """Train the recipe's tokenizer and tokenize its corpus, as pretraining does first."""
+        plan = check_recipe(load_recipe(str(self.recipe)))
+        with running(self.lake, "pretrain", workers=0, quiet=True):
+            corpus = names.latest(self.lake, "mill/corpus")
+            assert corpus is not None
+            tokenizer = find_tokenizer(plan, corpus)
+            return tokenize(fitting(tokenizer), corpus=corpus, tokenizer=tokenizer)
 
     def files(self) -> dict[str, int]:
         """Every file of the lake with the time of its last change, but for what any reader makes again."""

@@ -186,6 +186,36 @@ def test_a_recipe_with_a_dial_turned_keeps_its_comments_and_means_the_same(mill:
     assert load_recipe(str(path)) == load_recipe(str(mill.recipe), settings)
 
 
+@pytest.mark.usefixtures("prefect_harness")
+def test_tokens_are_estimated_by_what_the_tokenizer_came_to_and_counted_on_commit(mill: Mill, capsys):
+    stated = ask(mill, capsys, "decide.gopher.min_words=40")
+    assert stated["tokens_are"] == "estimates: 4 bytes a token, the default"
+    tokens = mill.tokenize()
+    with connect(mill.lake) as connection:
+        ratios = {
+            language: ratio
+            for language, ratio in connection.execute(
+                "select language, sum(bytes) / sum(length) from tokens group by all having count(*) >= 20"
+            ).fetchall()
+        }
+        usual = connection.execute("select sum(bytes) / sum(length) from tokens").fetchone()[0]
+        kept = connection.execute("select language, text_bytes from documents where kept").fetchall()
+    found = ask(mill, capsys, "decide.gopher.min_words=40", commit=True)
+    assert str(tokens) in found["tokens_are"]
+    expected = round(sum(size / ratios.get(language, usual) for language, size in kept))
+    assert found["total"]["estimated_tokens_before"] == expected
+    made, corpus = found["commit"], names.latest(mill.lake, "mill/corpus")
+    assert corpus is not None
+    with connect(mill.lake) as connection:
+        realised, documents = connection.execute(
+            "select sum(length * copies), count(*) from tokens where fingerprint <> $1 "
+            "and doc_id in (select doc_id from compose where fingerprint = $2)",
+            [tokens.fingerprint, corpus.fingerprint],
+        ).fetchone()
+    assert (made["corpus_tokens"], made["corpus_documents"]) == (realised, documents)
+    assert abs(made["corpus_tokens_estimated"] / realised - 1) < 0.05
+
+
 def test_a_client_finds_the_macro_in_the_catalog(mill: Mill):
     with duckdb.connect(str(mill.lake.root / "catalog.duckdb"), read_only=True) as client:
         assert client.execute("select count(*) from whatif('gopher.min_words', n_words < 40)").fetchone() == (2,)
