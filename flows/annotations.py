@@ -12,6 +12,7 @@ from tasks.classify import classify
 from tasks.config import StageConfig
 from tasks.contamination.stage import find_contamination
 from tasks.edits import resolve_edits
+from tasks.embed import embed_documents
 from tasks.language import identify_language
 from tasks.perplexity import measure_perplexity
 from tasks.quality.stage import measure_quality
@@ -25,6 +26,7 @@ ANNOTATIONS: tuple[tuple[Stage[Any], str], ...] = (
     (identify_language, "language"),
     (measure_quality, "quality"),
     (sign, "sign"),
+    (embed_documents, "embed"),
     (look_up_urls, "urls"),
     (find_personal, "redact"),
     (classify, "classify"),

@@ -38,6 +38,8 @@ from tasks.decide.thresholds import (
 )
 from tasks.decide.variants import AfterC4Rules, AfterFineWebRules, DatatroveRules, OutlierRules, RefinedWebRules
 
+EVIDENCE = {"shingles": "sign.shingles to true", "simhash": "sign.simhash to true", "embedding": "embed.model"}
+"""What makes the columns that a recipe's stages do not write unasked."""
 _ORDERED = re.compile(r"(U?(TINY|SMALL|BIG)INT|U?INTEGER|FLOAT|DOUBLE|BOOLEAN|DATE|TIMESTAMP.*)\Z")
 """DuckDB's names of the types that a document can be the best by."""
 
@@ -286,6 +288,12 @@ def check_rules(config: DecideConfig, columns: Mapping[str, str]) -> None:
     Args: `columns` the DuckDB type of each column of the documents and of all annotations (as DESCRIBE says it).
     Raises: PredicateError, a sentence with the rule's place in the recipe and the nearest right name.
     """
+    for name, rule in config.duplicates.evidence().items():
+        if name not in columns:
+            raise PredicateError(
+                f"decide.duplicates.{rule} needs the column {name}, which no stage of this recipe writes: set "
+                f"{EVIDENCE[name]}, or decide.duplicates.{rule} to null."
+            )
     for name, rule in config.duplicates.columns().items():
         check_columns(f"decide.duplicates.{rule}", [name], columns)
         if rule == "keep_by" and not _ORDERED.match(columns[name]):
