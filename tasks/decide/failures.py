@@ -20,10 +20,10 @@ EMPTIED = "edits.emptied"
 BLOCKED = "urls.blocked"
 TOMBSTONE = "forget.tombstone"
 UNDATED = np.iinfo(np.int64).max  # seen after all that have a date
-# What no rule can read: the text, because scores decide, and lists of hashes, which say nothing by themselves.
 PLACED = {"sign": "signature", "embed": "embedding"}
 """Columns that are read from their files afterwards, by row, under the names of where they lie."""
-UNRULED = frozenset({"text", "signature", "buckets"})
+# What no rule can read: the text, because scores decide, and lists of hashes, which say nothing by themselves.
+UNRULED = frozenset({"text", "signature", "buckets", "lines", "paragraphs", "anchors"})
 
 
 class DecideError(ValueError):
