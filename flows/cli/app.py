@@ -174,6 +174,7 @@ EXPECTED = {
     "flows.recipe": ("RecipeError",),
     "flows.serve.processes": ("ServeFailed",),
     "flows.session": ("NothingYet",),
+    "storage.catalog.postgres": ("NoRegistry",),
     "storage.gc": ("InUse",),
     "storage.lake": ("NotFound",),
     "storage.registry": ("SecondHost",),
