@@ -73,16 +73,25 @@ class Lake:
         return artifact
 
     def get(self, name: str) -> Artifact:
-        """The artifact called `name`: a name with history, a fingerprint, or the start of one (with or without
-        `stage/`).
+        """The artifact called `name`: a name with history (`sample/corpus`, or `sample/corpus@3` for its third entry),
+        a fingerprint, or the start of one (with or without `stage/`).
 
         Raises NotFound with what is near if there is none, or more than one.
         """
-        from storage.names import all_names, latest
+        from storage.names import all_names, history, latest
 
         named = latest(self, name)
         if named is not None:
             return named
+        base, at, number = name.rpartition("@")
+        if at and (past := history(self, base)):
+            entries = {str(entry): artifact for entry, artifact, _ in past}
+            if number not in entries:
+                raise NotFound(
+                    f"The name {base!r} has no entry {number or 'without a number'}: it has "
+                    f"{past[0][0]} to {past[-1][0]}, as in {base}@{past[-1][0]}."
+                )
+            return entries[number]
         stage, _, prefix = name.rpartition("/")
         found = (
             [a for a in self.registry.artifacts(stage or None) if a.fingerprint.startswith(prefix)] if prefix else []
@@ -93,7 +102,7 @@ class Lake:
             raise NotFound(
                 f"{name!r} is the start of {len(found)} artifacts: {', '.join(map(str, found[:5]))}. Write more of it."
             )
-        near = difflib.get_close_matches(name, all_names(self), n=1)
+        near = difflib.get_close_matches(base if at else name, all_names(self), n=1)
         meant = f" Did you mean {near[0]!r}?" if near else ""
         raise NotFound(
             f"The lake {self.root} has no artifact or name {name!r}.{meant} `gristmill artifacts` lists what there is."
@@ -127,7 +136,7 @@ class Lake:
         """
         best: tuple[Artifact, list[Difference]] | None = None
         for artifact in reversed(self.registry.artifacts(identity.stage)):
-            found = _compare(read_manifest(artifact.folder).identity, identity)
+            found = compare(read_manifest(artifact.folder).identity, identity)
             if artifact in apart and all(one.field.startswith(INPUT) for one in found):
                 continue
             if best is None or len(found) < len(best[1]):
@@ -135,7 +144,8 @@ class Lake:
         return best
 
 
-def _compare(old: Identity, new: Identity) -> list[Difference]:
+def compare(old: Identity, new: Identity) -> list[Difference]:
+    """Every field in which `new` differs from `old`: version, configuration, inputs."""
     before, after = _fields(old), _fields(new)
     keys: Iterable[str] = dict.fromkeys([*before, *after])
     return [Difference(key, before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)]
