@@ -161,6 +161,8 @@ def test_mistakes_are_sentences(mill: Mill, capsys, tmp_path: Path):
         (["decide.gopher.min_words=4"], {"commit": True, "to": tmp_path / "x.yaml"}, Refused, "below its own folder"),
         ([], {"curve": "decide.gopher.min_words=9:3:1"}, Refused, "LOW up to HIGH"),
         ([], {"curve": "gopher.min_words=1:3:1"}, Refused, "a dial of decide"),
+        ([], {"curve": "decide.language.allowed=[en],null", "picture": tmp_path / "c.svg"}, Refused, "only numbers"),
+        ([], {"picture": tmp_path / "c.svg"}, Refused, "give --curve"),
         ([], {"where": "n_words > (select 1)"}, ValueError, "--where"),
     ]
     for settings, options, kind, said in mistakes:
