@@ -26,6 +26,7 @@ from tasks.ingest import Source
 from tasks.language import LanguageConfig
 from tasks.mixture_config import ComposeConfig
 from tasks.pack import PackConfig
+from tasks.parts.stage import PartsConfig
 from tasks.perplexity import PerplexityConfig
 from tasks.pretrain import PretrainConfig
 from tasks.quality.stage import QualityConfig
@@ -61,6 +62,7 @@ class Recipe(StageConfig):
     language: LanguageConfig = LanguageConfig()
     quality: QualityConfig = QualityConfig()
     sign: SignConfig = SignConfig()
+    parts: PartsConfig = PartsConfig()
     urls: UrlsConfig = UrlsConfig()
     redact: RedactConfig = RedactConfig()
     examples: ExamplesConfig = ExamplesConfig()

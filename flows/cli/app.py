@@ -215,9 +215,13 @@ def lost_server(error: BaseException) -> str | None:
     return f"{said}{again}run the same command again."
 
 
+COMMANDS = ("boilerplate", "crawl", "look", "mixture", "recipes", "use", "whatif.command")
+"""Files beside this one that add their commands to the app."""
+
+
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 an error that is explained, 2 wrong usage, 130 stopped by Ctrl-C."""
-    for module in ("crawl", "look", "mixture", "recipes", "use", "whatif.command"):  # each adds its commands to the app
+    for module in COMMANDS:
         importlib.import_module(f"flows.cli.{module}")
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended, as on Ctrl-C

@@ -21,7 +21,7 @@ BLOCKED = "urls.blocked"
 TOMBSTONE = "forget.tombstone"
 UNDATED = np.iinfo(np.int64).max  # seen after all that have a date
 # What no rule can read: the text, because scores decide, and lists of hashes, which say nothing by themselves.
-UNRULED = frozenset({"text", "signature", "buckets"})
+UNRULED = frozenset({"text", "signature", "buckets", "lines", "paragraphs", "anchors"})
 
 
 class DecideError(ValueError):
