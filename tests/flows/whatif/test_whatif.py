@@ -35,6 +35,7 @@ def ask(mill: Mill, capsys: pytest.CaptureFixture[str], *settings: str, **option
     [
         ["decide.gopher.min_words=30"],
         ["decide.gopher.min_words=75", "decide.duplicates.min_jaccard=0.5"],
+        ["decide.repeated_lines={min_documents: 3}"],
         ["decide.rules.odd=n_words % 2 = 1", "decide.sources.pages={gopher: {min_words: 45}}"],
     ],
 )
@@ -47,6 +48,7 @@ def test_what_is_told_is_what_a_commit_gives(mill: Mill, capsys, settings: list[
         key: value for key, value in told.items() if key != "samples"
     }
     assert (made["documents"], made["differing"]) == (told["total"]["documents_after"], 0)
+    assert round(made["corpus_bytes"] / 4) == told["total"]["estimated_tokens_after"]
     corpus = names.latest(mill.lake, "mill/corpus")
     assert corpus not in (None, before)
     with connect(mill.lake) as connection:
