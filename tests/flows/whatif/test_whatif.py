@@ -102,6 +102,18 @@ def test_sql_and_a_predicate_say_the_same_as_the_rules(mill: Mill, capsys):
     assert where["total"]["documents_after"] == added > 0
 
 
+def test_a_second_predicate_stands_beside_one_that_was_committed(mill: Mill, capsys):
+    text = mill.recipe.read_text(encoding="utf-8")
+    mill.recipe.write_text(text.replace("decide:\n", "decide:\n  rules: {where: n_words > 90}\n"), encoding="utf-8")
+    told = ask(mill, capsys, where="n_words > 70", clusters=False)
+    assert told["changes"].keys() == {"decide.rules.where", "decide.rules.where_2"}
+    with connect(mill.lake) as connection:
+        ((passes,),) = connection.execute(
+            "select sum(would_pass) from whatif(null, n_words > 90 or n_words <= 70)"
+        ).fetchall()
+    assert told["total"]["documents_after"] == passes > 0
+
+
 def test_samples_stand_on_both_sides_of_the_line_and_are_drawn_by_the_seed(mill: Mill, capsys):
     first, again, other = (
         ask(mill, capsys, "decide.gopher.min_words=40", samples=4, seed=seed)["samples"] for seed in (1, 1, 2)
@@ -155,6 +167,8 @@ def test_mistakes_are_sentences(mill: Mill, capsys, tmp_path: Path):
         (["decide.gopher.min_wrods=40"], {}, RecipeError, "did you mean 'min_words'"),
         (["quality.characters=4"], {}, Refused, "scores 138 documents again"),
         (["mixture.budget_bytes=4"], {}, Refused, "changes none of them"),
+        (["sources.pages.excluded=true"], {}, Refused, r"decide.excluded=\[pages\]"),
+        (["decide.preset=c4"], {"subject": "mill/corpus"}, Refused, "Ask with the recipe"),
         (["qualty.x=4"], {}, Refused, "no section 'qualty'"),
         ([], {"subject": "mill/corpse"}, NotFound, "Did you mean 'mill/corpus'"),
         ([], {"subject": "mill/corpus", "commit": True}, Refused, "name one instead of a corpus"),
