@@ -9,6 +9,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from flows.checks import find_mistakes
+from flows.drift import Drift
 from flows.learned import Classifier, Reference
 from flows.mistakes import nearest, sentences
 from flows.paths import put_below
@@ -28,6 +29,7 @@ from tasks.ingest import Source
 from tasks.language import LanguageConfig
 from tasks.pack import PackConfig
 from tasks.perplexity import PerplexityConfig
+from tasks.phrases import PhrasesConfig
 from tasks.pretrain import PretrainConfig
 from tasks.quality.stage import QualityConfig
 from tasks.questions import QuestionsConfig
@@ -79,7 +81,11 @@ class Recipe(StageConfig):
     perplexity: PerplexityConfig = PerplexityConfig()
     word_lists: WordListsConfig = WordListsConfig()
     contamination: ContaminationConfig = ContaminationConfig()
+    phrases: PhrasesConfig = PhrasesConfig()
     decide: DecideConfig = DecideConfig()
+    drift: Drift | None = Field(
+        default=Drift(), description="When a new snapshot is unlike the earlier ones. Null: they are not compared."
+    )
     mixture: ComposeConfig = ComposeConfig()
     tokenizer: NamedTokenizer = NamedTokenizer()
     packing: PackConfig = PackConfig()

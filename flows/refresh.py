@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from flows.annotations import annotate
+from flows.drift import check_drift
 from flows.learned import learn
 from flows.orchestrate import flow
 from flows.parameters import (
@@ -54,6 +55,7 @@ def grow_corpus(recipe: Recipe, snapshots: Sequence[str] = ()) -> Artifact:
     benchmarks = [benchmark for source in recipe.benchmarks for benchmark in read_benchmark(source, recipe)]
     annotations = [one for document in documents for one in annotate(document, scored, benchmarks=benchmarks)]
     decisions = decide(without_excluded(recipe), documents=documents, annotations=annotations)
+    check_drift(recipe, documents, annotations, decisions)
     corpus = compose(recipe.mixture, decisions=decisions, documents=documents)
     if all(step.reused for step in current_run().steps):
         current_run().console.line(f"Nothing new: {recipe.name}/corpus stays {corpus}.")
