@@ -1,0 +1,168 @@
+"""A corpus that grows: ten snapshots one by one are the same bytes as all files at once, and nothing is read twice."""
+
+import json
+import random
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from flows.recipe import check_recipe, load_recipe
+from flows.refresh import grow_corpus
+from storage import names
+from storage.artifact import Artifact
+from storage.lake import Lake
+from tasks.run import Run, running
+from tests.acceptance.world import sentence
+
+RECIPE = """
+name: growing
+sources:
+  - {name: pages, path: pages, license: CC0-1.0}
+decide:
+  language: {min_probability: 0.2}
+  gopher: {min_words: 20, min_stop_words: 0}
+  repetition: null
+  duplicates: {near: true}
+  validation_share: 0.2
+mixture:
+  part_bytes: 4000
+  remove: [c4_line_spans]
+  redact: {email: "[address]"}
+  sources: {pages: {weight: 1.0}}
+drift: {min_documents: 10}
+"""
+
+
+def write_files(folder: Path, files: int, pages: int = 12) -> list[Path]:
+    """Files of pages: copies and near copies of pages of other files, short ones, lines to remove, addresses."""
+    draw = random.Random(7)
+    folder.mkdir(parents=True, exist_ok=True)
+    told: list[str] = []
+    paths = []
+    for number in range(files):
+        rows = []
+        for place in range(pages):
+            text = "\n".join(" ".join(sentence(draw) for _ in range(3)) for _ in range(draw.randint(1, 4)))
+            if place % 5 == 1:
+                text += "\nshort line without an end\nWrite to anna@stonemill.io or to the mill."
+            if place % 6 == 2 and told:
+                text = draw.choice(told)
+            if place % 6 == 3 and told:
+                text = draw.choice(told) + " One more sentence."
+            if place % 12 == 4:
+                text = "Too short."
+            told.append(text)
+            row = {"text": text, "url": f"https://site-{place}.example/{number}"}
+            rows.append(row | {"capture_date": f"2026-01-{draw.randint(1, 28):02d}T00:00:00Z"})
+        paths.append(folder / f"{number}.jsonl")
+        paths[-1].write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return paths
+
+
+def grow(folder: Path, lake: Path) -> tuple[Artifact, Run]:
+    """The corpus of the files that are there now, made in this process."""
+    (folder / "growing.yaml").write_text(RECIPE, encoding="utf-8")
+    plan = check_recipe(load_recipe(str(folder / "growing.yaml")))
+    with running(lake, "refresh", workers=0, quiet=True) as run:
+        return grow_corpus(plan), run
+
+
+def parts(artifact: Artifact) -> list[tuple[str, str]]:
+    return [(part.name, part.sha256) for part in artifact.manifest.parts]
+
+
+def add(files: list[Path], into: Path) -> None:
+    """Put files where the source looks for them, as a crawl does."""
+    into.mkdir(parents=True, exist_ok=True)
+    for path in files:
+        (into / path.name).write_bytes(path.read_bytes())
+
+
+def grow_in(folder: Path, groups: list[list[Path]]) -> Artifact:
+    """The corpus after each group of files has come and been taken in."""
+    for group in groups:
+        add(group, folder / "pages")
+        corpus, _ = grow(folder, folder / "lake")
+    return corpus
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return write_files(tmp_path_factory.mktemp("files"), 10)
+
+
+@pytest.fixture(scope="module")
+def at_once(tmp_path_factory: pytest.TempPathFactory, files: list[Path]) -> Artifact:
+    """The corpus of all files, read as one snapshot."""
+    return grow_in(tmp_path_factory.mktemp("once"), [files])
+
+
+def test_ten_snapshots_one_by_one_are_the_same_part_files_as_all_files_at_once(
+    tmp_path: Path, files: list[Path], at_once: Artifact
+):
+    one_by_one = grow_in(tmp_path, [[path] for path in files])
+    assert len(one_by_one.inputs("documents")) == 10
+    assert len(at_once.inputs("documents")) == 1
+    for grown, whole in ((one_by_one, at_once), (one_by_one.input("decisions"), at_once.input("decisions"))):
+        assert parts(grown) == parts(whole)
+        assert all((grown.folder / name).read_bytes() == (whole.folder / name).read_bytes() for name, _ in parts(whole))
+        # the list of inputs differs, and so the fingerprint; nothing else
+        one, other = (json.loads((side.folder / "manifest.json").read_text()) for side in (grown, whole))
+        assert one.pop("fingerprint") != other.pop("fingerprint")
+        assert one["identity"].pop("inputs") != other["identity"].pop("inputs")
+        assert one == other
+
+
+def test_the_ten_have_copies_near_copies_drops_edits_and_both_splits(at_once: Artifact):
+    """What the equality above is worth."""
+    decided = at_once.input("decisions").read().to_pylist()
+    assert {"duplicates.exact", "duplicates.near", "gopher.min_words"} <= {row["dropped_by"] for row in decided}
+    assert {row["split"] for row in decided if row["kept"]} == {"train", "validation"}
+    (mixture,) = at_once.read(table="mixture").to_pylist()
+    assert mixture["removed_characters"] > 0
+    assert mixture["redactions"] > 0
+    assert len(at_once.parts()) > 2
+
+
+@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(order=st.permutations(range(10)), cuts=st.sets(st.integers(1, 9), max_size=2))
+def test_any_order_and_any_cut_into_snapshots_are_the_same_part_files(
+    tmp_path_factory: pytest.TempPathFactory, files: list[Path], at_once: Artifact, order: list[int], cuts: set[int]
+):
+    edges = [0, *sorted(cuts), 10]
+    groups = [[files[number] for number in order[a:b]] for a, b in pairwise(edges)]
+    grown = grow_in(tmp_path_factory.mktemp("cut"), groups)
+    assert parts(grown) == parts(at_once)
+    assert parts(grown.input("decisions")) == parts(at_once.input("decisions"))
+
+
+def test_a_file_that_is_known_by_its_hash_is_no_news_under_another_name(tmp_path: Path, files: list[Path]):
+    corpus = grow_in(tmp_path, [files[:2]])
+    (tmp_path / "pages" / "copy.jsonl").write_bytes(files[0].read_bytes())
+    (tmp_path / "pages" / files[1].name).rename(tmp_path / "pages" / "moved.jsonl")
+    before = len(Lake(tmp_path / "lake").artifacts())
+    again, run = grow(tmp_path, tmp_path / "lake")
+    assert again == corpus
+    assert all(step.reused for step in run.steps)
+    assert len(Lake(tmp_path / "lake").artifacts()) == before
+
+
+def test_a_changed_file_is_a_new_file_whose_old_pages_drop_as_copies(tmp_path: Path, files: list[Path]):
+    """A page that comes again is a document like any other, with a row that names the one that stays for it."""
+    grow_in(tmp_path, [files[:2]])
+    with (tmp_path / "pages" / "0.jsonl").open("a") as stream:
+        words = " ".join(f"word{number}" for number in range(60))
+        stream.write(json.dumps({"text": f"A page of its own: {words}.", "url": "https://new.example/"}) + "\n")
+    corpus, run = grow(tmp_path, tmp_path / "lake")
+    read = [step.artifact.rows() for step in run.steps if step.stage == "extract" and not step.reused]
+    assert read == [13]
+    decisions = corpus.input("decisions").read().to_pylist()
+    new = {row for row in run.lake.artifacts("extract")[-1].read(["doc_id"]).column("doc_id").to_pylist()}
+    again = [row for row in decisions if row["doc_id"] in new]
+    assert len(again) == 13
+    assert sum(row["kept"] for row in again) <= 1 + sum(row["kept_as"] in new for row in decisions)
+    assert all(row["kept_as"] for row in again if row["dropped_by"] == "duplicates.exact")
+    assert len(names.history(run.lake, "growing/corpus")) == 2
