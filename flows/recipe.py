@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from flows.change import RefreshConfig
 from flows.checks import find_mistakes
 from flows.drift import Drift
 from flows.learned import Classifier, Reference
@@ -87,6 +88,7 @@ class Recipe(StageConfig):
         default=Drift(), description="When a new snapshot is unlike the earlier ones. Null: they are not compared."
     )
     mixture: ComposeConfig = ComposeConfig()
+    refresh: RefreshConfig = RefreshConfig()
     tokenizer: NamedTokenizer = NamedTokenizer()
     packing: PackConfig = PackConfig()
     training: PretrainConfig = PretrainConfig()

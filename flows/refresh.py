@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from flows.annotations import annotate
+from flows.change import ask_for_training
 from flows.drift import check_drift
 from flows.learned import learn
 from flows.orchestrate import flow
@@ -17,7 +18,7 @@ from flows.parameters import (
     turn,
 )
 from flows.recipe import Recipe
-from flows.session import extraction, give_name, session, with_fields, without_excluded
+from flows.session import extraction, name_corpus, session, with_fields, without_excluded
 from storage.artifact import Artifact
 from tasks.compose import compose
 from tasks.decide.stage import decide
@@ -39,11 +40,14 @@ def refresh(
 ) -> Artifact:
     """Read what is new in the sources, score it, decide on everything ever read, and compose a new corpus version.
 
-    Old files are not read again. With no new file and an unchanged recipe this ends at once and says so.
+    Old files are not read again. With no new file and an unchanged recipe this ends at once and says so. A corpus that
+    has changed by more than the recipe's share asks for training (`refresh.train_share`).
     """
     settings = turn(settings, min_words=min_words, min_language_probability=min_language_probability)
     with session("refresh", recipe, settings, lake, workers) as (plan, _):
-        return grow_corpus(plan, snapshots)
+        corpus = grow_corpus(plan, snapshots)
+        ask_for_training(plan, corpus, {"recipe": recipe, "settings": settings})
+        return corpus
 
 
 def grow_corpus(recipe: Recipe, snapshots: Sequence[str] = ()) -> Artifact:
@@ -59,7 +63,7 @@ def grow_corpus(recipe: Recipe, snapshots: Sequence[str] = ()) -> Artifact:
     corpus = compose(recipe.mixture, decisions=decisions, documents=documents)
     if all(step.reused for step in current_run().steps):
         current_run().console.line(f"Nothing new: {recipe.name}/corpus stays {corpus}.")
-    return give_name(f"{recipe.name}/corpus", corpus)
+    return name_corpus(f"{recipe.name}/corpus", corpus)
 
 
 def read(source: Source, recipe: Recipe, snapshots: Sequence[str] = ()) -> list[Artifact]:

@@ -44,6 +44,7 @@ class Run:
     cpu_seconds: float = 30.0
     console: Console = field(default_factory=Console)
     id: str = field(default_factory=lambda: time.strftime("%Y%m%dT%H%M%S-") + uuid.uuid4().hex[:6])
+    started: float = field(default_factory=time.time)
     steps: list[Step] = field(default_factory=list)
     _published: float = field(default=-math.inf, init=False, repr=False)
     _waiting: bool = field(default=False, init=False, repr=False)

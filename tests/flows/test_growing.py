@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from flows.recipe import check_recipe, load_recipe
 from flows.refresh import grow_corpus
+from flows.session import name_corpus
 from storage import names
 from storage.artifact import Artifact
 from storage.lake import Lake
+from tasks.change import measure_change
 from tasks.run import Run, running
 from tests.acceptance.world import sentence
 
@@ -166,3 +168,39 @@ def test_a_changed_file_is_a_new_file_whose_old_pages_drop_as_copies(tmp_path: P
     assert sum(row["kept"] for row in again) <= 1 + sum(row["kept_as"] in new for row in decisions)
     assert all(row["kept_as"] for row in again if row["dropped_by"] == "duplicates.exact")
     assert len(names.history(run.lake, "growing/corpus")) == 2
+
+
+def test_a_refresh_that_began_earlier_and_saw_fewer_files_does_not_take_the_name_back(
+    tmp_path: Path, files: list[Path]
+):
+    lake = tmp_path / "lake"
+    few = grow_in(tmp_path, [files[:1]])
+    more = grow_in(tmp_path, [files[1:2]])
+    with running(lake, "refresh", quiet=True) as run:
+        names.assign(run.lake, "growing/corpus", few)
+        names.assign(run.lake, "growing/corpus", more)  # by another process, while this run goes on
+        assert name_corpus("growing/corpus", few) == more
+    assert names.latest(Lake(lake), "growing/corpus") == more
+    with running(lake, "refresh", quiet=True) as run:  # nobody named it since: a person goes back to fewer snapshots
+        assert name_corpus("growing/corpus", few) == few
+    assert names.latest(Lake(lake), "growing/corpus") == few
+
+
+def test_what_changed_is_measured_in_bytes_in_and_out(tmp_path: Path, files: list[Path]):
+    few, more = grow_in(tmp_path, [files[:1]]), grow_in(tmp_path, [files[1:2]])
+    sizes = [
+        {
+            row["doc_id"]: row["text_bytes"] * row["copies"]
+            for row in one.read(["doc_id", "text_bytes", "copies"]).to_pylist()
+        }
+        for one in (few, more)
+    ]
+    came, went = (
+        {doc_id: size for doc_id, size in one.items() if doc_id not in other} for one, other in (sizes[::-1], sizes)
+    )
+    change = measure_change(few, more)
+    assert (change.documents_in, change.documents_out) == (len(came), len(went))
+    assert (change.bytes_in, change.bytes_out) == (sum(came.values()), sum(went.values()))
+    assert change.share == (sum(came.values()) + sum(went.values())) / sum(sizes[0].values())
+    assert measure_change(more, more).share == 0
+    assert (measure_change(None, few).share, measure_change(None, few).bytes_in) == (1.0, sum(sizes[0].values()))
