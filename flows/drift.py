@@ -8,8 +8,11 @@ from pydantic import Field
 from storage import names
 from storage.artifact import Artifact
 from tasks.drift.config import DriftConfig
-from tasks.drift.stage import find_drift, say, snapshot_of
+from tasks.drift.said import say
+from tasks.drift.stage import find_drift, snapshot_of
 from tasks.phrases import count_phrases
+from tasks.report.collect import Results
+from tasks.report.page import write_report
 from tasks.run import current_run
 
 SHOWN = 12
@@ -52,6 +55,7 @@ def check_drift(
     warnings = made.read().to_pylist()
     _tell(made, [say(row) for row in warnings])
     if warnings and recipe.drift.on_warning == "refuse":
+        write_report(current_run(), recipe.name, Results(decisions=decisions))
         raise DriftRefused(_refusal(recipe.name, made, [say(row) for row in warnings]))
     return made
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from flows.annotations import annotate
 from flows.change import ask_for_training
 from flows.drift import check_drift
+from flows.environment import report_address
 from flows.learned import learn
 from flows.orchestrate import flow
 from flows.parameters import (
@@ -24,7 +25,10 @@ from tasks.compose import compose
 from tasks.decide.stage import decide
 from tasks.extract.stage import extract
 from tasks.ingest import Source, check_chosen, choose, ingest
+from tasks.orchestration import link_report
 from tasks.questions import read_questions
+from tasks.report.collect import results_of
+from tasks.report.page import write_report
 from tasks.run import current_run
 
 
@@ -44,9 +48,12 @@ def refresh(
     has changed by more than the recipe's share asks for training (`refresh.train_share`).
     """
     settings = turn(settings, min_words=min_words, min_language_probability=min_language_probability)
-    with session("refresh", recipe, settings, lake, workers) as (plan, _):
+    with session("refresh", recipe, settings, lake, workers) as (plan, run):
         corpus = grow_corpus(plan, snapshots)
         ask_for_training(plan, corpus, {"recipe": recipe, "settings": settings})
+        if not run.only_reused:
+            report = write_report(run, plan.name, results_of(corpus, None, None))
+            link_report(report, report_address(report))
         return corpus
 
 
@@ -61,7 +68,7 @@ def grow_corpus(recipe: Recipe, snapshots: Sequence[str] = ()) -> Artifact:
     decisions = decide(without_excluded(recipe), documents=documents, annotations=annotations)
     check_drift(recipe, documents, annotations, decisions)
     corpus = compose(recipe.mixture, decisions=decisions, documents=documents)
-    if all(step.reused for step in current_run().steps):
+    if current_run().only_reused:
         current_run().console.line(f"Nothing new: {recipe.name}/corpus stays {corpus}.")
     return name_corpus(f"{recipe.name}/corpus", corpus)
 

@@ -59,6 +59,11 @@ class Run:
             refresh_catalog(self.lake)
             self._published, self._waiting = time.monotonic(), False
 
+    @property
+    def only_reused(self) -> bool:
+        """Whether everything that was asked for was there already."""
+        return all(step.reused for step in self.steps)
+
     def add(self, step: Step) -> None:
         """Remember a stage that gave its artifact, and say so."""
         self.steps.append(step)

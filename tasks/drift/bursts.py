@@ -166,8 +166,11 @@ def find_bursts(
 def _join(hits: Hits, documents: np.ndarray) -> np.ndarray:
     """The phrase that each candidate belongs to: those that touch in half of the rarer one's documents are one."""
     size = len(documents)
-    touching = (hits.document[1:] == hits.document[:-1]) & (hits.start[1:] <= hits.end[:-1] + 2)
-    left, right = hits.candidate[:-1][touching], hits.candidate[1:][touching]
+    reach = hits.document.astype(np.int64) << 32 | hits.end
+    # of each place the one before it in its document that reaches furthest: a word may lie within an earlier n-gram
+    furthest = np.maximum.accumulate(np.where(reach == np.maximum.accumulate(reach), np.arange(len(reach)), 0))[:-1]
+    touching = (hits.document[1:] == hits.document[furthest]) & (hits.start[1:] <= hits.end[furthest] + 2)
+    left, right = hits.candidate[furthest][touching], hits.candidate[1:][touching]
     rows = np.unique(np.stack([left, right, hits.document[1:][touching]]), axis=1)
     pairs, counts = np.unique(rows[:2], axis=1, return_counts=True)
     enough = 2 * counts >= np.minimum(documents[pairs[0]], documents[pairs[1]])

@@ -14,6 +14,7 @@ from storage.commit import ShardOutput
 from storage.schemas.drift import CHECKED, WARNINGS
 from tasks.drift.bursts import find_bursts, find_candidates, locate
 from tasks.drift.config import DriftConfig
+from tasks.drift.said import say
 from tasks.drift.shares import Files, Share, compare, judge
 from tasks.executor import Watch, available_cores
 from tasks.run import source_of
@@ -133,24 +134,6 @@ def _with_text(documents: Sequence[Artifact]) -> int:
     """Documents that have a text."""
     columns = [one.read(["text_bytes"]).column("text_bytes") for one in documents]
     return sum(len(column) - column.null_count for column in columns)
-
-
-def say(row: Mapping[str, Any]) -> str:
-    """A warning as a sentence, without any text of a document."""
-    where = row["source"] if row["scope"] == "source" else f"{row['source']}, {row['scope']} {row['name']}"
-    shares = f"{row['value']:.1%} ({row['count']:,} of {row['of']:,}), before {row['expected']:.1%}"
-    told = {
-        "yield": f"only {shares} pass the rules",
-        "drops": f"the rule {row['what']} drops {shares}",
-        "copies": f"{shares} are copies",
-        "losses": f"{shares} of the records are lost as {row['what']}",
-        "short": f"{shares} are shorter than half of the earlier documents",
-        "language": f"{shares} are in the language {row['what']}",
-        "burst": f"a phrase on {row['count']:,} kept documents of {row['domains'] or 0:,} domains, before on "
-        f"{row['known_count']:,} of {row['known_of']:,}",
-    }
-    at = f" First in {row['places'][0]['doc_id']}." if row["places"] else ""
-    return f"{where}: {told[row['metric']]}.{at}"
 
 
 def summary(artifact: Artifact) -> list[Row]:

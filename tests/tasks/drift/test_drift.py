@@ -14,7 +14,8 @@ from storage.lake import Lake
 from storage.sql import connect
 from tasks.drift.chance import tail
 from tasks.drift.config import BurstConfig, DriftConfig
-from tasks.drift.stage import say, summary
+from tasks.drift.said import say
+from tasks.drift.stage import summary
 from tests.tasks.drift.pages import Page, Snapshot, find, generate
 
 PHRASE = "the golden llama of Quuxburg never lies"
