@@ -23,13 +23,17 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from storage.hashing import splitmix64
 from storage.table import column, table
-from tasks.decide.clusters import PAIRS_AT_ONCE, Clusters, estimate_jaccard, find_clusters
-from tasks.decide.failures import DecideError, Failures, find_failures
+from tasks.decide.canonical_url import canonical_urls
+from tasks.decide.clusters import KINDS, Clusters, estimate_jaccard, find_clusters
+from tasks.decide.failures import UNDATED, DecideError, Failures, find_failures
+from tasks.decide.near import PAIRS_AT_ONCE
 from tasks.decide.rules import DecideConfig
 from tasks.decide.signatures import SignatureFiles
+from tasks.decide.thresholds import DuplicateRules
 
 DECISIONS = table(
     column("doc_id", pa.string(), "The document; rows are sorted by it.", nullable=False),
@@ -50,8 +54,6 @@ DECISIONS = table(
     column("split", pa.string(), "train or validation, the same for a whole cluster; null if it did not pass."),
 )
 
-EXACT = "duplicates.exact"
-NEAR = "duplicates.near"
 HEXADECIMAL = re.compile("[0-9a-f]*")
 
 
@@ -86,19 +88,24 @@ def _assemble(failures: Failures, files: SignatureFiles, config: DecideConfig) -
     n = rows.num_rows
     passing = np.flatnonzero(~failed.any(axis=1))
     place = files.places(rows.column("sign_file").to_numpy(), rows.column("sign_row").to_numpy())[passing]
-    content = _content_words(rows.column("content_hash").take(pa.array(passing)))
+    chosen = rows.take(pa.array(passing))
+    content = content_words(chosen.column("content_hash"))
     buckets, signed = files.buckets(place)
-    seen_us = rows.column("seen").to_numpy()[passing]
-    seen = np.empty(len(passing), dtype=np.int64)
-    seen[np.argsort(seen_us, kind="stable")] = np.arange(len(passing))  # rows are in the order of doc_id
     clusters = find_clusters(
-        content, seen, buckets, signed, lambda positions: files.signatures(place[positions]), config.duplicates
+        content,
+        _order(chosen, config.duplicates),
+        buckets,
+        signed,
+        lambda positions: files.signatures(place[positions]),
+        config.duplicates,
+        _addresses(chosen.column("read_url")) if config.duplicates.url else None,
     )
     copies = np.flatnonzero(clusters.stays != np.arange(len(passing)))
     # Reasons of a duplicate come after all others, of which it has none.
-    names = [*names, EXACT, NEAR]
-    failed = np.concatenate([failed, np.zeros((n, 2), dtype=bool)], axis=1)
-    failed[passing[copies], np.where(clusters.exact[copies], len(names) - 2, len(names) - 1)] = True
+    n_rules = len(names)
+    names = [*names, *(f"duplicates.{kind}" for kind in KINDS)]
+    failed = np.concatenate([failed, np.zeros((n, len(KINDS)), dtype=bool)], axis=1)
+    failed[passing[copies], n_rules + clusters.kind[copies]] = True
     reason_row, reason = np.nonzero(failed)
     offsets = np.zeros(n + 1, dtype=np.int32)
     np.cumsum(np.bincount(reason_row, minlength=n), out=offsets[1:])
@@ -140,6 +147,28 @@ def _assemble(failures: Failures, files: SignatureFiles, config: DecideConfig) -
     )
 
 
+def _order(rows: pa.Table, rules: DuplicateRules) -> np.ndarray:
+    """Each document's place (int64) in the order in which one stays before another; rows are in the order of doc_id."""
+    seen = rows.column("seen").to_numpy()
+    order = np.argsort(seen, kind="stable")
+    if rules.keep == "newest":
+        order = np.argsort(np.where(seen == UNDATED, seen, -seen), kind="stable")
+    elif rules.keep != "first_seen":
+        values = rows.column(f"read_{rules.keep_by or 'text_bytes'}").take(pa.array(order))
+        # A stable sort: of equals the first seen stays first. Nulls come last, not-a-numbers before them.
+        options = pc.ArraySortOptions(order="descending", null_placement="at_end")
+        order = order[pc.call_function("array_sort_indices", [values.combine_chunks()], options).to_numpy()]
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    return place
+
+
+def _addresses(urls: pa.ChunkedArray) -> np.ndarray:
+    """A number for each canonical URL (int64), -1 where there is none."""
+    encoded = canonical_urls(urls.combine_chunks()).dictionary_encode()
+    return pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+
+
 def _take(values: pa.Array, positions: np.ndarray) -> pa.Array:
     """values[positions], null where a position is -1."""
     return values.take(pa.array(np.maximum(positions, 0), mask=positions < 0))
@@ -165,7 +194,7 @@ def _jaccards(
     return values, known
 
 
-def _content_words(hashes: pa.ChunkedArray) -> np.ndarray:
+def content_words(hashes: pa.ChunkedArray) -> np.ndarray:
     """Content hashes (32 hexadecimal characters each) as (n, 2) uint64, high half first.
 
     Raises: DecideError where one has another form.

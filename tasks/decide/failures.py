@@ -1,7 +1,7 @@
 """Evaluates every rule on every document: one join of all scores in DuckDB, in bounded memory, without the text."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -21,7 +21,7 @@ BLOCKED = "urls.blocked"
 TOMBSTONE = "forget.tombstone"
 UNDATED = np.iinfo(np.int64).max  # seen after all that have a date
 # What no rule can read: the text, because scores decide, and lists of hashes, which say nothing by themselves.
-UNRULED = frozenset({"text", "signature", "buckets"})
+UNRULED = frozenset({"text", "signature", "buckets", "lines", "paragraphs", "anchors"})
 
 
 class DecideError(ValueError):
@@ -33,8 +33,9 @@ class Failures:
     """What each document failed.
 
     `documents`: sorted by doc_id, with source, content_hash, `seen` (capture date in microseconds, the largest number
-    if there is none), `sign_file` and `sign_row` (where the signature lies in the files of `signed_by`). `reasons`: the
-    names of all rules, in order. `failed`: (documents, reasons) bool.
+    if there is none), `sign_file` and `sign_row` (where the signature lies in the files of `signed_by`), and what the
+    rules of duplicates read, each column under `read_NAME`. `reasons`: the names of all rules, in order.
+    `failed`: (documents, reasons) bool.
     """
 
     documents: pa.Table
@@ -71,7 +72,14 @@ def find_failures(
         # In an order that does not depend on the order of the inputs.
         marks = {**{_lost_by(stage): lost[stage] for stage in sorted(lost)}, TOMBSTONE: tombstones}
         rows, reasons, failed = _score(
-            connection, annotations, columns, config.excluded, rules, marks, percentiles(config)
+            connection,
+            annotations,
+            columns,
+            config.excluded,
+            rules,
+            marks,
+            percentiles(config),
+            config.duplicates.columns(),
         )
     return Failures(rows, reasons, failed, columns["signature"][0])
 
@@ -152,10 +160,12 @@ def _score(
     rules: Sequence[Rule],
     marks: Mapping[str, Sequence[str]],
     limits: Sequence[tuple[str, float]],
+    carried: Collection[str],
 ) -> tuple[pa.Table, tuple[str, ...], np.ndarray]:
     """Evaluate all rules, some of which are compared with `limits` (column, percentile) of a source and language.
 
-    Returns: the documents sorted by doc_id, the names of all reasons, and (documents, reasons) bool: what each failed.
+    Returns: the documents sorted by doc_id, with the `carried` columns, the names of all reasons, and (documents,
+    reasons) bool: what each failed.
     """
     joins = []
     found = []
@@ -185,6 +195,7 @@ def _score(
     query = (
         "SELECT doc_id, source, content_hash, sign_file, sign_row, "
         f"coalesce(epoch_us(capture_date), {UNDATED}) AS seen, "
+        + "".join(f"{quoted(name)} AS {quoted(f'read_{name}')}, " for name in carried)
         + ", ".join(f"found_{number}" for number in range(len(found)))
         + "".join(f", {reason} AS failed_{number}" for number, reason in enumerate(reasons.values()))
         + f" FROM (SELECT doc_id, sign_file, sign_row, {', '.join(found)}"
@@ -205,7 +216,8 @@ def _score(
     failed = np.empty((result.num_rows, len(reasons)), dtype=bool)
     for number in range(len(reasons)):
         failed[:, number] = result.column(f"failed_{number}").to_numpy()
-    rows = result.select(["doc_id", "source", "content_hash", "seen", "sign_file", "sign_row"]).combine_chunks()
+    taken = ["doc_id", "source", "content_hash", "seen", "sign_file", "sign_row", *(f"read_{name}" for name in carried)]
+    rows = result.select(taken).combine_chunks()
     return rows.take(order), tuple(reasons), failed[order.to_numpy()]
 
 

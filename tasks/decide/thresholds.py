@@ -32,7 +32,7 @@ rules leave, are in `variants`; how a rule becomes SQL is in `rule_group`.
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from tasks.config import StageConfig
 from tasks.decide.rule_group import Count, DropWhen, Ratio, RuleGroup, Share
@@ -217,6 +217,9 @@ class DuplicateRules(StageConfig):
     """Which copies go. Clusters are formed among the documents that pass every other rule."""
 
     exact: Annotated[bool, Field(description="Drop all but one of the documents with one content hash.")] = True
+    url: Annotated[
+        bool, Field(description="Drop all but one of the documents with one canonical URL (docs/duplicates.md).")
+    ] = False
     near: Annotated[bool, Field(description="Drop all but one of the documents connected through shared buckets.")] = (
         True
     )
@@ -225,8 +228,33 @@ class DuplicateRules(StageConfig):
         Field(description="Two documents of a bucket are connected only from this estimated Jaccard on; null: always."),
     ] = None
     keep: Annotated[
-        Literal["first_seen"], Field(description="Who stays: the first by capture date (undated last), then doc_id.")
+        Literal["first_seen", "newest", "longest", "best"],
+        Field(
+            description="Who stays: first_seen or newest by capture date (undated last), longest by text_bytes, or "
+            "best by the column keep_by. Of equals the first seen, then the smallest doc_id."
+        ),
     ] = "first_seen"
+    keep_by: Annotated[
+        str | None,
+        Field(description="The column that keep: best goes by, highest first, nulls last, such as quality_score."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "DuplicateRules":
+        if self.keep == "best" and self.keep_by is None:
+            raise ValueError("keep: best needs the column to go by: name one in keep_by, such as quality_score.")
+        if self.keep != "best" and self.keep_by is not None:
+            raise ValueError(f"keep_by ({self.keep_by}) is read only by keep: best, and keep is {self.keep}.")
+        return self
+
+    def columns(self) -> dict[str, str]:
+        """The columns beside those of the sign stage that these rules read, each by the rule that does."""
+        found = {"url": "url"} if self.url else {}
+        if self.keep == "longest":
+            found["text_bytes"] = "keep"
+        if self.keep_by is not None:
+            found[self.keep_by] = "keep_by"
+        return found
 
 
 GROUPS: dict[str, type[RuleGroup]] = {
