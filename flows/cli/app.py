@@ -170,6 +170,7 @@ def sample(workers: Workers = None) -> None:
 
 EXPECTED = {
     "duckdb": ("Error",),
+    "flows.drift": ("DriftRefused",),
     "flows.environment": ("PrefectElsewhere",),
     "flows.recipe_file": ("RecipeError",),
     "flows.serve.processes": ("ServeFailed",),
