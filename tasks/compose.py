@@ -90,12 +90,13 @@ def document_files(decisions: Artifact, documents: Sequence[Artifact]) -> list[D
     for annotation in decisions.inputs("annotations"):
         parts = annotation.parts()
         names = pq.read_schema(annotation.folder / parts[0].name).names if parts else []
-        of = annotation.input("documents").fingerprint
+        of = annotation.input("documents").origin.fingerprint
         for column in found.keys() & set(names):
             found[column] |= {(of, part.shard): str(annotation.folder / part.name) for part in parts}
     return [
-        DocumentFile(str(one.folder / part.name), *(of.get((one.fingerprint, part.shard)) for of in found.values()))
+        DocumentFile(str(one.folder / part.name), *(of.get((origin, part.shard)) for of in found.values()))
         for one in documents
+        for origin in [one.origin.fingerprint]
         for part in one.parts(MAIN_TABLE)
     ]
 
@@ -193,7 +194,8 @@ def _rows(number: int, file: DocumentFile) -> pa.Table:
         edits = _read(file.edits, ["composed_bytes", "emptied", "removed_characters", "redactions"])
         changes = edits.select(["removed_characters", "redactions"])
         emptied = pc.fill_null(edits.column("emptied"), False)
-        table = table.set_column(2, "text_bytes", edits.column("composed_bytes"))  # null where the text is null
+        sizes = pc.if_else(pc.is_valid(table.column("text_bytes")), edits.column("composed_bytes"), None)  # type: ignore[attr-defined]
+        table = table.set_column(2, "text_bytes", sizes)  # null where the text is null
     for name, values in place.items():
         table = table.append_column(name, pa.array(values))
     for name in changes.column_names:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from storage import runs
-from storage.artifact import Artifact
+from storage.artifact import TOMBSTONES, Artifact
 from storage.index import write_index
 from storage.lake import Lake
 from storage.sql import catalog_moved, refresh_catalog
@@ -74,8 +74,8 @@ class Run:
 def source_of(artifact: Artifact) -> str:
     """The name of the one source that an artifact was made from, or "" if it is of several."""
     while artifact.stage != "ingest":
-        inputs = artifact.inputs()
-        if len(inputs) != 1:
+        inputs = [one for one in artifact.inputs() if one.stage != TOMBSTONES]
+        if len(inputs) != 1 or not inputs[0].exists:
             return ""
         artifact = inputs[0]
     return str(artifact.manifest.identity.config["source"])

@@ -57,7 +57,7 @@ def reasons(artifact: Artifact) -> list[dict[str, Any]]:
 
 decide = Stage(
     "decide",
-    1,
+    2,
     "decisions",
     DecideConfig,
     {MAIN_TABLE: DECISIONS},
