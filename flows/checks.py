@@ -13,6 +13,7 @@ from flows.learned import check_learned, expected
 from flows.mistakes import ended, nearest, sentence
 from models.language import locate as locate_model
 from storage.schemas.spans import SPANS
+from tasks.components import check_expressions
 from tasks.conversations import ConversationField
 from tasks.decide.rules import check_rules
 from tasks.edits import resolve_edits
@@ -38,10 +39,12 @@ FIELDS = {
 def find_mistakes(recipe: "Recipe") -> Iterator[str]:
     """Every mistake of a recipe, each a sentence that says where it is and what would be right."""
     yield from _check_files(recipe)
-    try:
-        check_rules(recipe.decide, _columns(recipe))
-    except ValueError as error:
-        yield ended(str(error))
+    columns = _columns(recipe)
+    for check_sql in (lambda: check_rules(recipe.decide, columns), lambda: check_expressions(recipe.mixture, columns)):
+        try:
+            check_sql()
+        except ValueError as error:
+            yield ended(str(error))
     yield from _check_lists(recipe)
     if not recipe.holding("documents"):
         yield "sources: none of them holds documents, so there is nothing to make a corpus of."
@@ -94,14 +97,16 @@ def _check_sources(recipe: "Recipe") -> Iterator[str]:
             close, there = nearest(name, known), ", ".join(known) or "none"
             what = f"contamination.benchmarks: {name!r} is no source of questions or benchmarks{close}"
             yield f"{what}. There are: {there}."
-    for section, named in (("decide", recipe.decide.sources), ("mixture", recipe.mixture.sources)):
-        for name in named:
-            if name in others:
-                yield f"{section}.sources.{name}: this source holds {others[name]}; only documents are in a corpus."
-            elif name not in documents:
-                close = nearest(name, documents)
-                known = ", ".join(documents)
-                yield f"{section}.sources.{name}: there is no such source{close}. Sources of documents: {known}."
+    of_mixture = [*recipe.mixture.components, *(name for phase in recipe.mixture.phases for name in phase.weights)]
+    chosen = [("decide.sources", name) for name in recipe.decide.sources]
+    if recipe.mixture.by == "source":
+        chosen += [("mixture.components", name) for name in dict.fromkeys(of_mixture)]
+    for section, name in chosen:
+        if name in others:
+            yield f"{section}.{name}: this source holds {others[name]}; only documents are in a corpus."
+        elif name not in documents:
+            close, known = nearest(name, documents), ", ".join(documents)
+            yield f"{section}.{name}: there is no such source{close}. Sources of documents: {known}."
     for name in (name for name in recipe.decide.excluded if name not in documents):
         yield f"decide.excluded: there is no source of documents called {name!r}{nearest(name, documents)}."
     for source in recipe.sources:

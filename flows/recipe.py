@@ -14,7 +14,6 @@ from flows.mistakes import nearest, sentences
 from flows.paths import put_below
 from storage.names import check_name
 from tasks.classify import ClassifyConfig
-from tasks.compose import ComposeConfig
 from tasks.config import StageConfig
 from tasks.contamination.stage import ContaminationConfig
 from tasks.conversations import ConversationsConfig
@@ -26,6 +25,7 @@ from tasks.extract.config import ExtractConfig
 from tasks.finetune import FinetuneConfig
 from tasks.ingest import Source
 from tasks.language import LanguageConfig
+from tasks.mixture_config import ComposeConfig
 from tasks.pack import PackConfig
 from tasks.perplexity import PerplexityConfig
 from tasks.pretrain import PretrainConfig

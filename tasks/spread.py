@@ -8,10 +8,11 @@ reading, and a run after a kill goes on with the files that are missing. Nothing
 
 import contextlib
 import fcntl
+import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -53,19 +54,25 @@ class Places:
     row: np.ndarray  # int64, row in that file
     part: np.ndarray  # int32
     rank: np.ndarray  # int32, place in the part
-    copies: np.ndarray  # int32
+    copies: np.ndarray  # int32, (n, phases)
     validation: np.ndarray  # bool
+    component: np.ndarray  # int32, place in `names`
+    names: tuple[str, ...]  # of the components
 
     def of_file(self, file: int) -> "Places":
         """The documents of one file."""
         some = slice(*np.searchsorted(self.file, [file, file + 1]))
-        return Places(*(getattr(self, name)[some] for name in self.__dataclass_fields__))
+        return replace(self, **{name: getattr(self, name)[some] for name in PLACE_ARRAYS})
+
+
+PLACE_ARRAYS = ("file", "row", "part", "rank", "copies", "validation", "component")
 
 
 def save_places(path: Path, places: Places) -> None:
     """Write them as Arrow IPC, whole or not at all."""
-    names = list(Places.__dataclass_fields__)
-    table = pa.table([pa.array(getattr(places, name)) for name in names], names=names)
+    columns = {name: pa.array(getattr(places, name)) for name in PLACE_ARRAYS if name != "copies"}
+    columns["copies"] = pa.FixedSizeListArray.from_arrays(pa.array(places.copies.ravel()), places.copies.shape[1])
+    table = pa.table(columns).replace_schema_metadata({"components": json.dumps(places.names)})
 
     def write(temporary: Path) -> None:
         with pa.ipc.new_file(str(temporary), table.schema) as writer:
@@ -77,7 +84,11 @@ def save_places(path: Path, places: Places) -> None:
 def load_places(path: Path) -> Places:
     """Read what `save_places` wrote, memory-mapped."""
     table = pa.ipc.open_file(pa.memory_map(str(path))).read_all().combine_chunks()
-    return Places(*(table.column(name).to_numpy() for name in Places.__dataclass_fields__))
+    columns = {name: table.column(name).combine_chunks() for name in PLACE_ARRAYS}
+    copies = columns.pop("copies")
+    found = {name: values.to_numpy(zero_copy_only=False) for name, values in columns.items()}
+    found["copies"] = copies.flatten().to_numpy().reshape(-1, copies.type.list_size)
+    return Places(**found, names=tuple(json.loads(table.schema.metadata[b"components"])))
 
 
 @contextlib.contextmanager
@@ -154,6 +165,7 @@ def _buffers(file: DocumentFile, places: Places) -> Iterator[pa.Table]:
     """The chosen rows of one file with their places, about BUFFER_BYTES of text at a time."""
     languages = _beside(file, file.languages, ["language"])
     edits = _beside(file, file.edits, FROM_EDITS)
+    names = pa.array(places.names, pa.string())
     waiting: list[pa.RecordBatch] = []
     held = 0
     for first_row, group in _groups(Path(file.documents), places.row):
@@ -171,7 +183,9 @@ def _buffers(file: DocumentFile, places: Places) -> Iterator[pa.Table]:
             if languages
             else pa.nulls(len(rows), pa.string()),
             "split": pa.array(["train", "validation"]).take(pa.array(places.validation[some].astype(np.int8))),
-            "copies": pa.array(places.copies[some]),
+            "component": names.take(pa.array(places.component[some])),
+            "copies": pa.array(places.copies[some].sum(axis=1, dtype=np.int32)),
+            "phase_copies": _lists(places.copies[some]),
             "part": pa.array(places.part[some]),
             "rank": pa.array(places.rank[some]),
         }
@@ -182,6 +196,12 @@ def _buffers(file: DocumentFile, places: Places) -> Iterator[pa.Table]:
             waiting, held = [], 0
     if waiting:
         yield pa.Table.from_batches(waiting)
+
+
+def _lists(matrix: np.ndarray) -> pa.ListArray:
+    """The rows of a matrix, each a list."""
+    offsets = np.arange(len(matrix) + 1, dtype=np.int32) * matrix.shape[1]
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.ascontiguousarray(matrix).ravel()))
 
 
 def _groups(path: Path, rows: np.ndarray) -> Iterator[tuple[int, pa.RecordBatch]]:

@@ -180,6 +180,8 @@ EXPECTED = {
     "storage.sql": ("NoSuchView",),
     "storage.statements": ("Refused",),
     "tasks.crawl.run": ("CrawlError",),
+    "tasks.decide.predicates": ("PredicateError",),
+    "tasks.mixture": ("MixtureError",),
     "tasks.sample.build": ("SampleError",),
     "tasks.sample.carriers": ("SampleUnavailable",),
     "tasks.stage": ("StageFailed",),
@@ -212,7 +214,7 @@ def lost_server(error: BaseException) -> str | None:
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 an error that is explained, 2 wrong usage, 130 stopped by Ctrl-C."""
-    for module in ("crawl", "forget", "look", "recipes", "use"):  # each adds its commands to the app
+    for module in ("crawl", "forget", "look", "mixture", "recipes", "use"):  # each adds its commands to the app
         importlib.import_module(f"flows.cli.{module}")
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended, as on Ctrl-C

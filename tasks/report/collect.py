@@ -244,8 +244,10 @@ def _ask_corpus(facts: Facts) -> None:
         named = "license_from" in columns_of(facts.connection, "documents")
         tokens = (results.tokens.stage, results.tokens.fingerprint) if results.tokens else None
         facts.ask("licenses", queries.licenses((results.corpus.stage, results.corpus.fingerprint), tokens, named))
-    if results.tokens:
+    if results.corpus and results.tokens:
         facts.ask("tokens", queries.tokens(results.tokens.stage, results.tokens.fingerprint))
+        phases = list(dict.fromkeys(row["phase"] for row in results.corpus.read(["phase"], "mixture").to_pylist()))
+        facts.ask("realised", queries.realised(results.tokens.stage, results.tokens.fingerprint, phases))
     if results.base and results.tokens and results.packing:
         facts.ask(
             "read", queries.tokens_read(results.base.fingerprint, results.tokens.stage, results.tokens.fingerprint)
