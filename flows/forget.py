@@ -7,7 +7,9 @@ from pydantic import ValidationError
 
 from storage import names
 from storage.artifact import Artifact
-from storage.forget.holders import Holders, find_holders, mark_holders, named_ids
+from storage.failpoints import reached
+from storage.forget.holders import Holders, find_holders, named_ids, uncovered
+from storage.forget.settle import settle
 from storage.forget.tombstones import Tombstone, all_tombstones, bury
 from storage.lake import Lake
 from tasks.compose import compose
@@ -83,15 +85,15 @@ def forget(lake: Lake, tombstones: Sequence[Tombstone], *, workers: int | None =
     with running(lake, "forget", workers=workers, parameters=parameters) as run:
         for one in tombstones:
             bury(lake, one)
-        holders = find_holders(lake)
-        mark_holders(lake, holders)
+        reached("forget.buried")
+        holders, made = find_holders(lake), dict[Artifact, Artifact | None]()
         for documents in holders.documents:
-            remade(documents, run, {})
-        moved = {name: remade(corpus, run, {}) for name, corpus in named_corpora(lake, holders)}
-        for name, successor in moved.items():
-            if successor is not None:
+            remade(documents, run, made)
+        for name, corpus in named_corpora(lake, holders):
+            if successor := remade(corpus, run, made):
                 names.assign(lake, name, successor)
-    return holders
+        reached("forget.named")
+        return settle(lake, {old: new for old, new in made.items() if new is not None and new != old})
 
 
 REMADE: dict[str, Stage] = {stage.name: stage for stage in (extract, decide, compose)}
@@ -103,7 +105,7 @@ def remade(artifact: Artifact, run: Run, made: dict[Artifact, Artifact | None]) 
     None where an older version of its stage made it, or nothing is left to make it from: a refresh does that.
     """
     stage = REMADE.get(artifact.stage)
-    if stage is None or not artifact.exists:
+    if stage is None or not artifact.exists or (stage.forgets and not uncovered(artifact, all_tombstones(run.lake))):
         return artifact
     if artifact not in made:
         inputs: dict[str, list[Artifact]] = {}

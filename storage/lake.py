@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from storage.artifact import MANIFEST, Artifact, Identity, flatten, read_manifest
+from storage.catalog.holds import Hold
 from storage.registry import Registry
 
 DEFAULT_LAKE = "lake"
@@ -50,6 +51,8 @@ class Lake:
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root).expanduser().resolve()
         self.registry = Registry(self.root)
+        self.hold: Hold | None = None
+        """What the run that this lake was opened for uses, and `gc` therefore leaves."""
 
     @classmethod
     def default(cls) -> "Lake":
@@ -66,11 +69,15 @@ class Lake:
     def find(self, identity: Identity) -> Artifact | None:
         """The committed artifact with this identity, or None. One that the registry has lost is adopted."""
         artifact = Artifact(lake=str(self.root), stage=identity.stage, fingerprint=identity.fingerprint)
-        if not (artifact.folder / MANIFEST).exists():
+        if not self.keep(artifact):
             return None
         if not self.registry.has(artifact.fingerprint):
             self.registry.add(artifact)
         return artifact
+
+    def keep(self, artifact: Artifact) -> bool:
+        """Whether an artifact is there; if so, `gc` leaves it until the run around ends."""
+        return self.hold.add(artifact) if self.hold else (artifact.folder / MANIFEST).exists()
 
     def get(self, name: str) -> Artifact:
         """The artifact called `name`: a name with history, a fingerprint, or the start of one (with or without
@@ -82,12 +89,17 @@ class Lake:
 
         named = latest(self, name)
         if named is not None:
+            if not self.keep(named):
+                raise NotFound(
+                    f"{name} means {named}, which is not there any more: gristmill gc, or a hand, deleted it."
+                )
             return named
         stage, _, prefix = name.rpartition("/")
         found = (
             [a for a in self.registry.artifacts(stage or None) if a.fingerprint.startswith(prefix)] if prefix else []
         )
         if len(found) == 1:
+            self.keep(found[0])
             return found[0]
         if found:
             raise NotFound(
@@ -103,12 +115,13 @@ class Lake:
         """Committed artifacts, oldest first."""
         return self.registry.artifacts(stage, kind)
 
-    def adopt(self, stage: str) -> None:
-        """Register what of a stage lies there whole but unregistered: its run was killed between the two."""
-        known = {artifact.fingerprint for artifact in self.artifacts(stage)}
-        for manifest in sorted(self.root.glob(f"{stage}/*/{MANIFEST}")):
+    def adopt(self, stage: str | None = None) -> None:
+        """Register what of a stage, or of all, lies there whole but unregistered: a run was killed between the two."""
+        known = self.registry.fingerprints(stage)
+        for manifest in sorted(self.root.glob(f"{stage or '[!.]*'}/[!.]*/{MANIFEST}")):
             if manifest.parent.name not in known:
-                self.registry.add(Artifact(lake=str(self.root), stage=stage, fingerprint=manifest.parent.name))
+                made_by = manifest.parent.parent.name
+                self.registry.add(Artifact(lake=str(self.root), stage=made_by, fingerprint=manifest.parent.name))
 
     def discard(self, artifact: Artifact) -> None:
         """Delete an artifact that nothing was made from. Raises ValueError if something was."""

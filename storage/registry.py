@@ -104,10 +104,16 @@ class Registry:
             found = connection.execute("select 1 from artifacts where inputs like ? limit 1", (f'%"{fingerprint}"%',))
             return found.fetchone() is not None
 
-    def remove(self, fingerprint: str) -> None:
-        """Take an artifact out of the index; nothing happens if it is not there."""
+    def remove(self, *fingerprints: str) -> None:
+        """Take artifacts out of the index, all at once; nothing happens to those that are not there."""
         with self._connection(write=True) as connection:
-            connection.execute("delete from artifacts where fingerprint = ?", (fingerprint,))
+            connection.executemany("delete from artifacts where fingerprint = ?", [(one,) for one in fingerprints])
+
+    def fingerprints(self, stage: str | None = None) -> set[str]:
+        """The fingerprints that the index lists, of one stage or of all."""
+        where, wanted = ("where stage = ?", (stage,)) if stage else ("", ())
+        with self._connection() as connection:
+            return {row[0] for row in connection.execute(f"select fingerprint from artifacts {where}", wanted)}
 
     def artifacts(self, stage: str | None = None, kind: str | None = None) -> list[Artifact]:
         """The artifacts of a stage or kind (or all) that still lie on the disk, in order of their commits."""

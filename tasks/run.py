@@ -15,6 +15,9 @@ from typing import Any
 
 from storage import runs
 from storage.artifact import TOMBSTONES, Artifact
+from storage.catalog.holds import Hold
+from storage.forget.settle import settle
+from storage.forget.tombstones import entries
 from storage.index import write_index
 from storage.lake import Lake
 from storage.sql import catalog_moved, refresh_catalog
@@ -60,11 +63,19 @@ class Run:
 
     def add(self, step: Step) -> None:
         """Remember a stage that gave its artifact, and say so."""
+        self.lake.keep(step.artifact)
         self.steps.append(step)
         state = "reused" if step.reused else f"made in {step.seconds:.1f} s"
         rows, source = step.artifact.manifest.rows, source_of(step.artifact)
         line = f"{step.stage:<15} {step.artifact.fingerprint[:12]}  {rows:>9,} rows  {state:<17} {source}"
         self.console.line(line.rstrip())
+
+    def settle(self) -> None:
+        """A tombstone was written while this run went on: mark what it made without it, and say so."""
+        found = settle(self.lake).deleted
+        for artifact in dict.fromkeys(step.artifact for step in self.steps):
+            if artifact in found:
+                self.console.line(f"{artifact} was made without a tombstone that was written meanwhile: run again.")
 
     def reuse(self, artifact: Artifact) -> None:
         """Remember an artifact that was there already."""
@@ -115,7 +126,9 @@ def running(
     if run.lake.registry.path.exists() and catalog_moved(run.lake):
         refresh_catalog(run.lake)
     run.lake.registry.check_host()
+    run.lake.hold = Hold(run.lake.root)
     runs.start(run.lake, run.id, name, parameters or {}, code_revision())
+    forgotten = len(entries(run.lake))
     state, message = "crashed", None
     try:
         yield run
@@ -133,8 +146,12 @@ def running(
         for step in run.steps:
             seconds[step.stage] = seconds.get(step.stage, 0.0) + step.seconds
         run.publish(now=True)
+        if len(entries(run.lake)) > forgotten:
+            run.settle()
         runs.end(run.lake, run.id, state, message, made, seconds)
         write_index(run.lake)  # a client that holds `catalog.duckdb` open sees that the run has ended
+        run.lake.hold.release()
+        run.lake.hold = None
 
 
 @functools.cache

@@ -174,6 +174,7 @@ EXPECTED = {
     "flows.recipe": ("RecipeError",),
     "flows.serve.processes": ("ServeFailed",),
     "flows.session": ("NothingYet",),
+    "storage.gc": ("InUse",),
     "storage.lake": ("NotFound",),
     "storage.registry": ("SecondHost",),
     "storage.sources": ("SourceError",),
@@ -214,7 +215,7 @@ def lost_server(error: BaseException) -> str | None:
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 an error that is explained, 2 wrong usage, 130 stopped by Ctrl-C."""
-    for module in ("crawl", "forget", "look", "mixture", "recipes", "use"):  # each adds its commands to the app
+    for module in ("catalog", "crawl", "forget", "look", "mixture", "recipes", "use"):  # each adds its commands
         importlib.import_module(f"flows.cli.{module}")
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended, as on Ctrl-C

@@ -1,13 +1,13 @@
 """What `gristmill forget` says would change."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 
 from flows.forget import Plan
 from storage import names
 from storage.artifact import Artifact
-from storage.forget.leftovers import find_leftovers
+from storage.forget.leftovers import quoting_files
 from storage.forget.tombstones import Tombstone
 from storage.lake import Lake
 from storage.sql import connect
@@ -48,15 +48,15 @@ def print_plan(lake: Lake, tombstones: Sequence[Tombstone], plan: Plan, console:
         say(f"model        {reading.model}: {said}{called(reading.model)}")
     for one in holders.learned:
         say(f"{one.manifest.kind:<12} {one}: learned from it{called(one)}")
-    for path in find_leftovers(lake):
-        say(f"file         {path.relative_to(lake.root)}: may quote it, goes with the next gc")
+    for path in quoting_files(lake):
+        say(f"file         {path.relative_to(lake.root)}: may quote a forgotten page, goes with the next gc")
 
 
 def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def _names(lake: Lake):
+def _names(lake: Lake) -> Callable[[Artifact], str]:
     latest = {name: names.latest(lake, name) for name in names.all_names(lake)}
 
     def called(one: Artifact) -> str:
@@ -66,7 +66,7 @@ def _names(lake: Lake):
     return called
 
 
-def _say_documents(lake: Lake, doc_ids: Sequence[str], say, before: str = "") -> None:
+def _say_documents(lake: Lake, doc_ids: Sequence[str], say: Callable[[str], None], before: str = "") -> None:
     rows = (
         connect(lake).execute(
             "select distinct doc_id, source, url from extract where doc_id in (select unnest($1)) order by all",

@@ -1,7 +1,9 @@
 """Commands that look into a lake: sql, artifacts, show, explain, report."""
 
+import atexit
 import importlib
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ from flows.cli.app import DEFAULT_LAKE, Lake, app
 from flows.cli.rows import Format, write_rows
 from storage import names
 from storage import sql as views
+from storage.catalog.holds import Hold
 from storage.lake import Lake as LakeFolder
 from storage.lake import NoLake
 from storage.statements import Refused, restrict, run_query
@@ -177,9 +180,16 @@ def report(
     print(wanted[-1])
 
 
-def existing_lake(lake: Path) -> LakeFolder:
-    """The lake of `--lake`. Raises Refused, with what to do, if there is none."""
+def existing_lake(lake: Path, reads: bool = True) -> LakeFolder:
+    """The lake of `--lake`; while this process `reads` it, `gristmill gc` deletes nothing there.
+
+    Raises: Refused, with what to do, if there is none.
+    """
     try:
-        return LakeFolder(lake).check()
+        folder = LakeFolder(lake).check()
     except NoLake as error:
         raise Refused(f"{error} Or name another: --lake FOLDER.") from error
+    if reads and os.access(folder.root, os.W_OK):
+        folder.hold = Hold(folder.root, everything=True)
+        atexit.register(folder.hold.release)
+    return folder

@@ -21,11 +21,14 @@ LEARNED_KINDS = frozenset({"tokenizer", "classifier", "reference"})
 """What keeps of the texts it was made from only what it learned: never deleted, marked."""
 
 
+def read_tombstones(listed: Artifact) -> list[Tombstone]:
+    """The tombstones that an artifact of them lists."""
+    return [Tombstone(row["kind"], row["pattern"]) for row in listed.read().to_pylist()]
+
+
 def tombstones_of(documents: Artifact) -> frozenset[Tombstone]:
     """The tombstones under which documents were made."""
-    return frozenset(
-        Tombstone(row["kind"], row["pattern"]) for one in documents.inputs(TOMBSTONES) for row in one.read().to_pylist()
-    )
+    return frozenset(one for listed in documents.inputs(TOMBSTONES) for one in read_tombstones(listed))
 
 
 def named_ids(documents: Artifact, tombstones: Iterable[Tombstone], *, with_text: bool = False) -> list[str]:

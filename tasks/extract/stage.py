@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from storage.artifact import MAIN_TABLE, TOMBSTONES, Artifact
 from storage.commit import ShardOutput
-from storage.forget.holders import tombstones_of
+from storage.forget.holders import read_tombstones, tombstones_of
 from storage.forget.tombstones import Matcher, Tombstone
 from storage.schemas.documents import DOCUMENTS, LOSSES
 from storage.shards import read_batches
@@ -40,7 +40,7 @@ def doc_id(source: str, file_sha256: str, space: str, offset: int) -> str:
 
 
 def _plan(inputs: Inputs, config: ExtractConfig) -> list[Shard]:
-    named = [(row["kind"], row["pattern"]) for one in inputs.get(TOMBSTONES, ()) for row in one.read().to_pylist()]
+    named = [one for listed in inputs.get(TOMBSTONES, ()) for one in read_tombstones(listed)]
     if named and (form := _other_form(inputs, config, named)):
         return _copied(form, named, inputs[TOMBSTONES][0].fingerprint)
     shards: list[Shard] = []
@@ -62,16 +62,15 @@ def _plan(inputs: Inputs, config: ExtractConfig) -> list[Shard]:
     return shards
 
 
-def _other_form(inputs: Inputs, config: ExtractConfig, named: Sequence[tuple[str, str]]) -> Artifact | None:
+def _other_form(inputs: Inputs, config: ExtractConfig, named: Sequence[Tombstone]) -> Artifact | None:
     """What the lake has of the same documents, under other tombstones: all that is left to do is to forget."""
     asked = extract.identity(config, {role: given for role, given in inputs.items() if role != TOMBSTONES})
     forms = Artifact(lake=str(current_run().lake.root), stage=asked.stage, fingerprint=asked.fingerprint).forms()
-    wanted = {Tombstone(*one) for one in named}
-    fitting = [one for one in forms if tombstones_of(one) <= wanted]
+    fitting = [one for one in forms if tombstones_of(one) <= set(named)]
     return max(fitting, key=lambda one: len(tombstones_of(one)), default=None)
 
 
-def _copied(form: Artifact, named: list[tuple[str, str]], tombstones: str) -> list[Shard]:
+def _copied(form: Artifact, named: list[Tombstone], tombstones: str) -> list[Shard]:
     """One shard for each part of that form."""
     losses = {part.shard: str(form.folder / part.name) for part in form.parts("losses")}
     return [
@@ -97,7 +96,7 @@ def _work(shard: Shard, config: ExtractConfig, output: ShardOutput, watch: Watch
     """Read records, extract the main text of pages; every record becomes a document or a row of the losses, with its
     place.
     """
-    matcher = Matcher([Tombstone(*one) for one in shard.where["tombstones"]])
+    matcher = Matcher(shard.where["tombstones"])
     if "documents" in shard.where:
         done = 0
         for batch in read_batches(shard.where["documents"]):
