@@ -26,7 +26,7 @@ from storage.table import Table
 
 CATALOG = "catalog.duckdb"
 RESERVED = {"documents", "losses", "artifacts", "lineage", "names", "runs", "training", "training_rows"}
-RESERVED |= {"evaluations", "tokens", "classifiers"}
+RESERVED |= {"evaluations", "tokens", "classifiers", "marks", "tombstones"}
 
 
 class NoSuchView(ValueError):

@@ -17,6 +17,7 @@ from flows.cli.rows import Format, write_rows
 from storage import names
 from storage import sql as views
 from storage.catalog.holds import Hold
+from storage.forget import marks
 from storage.lake import Lake as LakeFolder
 from storage.lake import NoLake
 from storage.statements import Refused, restrict, run_query
@@ -107,13 +108,15 @@ def artifacts(
     form: FormatOption = Format.table,
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
-    """List the artifacts: stage, fingerprint, rows, size, names, when."""
+    """List the artifacts: stage, fingerprint, rows, size, names, when; and which hold forgotten text, or learned from
+    it (gristmill show says more)."""
     folder = existing_lake(lake)
     query = """select stage, fingerprint[:12] as fingerprint, kind, rows, round(bytes / 1e6, 2) as megabytes,
         strftime(created, '%Y-%m-%d %H:%M') as created,
         (select string_agg(name, ', ' order by name) from names
             where names.artifact = artifacts.artifact
-            and (name, number) in (select (name, max(number)) from names group by name)) as names
+            and (name, number) in (select (name, max(number)) from names group by name)) as names,
+        (select string_agg(distinct mark, ', ') from marks where marks.artifact = artifacts.artifact) as marks
         from artifacts where $stage is null or stage = $stage order by artifacts.created"""
     connection = views.connect(folder)
     known = [one for (one,) in connection.execute("select distinct stage from artifacts order by 1").fetchall()]
@@ -137,6 +140,7 @@ def show(
         "kind": manifest.kind,
         "version": manifest.identity.version,
         "names": called,
+        "marks": [str(one) for one in marks.marks_of(folder, found)],
         "rows": manifest.rows,
         "bytes": manifest.bytes,
         "folder": str(found.folder),

@@ -3,13 +3,12 @@
 An artifact never changes; that it holds forgotten text, or learned from it, is said beside it.
 """
 
-import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from storage.artifact import Artifact
-from storage.files import canonical_json, fsync_path, read_json
+from storage.files import canonical_json, read_json, write_once
 
 if TYPE_CHECKING:
     from storage.lake import Lake
@@ -24,7 +23,7 @@ SAID: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Mark:
-    """One mark: of which artifact, what (`SAID`), since when, and of a model the first and last steps that read it."""
+    """One mark: of which artifact, what (`SAID`), since when, and how many documents and steps of a model are meant."""
 
     artifact: Artifact
     mark: Sort
@@ -49,17 +48,8 @@ def put(lake: "Lake", artifact: Artifact, mark: Sort, documents: int = 0, steps:
         if past and (past[-1].documents, past[-1].steps) == (documents, steps):
             return
         number = (past[-1].number if past else 0) + 1
-        temporary = folder / f".tmp-{os.getpid()}-{number}"
-        temporary.write_text(canonical_json(about | {"made": time.time()}) + "\n", encoding="utf-8")
-        fsync_path(temporary)
-        try:
-            os.link(temporary, folder / f"{mark}-{number:06d}.json")
-        except FileExistsError:
-            continue
-        finally:
-            temporary.unlink()
-        fsync_path(folder)
-        return
+        if write_once(folder / f"{mark}-{number:06d}.json", canonical_json(about | {"made": time.time()}) + "\n"):
+            return
 
 
 def marks_of(lake: "Lake", artifact: Artifact) -> list[Mark]:

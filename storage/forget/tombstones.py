@@ -3,7 +3,6 @@
 A tombstone holds for what is read later too: a page that is crawled again has no text either.
 """
 
-import os
 import re
 import time
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.files import canonical_json, fsync_path, read_json
+from storage.files import canonical_json, read_json, write_once
 
 if TYPE_CHECKING:
     from storage.lake import Lake
@@ -85,7 +84,7 @@ def _checked(one: Tombstone) -> Tombstone:
         try:
             pc.match_substring_regex(pa.array(["x"]), pattern)  # type: ignore[attr-defined]
         except pa.ArrowInvalid as error:
-            raise BadTombstone(f"{pattern!r} is no regular expression: {error}") from error
+            raise BadTombstone(f"{pattern!r} is no regular expression ({error}).") from error
     return Tombstone(kind, pattern)
 
 
@@ -198,14 +197,5 @@ def bury(lake: "Lake", tombstone: Tombstone) -> int:
             if entry.tombstone == tombstone:
                 return entry.number
         number = (past[-1].number if past else 0) + 1
-        temporary = folder / f".tmp-{os.getpid()}-{number}"
-        temporary.write_text(canonical_json(about) + "\n", encoding="utf-8")
-        fsync_path(temporary)
-        try:
-            os.link(temporary, folder / f"{number:06d}.json")  # fails if another process took the number
-        except FileExistsError:
-            continue
-        finally:
-            temporary.unlink()
-        fsync_path(folder)
-        return number
+        if write_once(folder / f"{number:06d}.json", canonical_json(about) + "\n"):
+            return number
