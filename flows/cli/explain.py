@@ -83,7 +83,7 @@ def print_path(console: Console, path: dict[str, Any]) -> None:
             say(console, f"            {member['why']}")
     for corpus in path["corpora"]:
         called = ", ".join(corpus["names"]) or "no name"
-        say(console, f"  in corpus {corpus['artifact'][:20]}  {called}: {corpus['split']}, {corpus['copies']} copies")
+        say(console, f"  in corpus {corpus['artifact'][:20]}  {called}: {corpus['split']}, copies: {corpus['copies']}")
     for span in path["tokens"]:
         say(
             console,
@@ -98,7 +98,7 @@ def print_path(console: Console, path: dict[str, Any]) -> None:
         for read in model["reads"]:
             steps.setdefault(read["step"], []).append(read["row"])
         said = [f"step {step} (row {', '.join(map(str, dict.fromkeys(rows)))})" for step, rows in steps.items()]
-        say(console, f"  read by {model['artifact'][:21]}  {called}: {len(steps)} steps")
+        say(console, f"  read by {model['artifact'][:21]}  {called}: {len(steps)} step{'' if len(steps) == 1 else 's'}")
         for one in said[:MOST_ROWS]:
             say(console, f"    {one}")
         _say_left_out(console, "training_rows", len(said) - MOST_ROWS)

@@ -59,7 +59,7 @@ def batch(
         write_json({"model": f"{found.stage}/{found.fingerprint}", "step": step, "rows": told})
         return
     console = Console()
-    say(console, f"step {step} of {found}: {len(rows)} rows")
+    say(console, f"step {step} of {found}: {len(rows)} " + ("row" if len(rows) == 1 else "rows"))
     for one in rows:
         say(console, f"\nrow {one.row} (place {one.place})")
         for span in one.spans:

@@ -22,9 +22,11 @@ from storage.artifact import Artifact
 from storage.lake import Lake, NotFound
 from storage.sql import connect
 from storage.statements import Refused
+from tasks.decide.rules import DecideConfig
 from tasks.lineage.batch import read_batch
 from tasks.lineage.difference import compare_corpora
 from tasks.lineage.document import spellings
+from tasks.lineage.limits import limits_for
 from tasks.pack import PackConfig, pack
 from tasks.pretrain import PretrainConfig, pretrain
 from tasks.run import running
@@ -216,8 +218,28 @@ def test_explain_puts_each_value_beside_its_limit_and_names_corpora_and_copies(m
         assert [one["why"].split(":")[0] for one in members] == ["stays"] + ["goes"] * (len(members) - 1)
 
 
+@pytest.mark.parametrize(("source", "language"), [("web", "en"), ("web", "de"), ("code", "de"), ("books", "de")])
+def test_the_limits_shown_are_those_that_decide_applied_to_that_source_and_language(source, language):
+    config = DecideConfig.model_validate(
+        {
+            "rules": {"mine": "n_words = 7"},
+            "languages": {"de": {"gopher": {"min_stop_words": 1}, "repetition": None, "rules": {"mine": None}}},
+            "sources": {"code": {"gopher": None}, "books": {"gopher": {"min_stop_words": 3}, "fineweb": {}}},
+        }
+    )
+    applied = config.for_source(source, language)
+    expected = {f"rules.{name}" for name in applied.rules}
+    for group in ("gopher", "repetition", "fineweb"):
+        rules = getattr(applied, group)
+        expected |= {f"{group}.{name}" for name in rules.predicates()} if rules else set()
+    shown = limits_for(config.model_dump(mode="json"), source, language)
+    assert shown.keys() == expected
+    if applied.gopher:
+        assert shown["gopher.min_stop_words"] == applied.gopher.min_stop_words
+
+
 def test_a_url_is_found_in_each_of_its_spellings(made):
-    (url,) = connect(made.lake).sql("select url from documents where kept limit 1").fetchone()
+    ((url,),) = connect(made.lake).sql("select url from documents where kept limit 1").fetchall()
     shouted = url.replace("http://mill", "https://MILL") + "/#top"
     found = [[one["doc_id"] for one in explained(made.lake, asked)["documents"]] for asked in (url, shouted)]
     assert found[0] == found[1] != []
