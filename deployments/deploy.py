@@ -37,6 +37,7 @@ DEPLOYMENTS = (
     Deployment("flows.crawl.crawl", "crawl", ("data",), cron="0 1 * * *"),
     Deployment("flows.learn.learn", "learn", ("data",)),
     Deployment("flows.refresh.refresh", "refresh", ("data",), cron="0 3 * * *", at_once=1),
+    Deployment("flows.redecide.redecide", "redecide", ("data",)),
     Deployment("flows.pretrain.pretrain", "pretrain", ("model",)),
     Deployment("flows.finetune.finetune", "finetune", ("model",)),
     Deployment("flows.evaluate.evaluate", "evaluate", ("model",)),

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage.schemas.documents import FORGOTTEN
 from tasks.decide.predicates import PredicateError, literal, quoted
 from tasks.decide.rule_group import limit_name
 from tasks.decide.rules import DecideConfig, Rule, check_rules, compile_rules, percentiles
@@ -20,6 +21,8 @@ EMPTIED = "edits.emptied"
 BLOCKED = "urls.blocked"
 TOMBSTONE = "forget.tombstone"
 UNDATED = np.iinfo(np.int64).max  # seen after all that have a date
+PLACED = {"sign": "signature", "embed": "embedding"}
+"""Columns that are read from their files afterwards, by row, under the names of where they lie."""
 # What no rule can read: the text, because scores decide, and lists of hashes, which say nothing by themselves.
 UNRULED = frozenset({"text", "signature", "buckets", "lines", "paragraphs", "anchors"})
 
@@ -33,7 +36,8 @@ class Failures:
     """What each document failed.
 
     `documents`: sorted by doc_id, with source, content_hash, `seen` (capture date in microseconds, the largest number
-    if there is none), `sign_file` and `sign_row` (where the signature lies in the files of `signed_by`), and what the
+    if there is none), `sign_file` and `sign_row` (where the signature lies in the files of `signed_by`),
+    `embed_file` and `embed_row` (the same of an embedding and `embedded_by`, where there is one), and what the
     rules of duplicates read, each column under `read_NAME`. `reasons`: the names of all rules, in order.
     `failed`: (documents, reasons) bool.
     """
@@ -42,6 +46,7 @@ class Failures:
     reasons: tuple[str, ...]
     failed: np.ndarray
     signed_by: str
+    embedded_by: str | None = None
 
 
 def find_failures(
@@ -81,7 +86,7 @@ def find_failures(
             percentiles(config),
             config.duplicates.columns(),
         )
-    return Failures(rows, reasons, failed, columns["signature"][0])
+    return Failures(rows, reasons, failed, columns["signature"][0], columns.get("embedding", (None,))[0])
 
 
 def _lost_by(stage: str) -> str:
@@ -98,9 +103,11 @@ def _open(
             raise DecideError(f"decide was given no file of {name}: it needs one row of it for each document.")
         files = f"read_parquet([{', '.join(literal(str(path)) for path in paths)}])"
         found = connection.execute(f"DESCRIBE SELECT * FROM {files}").fetchall()
-        # Where a document's signature lies: which file, which row of it.
-        place = (
-            ", file_index AS sign_file, file_row_number AS sign_row" if "signature" in [row[0] for row in found] else ""
+        # Where a document's signature, or embedding, lies: which file, which row of it.
+        place = "".join(
+            f", file_index AS {kind}_file, file_row_number AS {kind}_row"
+            for kind, needed in PLACED.items()
+            if needed in [row[0] for row in found]
         )
         connection.execute(f"CREATE VIEW {quoted(f'input_{name}')} AS SELECT *{place} FROM {files}")
         for column_name, kind, *_ in found:
@@ -181,24 +188,31 @@ def _score(
     # A column by its bare name must be the one of its own input, so rules see a subquery with nothing else in it.
     # No hash: there is no text, or the stage that hashes it lost the document.
     unhashed = dict(zip(marks, found_marks, strict=True)).get(_lost_by(columns["content_hash"][0]), "false")
-    skipped = f"coalesce(extractor = {literal(SKIPPED)}, false)" if "extractor" in columns else "false"
+    extracted = "extractor" in columns
+    skipped = f"coalesce(extractor = {literal(SKIPPED)}, false)" if extracted else "false"
+    forgotten = found_marks[list(marks).index(TOMBSTONE)]
+    forgotten = f"({forgotten} OR coalesce(extractor = {literal(FORGOTTEN)}, false))" if extracted else forgotten
     textless = f"content_hash IS NULL AND NOT {unhashed}"
     reasons = {EXCLUDED: f"source IN ({', '.join(map(literal, sorted(excluded)))})"} if excluded else {}
     reasons |= {TEXT_MISSING: f"{textless} AND NOT {skipped}", **dict(zip(marks, found_marks, strict=True))}
     reasons |= {rule.name: f"coalesce((\n{rule.drop_when}\n), false)" for rule in rules}
     # A text that was never extracted can't stay, whether the recipe still drops by the list or not.
     reasons[BLOCKED] = f"({textless} AND {skipped}) OR {reasons.get(BLOCKED, 'false')}"
+    # What was said of a text before it was forgotten counts for nothing: the same as if it had never been read.
+    reasons = {name: f"(({reason}) AND NOT {forgotten})" for name, reason in reasons.items()} | {TOMBSTONE: forgotten}
     taken = [name for name in columns if name not in UNRULED]
-    limited = _limits(joins, limits)
+    limited = _limits(joins, limits, forgotten)
     if limited:
         joins.append(f"LEFT JOIN ({limited}) ON source = limit_source AND language IS NOT DISTINCT FROM limit_language")
+    placed = [kind for kind, needed in PLACED.items() if needed in columns]
+    places = [f"{kind}_{what}" for kind in placed for what in ("file", "row")]
     query = (
-        "SELECT doc_id, source, content_hash, sign_file, sign_row, "
+        f"SELECT doc_id, source, if({forgotten}, NULL, content_hash) AS content_hash, {', '.join(places)}, "
         f"coalesce(epoch_us(capture_date), {UNDATED}) AS seen, "
         + "".join(f"{quoted(name)} AS {quoted(f'read_{name}')}, " for name in carried)
         + ", ".join(f"found_{number}" for number in range(len(found)))
         + "".join(f", {reason} AS failed_{number}" for number, reason in enumerate(reasons.values()))
-        + f" FROM (SELECT doc_id, sign_file, sign_row, {', '.join(found)}"
+        + f" FROM (SELECT doc_id, {', '.join(places)}, {', '.join(found)}"
         + "".join(f", {name}" for name in [*(f"mark_{number}" for number in range(len(marks))), *map(quoted, taken)])
         + "".join(f", {quoted(limit_name(*limit))}" for limit in limits)
         + f" FROM input_documents {' '.join(joins)})"
@@ -216,12 +230,12 @@ def _score(
     failed = np.empty((result.num_rows, len(reasons)), dtype=bool)
     for number in range(len(reasons)):
         failed[:, number] = result.column(f"failed_{number}").to_numpy()
-    taken = ["doc_id", "source", "content_hash", "seen", "sign_file", "sign_row", *(f"read_{name}" for name in carried)]
+    taken = ["doc_id", "source", "content_hash", "seen", *places, *(f"read_{name}" for name in carried)]
     rows = result.select(taken).combine_chunks()
     return rows.take(order), tuple(reasons), failed[order.to_numpy()]
 
 
-def _limits(joins: Sequence[str], limits: Sequence[tuple[str, float]]) -> str | None:
+def _limits(joins: Sequence[str], limits: Sequence[tuple[str, float]], forgotten: str) -> str | None:
     """A query for the percentiles of each source and language, if any are asked for: exact, whatever the order."""
     if not limits:
         return None
@@ -231,5 +245,5 @@ def _limits(joins: Sequence[str], limits: Sequence[tuple[str, float]]) -> str | 
     )
     return (
         f"SELECT source AS limit_source, language AS limit_language, {found} "
-        f"FROM input_documents {' '.join(joins)} GROUP BY ALL"
+        f"FROM input_documents {' '.join(joins)} WHERE NOT {forgotten} GROUP BY ALL"
     )
