@@ -14,7 +14,10 @@ RECIPE = """
 name: growing
 sources:
   - {name: pages, path: pages, license: CC0-1.0}
+parts: {lines: true, substrings: 12}
 decide:
+  repeated_lines: {}
+  repeated_substrings: {min_tokens: 12}
   language: {min_probability: 0.2}
   gopher: {min_words: 20, min_stop_words: 0}
   repetition: null
@@ -22,9 +25,9 @@ decide:
   validation_share: 0.2
 mixture:
   part_bytes: 4000
+  temperature: 1.5
   remove: [c4_line_spans]
   redact: {email: "[address]"}
-  sources: {pages: {weight: 1.0}}
 drift: {min_documents: 10}
 """
 
@@ -40,7 +43,7 @@ def write_files(folder: Path, files: int, pages: int = 12) -> list[Path]:
         for place in range(pages):
             text = "\n".join(" ".join(sentence(draw) for _ in range(3)) for _ in range(draw.randint(1, 4)))
             if place % 5 == 1:
-                text += "\nshort line without an end\nWrite to anna@stonemill.io or to the mill."
+                text += f"\nshort line without an end\nWrite to anna@stonemill.io about page {place} of {number}."
             if place % 6 == 2 and told:
                 text = draw.choice(told)
             if place % 6 == 3 and told:
