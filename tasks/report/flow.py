@@ -38,6 +38,7 @@ GROUP_NAMES = {
     "rules": "own rules",
     "edits": "nothing left of it",
     "duplicates": "duplicates",
+    "repeats": "nothing but repeats",
 }
 BASELINES = (
     ("unigram", "unigram of tokens"),
@@ -105,7 +106,7 @@ def headline(facts: Facts) -> list[tuple[str, str, str]]:
     mixture = facts.get("mixture").rows
     if mixture:
         text = sum(row["bytes"] + row["validation_bytes"] for row in mixture)
-        tiles.append(("bytes of text", short(text), f"in the corpus, from {_sources(len(mixture))}"))
+        tiles.append(("bytes of text", short(text), f"in the corpus, from {_components(facts)}"))
     tokens = facts.get("tokens").rows
     if tokens:
         total, size = sum(row["tokens"] for row in tokens), sum(row["bytes"] for row in tokens)
@@ -125,8 +126,11 @@ def headline(facts: Facts) -> list[tuple[str, str, str]]:
     return tiles
 
 
-def _sources(count: int) -> str:
-    return f"{count} source{'' if count == 1 else 's'}"
+def _components(facts: Facts) -> str:
+    assert facts.results.corpus is not None
+    by = facts.results.corpus.manifest.identity.config["by"]
+    count = len({row["component"] for row in facts.get("mixture").rows})
+    return f"{count} {'source' if by == 'source' else 'component'}{'' if count == 1 else 's'}"
 
 
 def next_commands(facts: Facts) -> list[tuple[str, str]]:
