@@ -23,11 +23,13 @@ from storage import names, runs
 from storage.artifact import Artifact
 from storage.catalog.graph import Graph, committed
 from storage.catalog.holds import Holder, gate, read_holds
-from storage.catalog.leftovers import STAGING, Leftover, find_leftovers
+from storage.catalog.leftovers import STAGING, Leftover, find_leftovers, size_of
 from storage.catalog.superseded import Superseded, all_superseded
 from storage.commit import try_lock
 from storage.failpoints import reached
 from storage.files import fsync_path
+from storage.forget.leftovers import quoting_files
+from storage.forget.settle import settle
 from storage.lake import Lake
 
 TRASH = ".trash"
@@ -74,7 +76,10 @@ class Plan:
 
 
 def plan(lake: Lake, keeping: Keeping = Keeping()) -> Plan:
-    """What `collect` would delete now. Nothing is changed, but that whole artifacts without a row get theirs."""
+    """What `collect` would delete now. Nothing is changed, but that whole artifacts without a row get theirs, and that
+    what holds forgotten text is set aside.
+    """
+    settle(lake)
     with gate(lake.root, alone=True):
         return _plan(lake, keeping, read_holds(lake.root))
 
@@ -103,6 +108,7 @@ def _plan(lake: Lake, keeping: Keeping, holders: list[Holder]) -> Plan:
     keep(f"last {keeping.runs} runs", _of_runs(lake, graph, keeping.runs), past=True)
     last = max((one.at for one in superseded.values()), default=0.0)
     leftovers = find_leftovers(lake.root, time.time() - keeping.staging_days * 86_400, last)
+    leftovers += [Leftover(path, size_of(path), "may quote a forgotten page") for path in quoting_files(lake)]
     delete = graph.dependents_first([one for one in graph.nodes if one not in seen])
     return Plan(graph, delete, kept, leftovers, {n: superseded[one] for n, one in current.items() if one in gone})
 
@@ -132,6 +138,7 @@ def collect(lake: Lake, keeping: Keeping = Keeping(), say: Say = lambda done, of
     Raises: InUse while a process reads the lake through SQL.
     """
     finish(lake)
+    settle(lake)
     with gate(lake.root, alone=True):
         holders = read_holds(lake.root)
         if reader := next((one for one in holders if one.everything), None):

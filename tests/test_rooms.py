@@ -19,6 +19,7 @@ MAY_IMPORT = {
 SHARED = {"tasks.decide.thresholds", "tasks.extract.formats", "tasks.extract.reasons", "tasks.extract.warc.members"}
 SHARED |= {"tasks.decide.predicates", "tasks.drift.said", "tasks.urls.index", "tasks.urls.lists"}
 SHARED |= {"tasks.urls.suffixes"}
+SHARED |= {"tasks.tombstones"}  # a stage that the contract itself calls: every text is read under them
 ROOMS = {*MAY_IMPORT, "tests"}
 
 

@@ -17,6 +17,7 @@ from flows.cli.rows import Format, plain, write_rows
 from storage import names
 from storage import sql as views
 from storage.catalog.holds import Hold
+from storage.forget import marks
 from storage.index import list_artifacts
 from storage.lake import Lake as LakeFolder
 from storage.lake import NoLake
@@ -108,7 +109,8 @@ def artifacts(
     form: FormatOption = Format.table,
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
-    """List the artifacts: stage, fingerprint, rows, size, names, when."""
+    """List the artifacts: stage, fingerprint, rows, size, names, when; and which hold forgotten text, or learned from
+    it (gristmill show says more)."""
     folder = existing_lake(lake)
     found = list_artifacts(folder, stage)
     if stage is not None and not found.num_rows:
@@ -132,6 +134,7 @@ def show(
         "kind": manifest.kind,
         "version": manifest.identity.version,
         "names": called,
+        "marks": [str(one) for one in marks.marks_of(folder, found)],
         "rows": manifest.rows,
         "bytes": manifest.bytes,
         "folder": str(found.folder),

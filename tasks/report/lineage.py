@@ -158,7 +158,9 @@ def _node(artifact: Artifact, role: str, run: str, seen: set[str], files: bool =
     node.config = {key: _shown(value) for key, value in flatten(manifest.identity.config).items()}
     of_role: dict[str, list[Artifact]] = {}
     for one in manifest.identity.inputs:
-        given = Artifact(lake=artifact.lake, stage=one.stage, fingerprint=one.fingerprint)
+        given = Artifact(lake=artifact.lake, stage=one.stage, fingerprint=one.fingerprint).standing()
+        if not given.exists:
+            continue  # it held forgotten text, and gc deleted it
         of_role.setdefault(one.role if one.role != "annotations" else one.stage, []).append(given)
     for used_as, given in of_role.items():
         inner = [_node(one, used_as, run, seen, files) for one in given]
