@@ -169,6 +169,8 @@ class Staging:
         write_json(self.folder / PROVENANCE, about)
         write_json(self.folder / MANIFEST, manifest.model_dump(mode="json"))
         fsync_path(self.folder)
+        if self.lake.hold:
+            self.lake.hold.announce(self.artifact)
         reached("commit.prepared", self.identity.stage)
         if not (self.artifact.folder / MANIFEST).exists():
             os.rename(self.folder, self.artifact.folder)
@@ -190,13 +192,12 @@ def stage_artifact(
     """
     staging = Staging(lake, identity, kind)
     staging.folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = os.open(staging.folder.parent / f"{identity.fingerprint}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    path = staging.folder.with_name(f"{identity.fingerprint}.lock")
+    lock = try_lock(path)
+    if lock is None:
+        waiting(f"{staging.artifact} is being made by another process; waiting for it.")
+        lock = wait_lock(path)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            waiting(f"{staging.artifact} is being made by another process; waiting for it.")
-            fcntl.flock(lock, fcntl.LOCK_EX)
         made = lake.find(identity)
         if made is not None:
             yield made
@@ -212,12 +213,11 @@ def tidy(artifact: Artifact) -> None:
     work = _work(artifact.folder.parent / ".staging" / artifact.fingerprint)
     if not work.exists():
         return
-    lock = os.open(work.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(work, ignore_errors=True)
-    except BlockingIOError:
+    lock = try_lock(work.with_suffix(".lock"))
+    if lock is None:
         return  # its process is about to do the same
+    try:
+        shutil.rmtree(work, ignore_errors=True)
     finally:
         os.close(lock)
 
@@ -237,12 +237,43 @@ def _sweep(staging: Staging) -> None:
 def locked(path: Path) -> Iterator[None]:
     """Hold a lock that the kernel lets go when its holder dies; waits for whoever has it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    lock = wait_lock(path)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
     finally:
         os.close(lock)
+
+
+def try_lock(path: Path) -> int | None:
+    """Take the lock of a file, made if missing: the descriptor that holds it until it is closed, or None if another
+    process has it.
+    """
+    return _lock(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def wait_lock(path: Path) -> int:
+    """The same, waiting for whoever has it."""
+    lock = _lock(path, fcntl.LOCK_EX)
+    assert lock is not None
+    return lock
+
+
+def _lock(path: Path, how: int) -> int | None:
+    while True:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(lock, how)
+            if os.stat(path).st_ino == os.fstat(lock).st_ino:
+                return lock
+        except BlockingIOError:
+            os.close(lock)
+            return None
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            os.close(lock)
+            raise
+        os.close(lock)  # `gc` has deleted the file between the two steps: this lock keeps nobody out
 
 
 def host_facts() -> dict[str, Any]:

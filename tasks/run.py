@@ -15,6 +15,7 @@ from typing import Any
 
 from storage import runs
 from storage.artifact import Artifact
+from storage.catalog.holds import Hold
 from storage.index import write_index
 from storage.lake import Lake
 from storage.sql import catalog_moved, refresh_catalog
@@ -60,6 +61,7 @@ class Run:
 
     def add(self, step: Step) -> None:
         """Remember a stage that gave its artifact, and say so."""
+        self.lake.keep(step.artifact)
         self.steps.append(step)
         state = "reused" if step.reused else f"made in {step.seconds:.1f} s"
         rows, source = step.artifact.manifest.rows, source_of(step.artifact)
@@ -112,9 +114,10 @@ def running(
         return
     run = Run(lake if isinstance(lake, Lake) else Lake(lake), workers, cpu_seconds, Console(quiet=quiet))
     token = _current.set(run)
-    if run.lake.registry.path.exists() and catalog_moved(run.lake):
+    if run.lake.registry.exists() and catalog_moved(run.lake):
         refresh_catalog(run.lake)
     run.lake.registry.check_host()
+    run.lake.hold = Hold(run.lake.root)
     runs.start(run.lake, run.id, name, parameters or {}, code_revision())
     state, message = "crashed", None
     try:
@@ -135,6 +138,8 @@ def running(
         run.publish(now=True)
         runs.end(run.lake, run.id, state, message, made, seconds)
         write_index(run.lake)  # a client that holds `catalog.duckdb` open sees that the run has ended
+        run.lake.hold.release()
+        run.lake.hold = None
 
 
 @functools.cache

@@ -171,16 +171,21 @@ def sample(workers: Workers = None) -> None:
 EXPECTED = {
     "duckdb": ("Error",),
     "flows.environment": ("PrefectElsewhere",),
-    "flows.recipe": ("RecipeError",),
+    "flows.recipe_file": ("RecipeError",),
     "flows.serve.processes": ("ServeFailed",),
     "flows.session": ("NothingYet",),
+    "storage.catalog.postgres": ("NoRegistry",),
+    "storage.gc": ("InUse",),
     "storage.lake": ("NotFound",),
     "storage.registry": ("SecondHost",),
     "storage.sources": ("SourceError",),
     "storage.sql": ("NoSuchView",),
     "storage.statements": ("Refused",),
     "tasks.crawl.run": ("CrawlError",),
+    "tasks.decide.failures": ("DecideError",),
     "tasks.decide.predicates": ("PredicateError",),
+    "tasks.decide.whatif.columns": ("Misfit",),
+    "tasks.decide.whatif.curve": ("NeedsClusters",),
     "tasks.mixture": ("MixtureError",),
     "tasks.sample.build": ("SampleError",),
     "tasks.sample.carriers": ("SampleUnavailable",),
@@ -212,7 +217,7 @@ def lost_server(error: BaseException) -> str | None:
     return f"{said}{again}run the same command again."
 
 
-COMMANDS = ("boilerplate", "crawl", "look", "mixture", "recipes", "use")
+COMMANDS = ("boilerplate", "catalog", "crawl", "look", "mixture", "recipes", "use", "whatif.command")
 """Files beside this one that add their commands to the app."""
 
 

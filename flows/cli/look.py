@@ -1,7 +1,9 @@
 """Commands that look into a lake: sql, artifacts, show, explain, report."""
 
+import atexit
 import importlib
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -14,6 +16,8 @@ from flows.cli.app import DEFAULT_LAKE, Lake, app
 from flows.cli.rows import Format, write_rows
 from storage import names
 from storage import sql as views
+from storage.catalog.holds import Hold
+from storage.index import list_artifacts
 from storage.lake import Lake as LakeFolder
 from storage.lake import NoLake
 from storage.statements import Refused, restrict, run_query
@@ -106,17 +110,11 @@ def artifacts(
 ) -> None:
     """List the artifacts: stage, fingerprint, rows, size, names, when."""
     folder = existing_lake(lake)
-    query = """select stage, fingerprint[:12] as fingerprint, kind, rows, round(bytes / 1e6, 2) as megabytes,
-        strftime(created, '%Y-%m-%d %H:%M') as created,
-        (select string_agg(name, ', ' order by name) from names
-            where names.artifact = artifacts.artifact
-            and (name, number) in (select (name, max(number)) from names group by name)) as names
-        from artifacts where $stage is null or stage = $stage order by artifacts.created"""
-    connection = views.connect(folder)
-    known = [one for (one,) in connection.execute("select distinct stage from artifacts order by 1").fetchall()]
-    if stage is not None and stage not in known:
+    found = list_artifacts(folder, stage)
+    if stage is not None and not found.num_rows:
+        known = sorted({row[1] for row in folder.registry.rows()})
         raise Refused(f"No stage {stage!r} has made anything in {folder.root}. Stages: {', '.join(known)}.")
-    write_rows(connection.execute(query, {"stage": stage}).to_arrow_table(), form, None)
+    write_rows(found, form, None)
 
 
 @app.command()
@@ -177,9 +175,16 @@ def report(
     print(wanted[-1])
 
 
-def existing_lake(lake: Path) -> LakeFolder:
-    """The lake of `--lake`. Raises Refused, with what to do, if there is none."""
+def existing_lake(lake: Path, reads: bool = True) -> LakeFolder:
+    """The lake of `--lake`; while this process `reads` it, `gristmill gc` deletes nothing there.
+
+    Raises: Refused, with what to do, if there is none.
+    """
     try:
-        return LakeFolder(lake).check()
+        folder = LakeFolder(lake).check()
     except NoLake as error:
         raise Refused(f"{error} Or name another: --lake FOLDER.") from error
+    if reads and os.access(folder.root, os.W_OK):
+        folder.hold = Hold(folder.root, everything=True)
+        atexit.register(folder.hold.release)
+    return folder
