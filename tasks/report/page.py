@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from storage.artifact import Artifact
 from storage.files import write_text
 from tasks.console import duration
+from tasks.drift.said import say
 from tasks.report import lineage
 from tasks.report.charts import bar_chart, line_chart
 from tasks.report.collect import Answer, Facts, Results, collect
@@ -96,6 +97,7 @@ def _environment() -> Environment:
         "short": short,
         "full": full,
         "command": command,
+        "said": say,
     }
     return made
 
