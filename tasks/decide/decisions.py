@@ -202,6 +202,10 @@ def _jaccards(
     same = clusters.content[copies] == clusters.content[stays]
     values = same.astype(np.float64)
     compared = np.flatnonzero(~same & signed[copies] & signed[stays])
+    # Exact copies have one signature: that of the first is looked at, as it was for clusters.
+    first = np.zeros(int(clusters.content.max(initial=-1)) + 1, dtype=np.int64)
+    first[clusters.content[::-1]] = np.arange(len(place))[::-1]
+    place = place[first[clusters.content]]
     involved = np.unique(np.concatenate([place[copies[compared]], place[stays[compared]]]))
     left = np.searchsorted(involved, place[copies[compared]])
     right = np.searchsorted(involved, place[stays[compared]])

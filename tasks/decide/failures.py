@@ -129,23 +129,27 @@ def _open(
 
 
 def _check_rows(connection: duckdb.DuckDBPyConnection, annotations: Mapping[str, Sequence[str]]) -> None:
-    """Raises: DecideError where the documents, or an annotation of more rows than documents, repeat a doc_id.
+    """Raises: DecideError where an annotation of more rows than documents repeats a doc_id.
 
-    An annotation of as many rows as there are documents repeats one only if another is missing, which the join finds.
+    One of as many rows as there are documents repeats one only if another is missing, which the join finds.
     """
     ((n,),) = connection.execute("SELECT count(*) FROM input_documents").fetchall()
-    for name in ("documents", *annotations):
-        view = quoted(f"input_{name}")
-        ((rows,),) = connection.execute(f"SELECT count(*) FROM {view}").fetchall()
-        if rows <= n and name != "documents":
-            continue
-        ((repeated, example),) = connection.execute(
-            f"SELECT count(*), min(doc_id) FROM (SELECT doc_id FROM {view} GROUP BY doc_id HAVING count(*) > 1)"
-        ).fetchall()
-        if repeated:
-            raise DecideError(
-                f"{name} has more than one row for {repeated} documents, such as {example}: give each snapshot once."
-            )
+    for name in annotations:
+        ((rows,),) = connection.execute(f"SELECT count(*) FROM {quoted(f'input_{name}')}").fetchall()
+        if rows > n:
+            _check_repeats(connection, name)
+
+
+def _check_repeats(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Raises: DecideError where an input has several rows of one document."""
+    ((repeated, example),) = connection.execute(
+        "SELECT count(*), min(doc_id) FROM "
+        f"(SELECT doc_id FROM {quoted(f'input_{name}')} GROUP BY doc_id HAVING count(*) > 1)"
+    ).fetchall()
+    if repeated:
+        raise DecideError(
+            f"{name} has more than one row for {repeated} documents, such as {example}: give each snapshot once."
+        )
 
 
 def _check_matches(result: pa.Table, annotations: Mapping[str, Sequence[str]]) -> None:
@@ -231,8 +235,12 @@ def _score(
     for number in range(len(reasons)):
         failed[:, number] = result.column(f"failed_{number}").to_numpy()
     taken = ["doc_id", "source", "content_hash", "seen", *places, *(f"read_{name}" for name in carried)]
-    rows = result.select(taken).combine_chunks()
-    return rows.take(order), tuple(reasons), failed[order.to_numpy()]
+    rows = result.select(taken).combine_chunks().take(order)
+    doc_id = rows.column("doc_id")
+    if pc.call_function("any", [pc.call_function("equal", [doc_id[1:], doc_id[:-1]])]).as_py():
+        for name in ("documents", *annotations):
+            _check_repeats(connection, name)
+    return rows, tuple(reasons), failed[order.to_numpy()]
 
 
 def _limits(joins: Sequence[str], limits: Sequence[tuple[str, float]], forgotten: str) -> str | None:

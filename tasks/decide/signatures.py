@@ -29,6 +29,7 @@ class SignatureFiles:
         self.paths = list(paths)
         self.threads = threads
         lengths = [pq.read_metadata(path).num_rows for path in self.paths]
+        self._kept = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty((0, 0), dtype=np.uint64)
         self.starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
     def places(self, files: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -40,8 +41,18 @@ class SignatureFiles:
         return self._read("buckets", places)
 
     def signatures(self, places: np.ndarray) -> np.ndarray:
-        """Signatures at these places, (n, values) uint64; zero where a document has none."""
-        return self._read("signature", places)[0]
+        """Signatures at these places, (n, values) uint64; zero where a document has none.
+
+        What was read last is kept: those who stay are compared with those who go after all were compared for clusters.
+        """
+        kept, order, matrix = self._kept
+        found = np.minimum(np.searchsorted(kept, places), max(0, len(kept) - 1))
+        if len(kept) and np.array_equal(kept[found], places):
+            return matrix[order[found]]
+        matrix = self._read("signature", places)[0]
+        order = np.argsort(places, kind="stable")
+        self._kept = places[order], order, matrix
+        return matrix
 
     def simhashes(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Simhashes at these places, (n,) uint64, and whether each document has one, (n,) bool."""

@@ -40,6 +40,8 @@ GROUP_NAMES = {
     "duplicates": "duplicates",
     "repeats": "nothing but repeats",
 }
+DUPLICATES = ("exact", "url", "near", "simhash", "semantic")
+"""The kinds of duplicates that a recipe may ask for."""
 BASELINES = (
     ("unigram", "unigram of tokens"),
     ("byte_unigram", "unigram of bytes"),
@@ -79,7 +81,9 @@ def _applied(facts: Facts, group: str) -> bool:
     """Whether the recipe has rules of this group for all sources, even if they dropped nothing."""
     decisions = facts.results.decisions
     rules = decisions.manifest.identity.config.get(group) if decisions else None
-    return bool(rules) and (group != "duplicates" or rules.get("exact", False) or rules.get("near", False))
+    if group == "duplicates" and rules:
+        return any(rules.get(kind) is not None and rules[kind] is not False for kind in DUPLICATES)
+    return bool(rules)
 
 
 def bits_row(facts: Facts) -> dict[str, Any]:

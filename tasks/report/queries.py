@@ -87,6 +87,8 @@ def copies() -> str:
         select count(distinct cluster) filter (cluster_size > 1) as clusters, max(cluster_size) as largest,
             count(*) filter (dropped_by = 'duplicates.exact') as exact,
             count(*) filter (dropped_by = 'duplicates.near') as near,
+            count(*) filter (dropped_by = 'duplicates.url') as url,
+            count(*) filter (dropped_by in ('duplicates.simhash', 'duplicates.semantic')) as alike,
             median(jaccard) filter (dropped_by = 'duplicates.near') as median_jaccard
         from documents""")
 
