@@ -60,7 +60,8 @@ def _check_files(recipe: "Recipe") -> Iterator[str]:
             check_source(source)
         except ValueError as error:
             yield str(error)
-    for locate, given in ((locate_model, recipe.language.model), *((pin, one) for one in recipe.urls.block_lists)):
+    models = [one for one in (recipe.language.model, recipe.embed.model) if one is not None]
+    for locate, given in (*((locate_model, one) for one in models), *((pin, one) for one in recipe.urls.block_lists)):
         try:
             locate(given)  # type: ignore[arg-type]
         except FileNotFoundError as error:

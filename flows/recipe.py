@@ -18,6 +18,7 @@ from tasks.contamination.stage import ContaminationConfig
 from tasks.conversations import ConversationsConfig
 from tasks.decide.rules import DecideConfig
 from tasks.edits import EditsConfig
+from tasks.embed import EmbedConfig
 from tasks.evaluate import EvaluateConfig
 from tasks.examples import ExamplesConfig
 from tasks.extract.config import ExtractConfig
@@ -62,6 +63,7 @@ class Recipe(StageConfig):
     language: LanguageConfig = LanguageConfig()
     quality: QualityConfig = QualityConfig()
     sign: SignConfig = SignConfig()
+    embed: EmbedConfig = EmbedConfig()
     parts: PartsConfig = PartsConfig()
     urls: UrlsConfig = UrlsConfig()
     redact: RedactConfig = RedactConfig()

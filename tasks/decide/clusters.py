@@ -9,6 +9,8 @@ Kinds of duplicates are looked at one after another, and each may join clusters 
 - **url**: equal canonical URL (`canonical_url`).
 - **near**: a shared bucket, and where a least Jaccard is asked for, that Jaccard (`near`). Of exact copies one is
   looked at, so that a page copied a million times is one node.
+- **simhash**: simhashes that differ in few bits (`simhash`).
+- **semantic**: embeddings of a least cosine (`semantic`).
 
 A cluster is a connected component: two members may be less alike than the limit, connected through others. Of each
 cluster that one stays which is first by the recipe's policy. A document goes by the first kind that connects it with
@@ -17,18 +19,39 @@ one before it: so copies of one page are dropped as `exact` even where that page
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
-from tasks.decide.near import Edges, agreement, components, near_edges, share_of_equal
-from tasks.decide.thresholds import DuplicateRules
+from tasks.decide.duplicates.near import (
+    Edges,
+    Sets,
+    agreement,
+    both,
+    components,
+    exact_agreement,
+    near_edges,
+)
+from tasks.decide.duplicates.semantic import semantic_edges
+from tasks.decide.duplicates.simhash import simhash_edges
+from tasks.decide.thresholds import KINDS, DuplicateRules
 
-__all__ = ["KINDS", "Clusters", "estimate_jaccard", "find_clusters"]
+T = TypeVar("T")
 
-KINDS = ("exact", "url", "near")
-"""The kinds of duplicates, in the order in which they are looked at; a rule `duplicates.<kind>` each."""
 
-estimate_jaccard = share_of_equal
+@dataclass(frozen=True)
+class Evidence:
+    """What some kinds of duplicates need beyond the sign stage's own columns, of n documents in the order of doc_id.
+
+    `address` (n,) int64: equal for documents of one canonical URL, negative where there is none. `simhash`: (n,) uint64
+    and (n,) bool, which have one. `embedding`: (n, d) float16 and (n,) bool, which have one. `shingles(positions)`: the
+    sets of shingles of the documents at these ascending positions.
+    """
+
+    address: np.ndarray | None = None
+    simhash: tuple[np.ndarray, np.ndarray] | None = None
+    embedding: tuple[np.ndarray, np.ndarray] | None = None
+    shingles: Callable[[np.ndarray], Sets] | None = None
 
 
 @dataclass(frozen=True)
@@ -55,33 +78,49 @@ def find_clusters(
     signed: np.ndarray,
     signatures: Callable[[np.ndarray], np.ndarray],
     rules: DuplicateRules,
-    address: np.ndarray | None = None,
+    evidence: Evidence | None = None,
 ) -> Clusters:
     """Clusters of n passing documents, given in the order of doc_id.
 
     Args: `content` (n, 2) uint64, the content hashes; `order` (n,) int64, a document's place in the order in which one
     stays before another, no two equal; `buckets` (n, bands) uint64; `signed` (n,) bool, false where a document has no
     words and so no buckets; `signatures(positions)` gives the signatures of the documents at these ascending positions,
-    (len, values) uint64, and is called only if `rules.min_jaccard` is set; `address` (n,) int64, equal for documents
-    of one canonical URL, negative where there is none; needed only if `rules.url` is set.
+    (len, values) uint64, and is called only if `rules.min_jaccard` is set; `evidence`: what the rules need beyond
+    these.
     """
     n = len(content)
     group = _ranks(content)
+    more = evidence or Evidence()
 
     def near() -> Edges:
         nodes = _first_of_each(np.where(signed, group, -1))
-        compare = None if rules.min_jaccard is None else agreement(signatures, rules.min_jaccard)
-        return _joined(_chain(np.where(signed, group, -1)), near_edges(buckets[nodes], nodes, compare))
+        estimate = None if rules.min_jaccard is None else agreement(signatures, rules.min_jaccard)
+        exact = None
+        if rules.min_exact_jaccard is not None:
+            exact = exact_agreement(_needed(more.shingles), rules.min_exact_jaccard)
+        edges = near_edges(buckets[nodes], nodes, both(estimate, exact))
+        return _joined(_chain(np.where(signed, group, -1)), edges)
 
-    def url() -> Edges:
-        if address is None:
-            raise ValueError("Duplicates by URL are asked for, and no addresses are given.")
-        return _chain(address)
+    def simhash() -> Edges:
+        values, present = _needed(more.simhash)
+        nodes = np.flatnonzero(present)
+        return simhash_edges(values[nodes], nodes, _needed(rules.simhash))
 
-    found = {"exact": lambda: _chain(group), "url": url, "near": near}
+    def semantic() -> Edges:
+        values, present = _needed(more.embedding)
+        nodes = np.flatnonzero(present)
+        return semantic_edges(values[nodes], nodes, _needed(rules.semantic))
+
+    found: dict[str, Callable[[], Edges]] = {
+        "exact": lambda: _chain(group),
+        "url": lambda: _chain(_needed(more.address)),
+        "near": near,
+        "simhash": simhash,
+        "semantic": semantic,
+    }
     label, kind, first = np.arange(n), np.full(n, -1, dtype=np.int8), np.arange(n)
     for number, name in enumerate(KINDS):
-        if not getattr(rules, name):
+        if name not in rules.kinds():
             continue
         left, right = found[name]()
         if not len(left):
@@ -95,6 +134,11 @@ def find_clusters(
     smallest = np.full(n_clusters, n)
     np.minimum.at(smallest, label, np.arange(n))
     return Clusters(label, smallest[label], size[label], first, kind, group)
+
+
+def _needed(evidence: T | None) -> T:
+    assert evidence is not None, "what a rule of duplicates needs is read before clusters are found"
+    return evidence
 
 
 def _ranks(pairs: np.ndarray) -> np.ndarray:

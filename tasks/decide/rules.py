@@ -5,8 +5,8 @@ A threshold in a recipe and the rule that it makes have the same name: `decide.g
 predicate is true; a score that is null (too few words for an n-gram, no text) drops nothing. A document of an excluded
 source is dropped by `source.excluded`, one without text by `extract.text_missing` (by `urls.blocked` where a block list
 spared its extraction), one that a stage could not finish by `<stage>.lost`, a forgotten one by `forget.tombstone`, one
-of which composition would leave nothing by `edits.emptied`, copies by `duplicates.exact`, `duplicates.url` and
-`duplicates.near`, and one that stays, but all parts of which go (see `repeats`), by `repeats.emptied`.
+of which composition would leave nothing by `edits.emptied`, copies by `duplicates.<kind>` (exact, url, near, simhash,
+semantic), and one that stays, but all parts of which go (see `repeats`), by `repeats.emptied`.
 
 The groups and their columns are in `thresholds`.
 """
@@ -39,6 +39,8 @@ from tasks.decide.thresholds import (
 )
 from tasks.decide.variants import AfterC4Rules, AfterFineWebRules, DatatroveRules, OutlierRules, RefinedWebRules
 
+EVIDENCE = {"shingles": "sign.shingles to true", "simhash": "sign.simhash to true", "embedding": "embed.model"}
+"""What makes the columns that a recipe's stages do not write unasked."""
 _ORDERED = re.compile(r"(U?(TINY|SMALL|BIG)INT|U?INTEGER|FLOAT|DOUBLE|BOOLEAN|DATE|TIMESTAMP.*)\Z")
 """DuckDB's names of the types that a document can be the best by."""
 
@@ -300,6 +302,12 @@ def check_rules(config: DecideConfig, columns: Mapping[str, str]) -> None:
     Args: `columns` the DuckDB type of each column of the documents and of all annotations (as DESCRIBE says it).
     Raises: PredicateError, a sentence with the rule's place in the recipe and the nearest right name.
     """
+    for name, rule in config.duplicates.evidence().items():
+        if name not in columns:
+            raise PredicateError(
+                f"decide.duplicates.{rule} needs the column {name}, which no stage of this recipe writes: set "
+                f"{EVIDENCE[name]}, or decide.duplicates.{rule} to null."
+            )
     for name, rule in config.duplicates.columns().items():
         check_columns(f"decide.duplicates.{rule}", [name], columns)
         if rule == "keep_by" and not _ORDERED.match(columns[name]):

@@ -213,6 +213,10 @@ class DecontaminationRules(RuleGroup):
     )
 
 
+KINDS = ("exact", "url", "near", "simhash", "semantic")
+"""The kinds of duplicates, in the order in which they are looked at; a rule `duplicates.<kind>` each."""
+
+
 class DuplicateRules(StageConfig):
     """Which copies go. Clusters are formed among the documents that pass every other rule."""
 
@@ -226,6 +230,31 @@ class DuplicateRules(StageConfig):
     min_jaccard: Annotated[
         Share | None,
         Field(description="Two documents of a bucket are connected only from this estimated Jaccard on; null: always."),
+    ] = None
+    min_exact_jaccard: Annotated[
+        Share | None,
+        Field(
+            description="The same by the exact Jaccard of their shingles, which sign keeps with sign.shingles: true; "
+            "null: not looked at."
+        ),
+    ] = None
+    simhash: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=16,
+            description="Drop all but one of the documents connected by simhashes that differ in at most so many of 64 "
+            "bits (Manku et al. 2007: 3), which sign keeps with sign.simhash: true; null: not looked at.",
+        ),
+    ] = None
+    semantic: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            le=1,
+            description="Drop all but one of the documents connected by embeddings of at least this cosine, which the "
+            "stage embed makes; null: not looked at.",
+        ),
     ] = None
     keep: Annotated[
         Literal["first_seen", "newest", "longest", "best"],
@@ -247,8 +276,17 @@ class DuplicateRules(StageConfig):
             raise ValueError(f"keep_by ({self.keep_by}) is read only by keep: best, and keep is {self.keep}.")
         return self
 
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of duplicates that go."""
+        return tuple(kind for kind in KINDS if getattr(self, kind) is not None and getattr(self, kind) is not False)
+
+    def evidence(self) -> dict[str, str]:
+        """The columns of lists and hashes that these rules need, which no stage writes unasked, each by the rule."""
+        rules = {"shingles": "min_exact_jaccard", "simhash": "simhash", "embedding": "semantic"}
+        return {column: rule for column, rule in rules.items() if getattr(self, rule) is not None}
+
     def columns(self) -> dict[str, str]:
-        """The columns beside those of the sign stage that these rules read, each by the rule that does."""
+        """The columns of single values that these rules read, each by the rule that does."""
         found = {"url": "url"} if self.url else {}
         if self.keep == "longest":
             found["text_bytes"] = "keep"

@@ -30,6 +30,13 @@ class Page:
     scores: dict[str, Any] = field(default_factory=dict)
     url: str | None = None
     text_bytes: int | None = None
+    simhash: int | None = None
+    embedding: tuple[float, ...] | None = None
+
+    @property
+    def shingles(self) -> list[int] | None:
+        """A set in which a signature's values stand apart by their place."""
+        return None if self.signature is None else sorted({10 * n + v for n, v in enumerate(self.signature)})
 
 
 QUALITY = pa.schema(
@@ -62,7 +69,8 @@ def write_inputs(
 ) -> tuple[list[str], dict[str, list[str]]]:
     """Write documents and annotations, each shuffled and cut in its own way. Returns: what decide takes."""
     folder.mkdir(parents=True, exist_ok=True)
-    tables = {"documents": _documents(pages), "quality": _quality(pages), "sign": _signatures(pages)}
+    tables = {"documents": _documents(pages), "quality": _quality(pages)}
+    tables |= {"sign": _signatures(pages), "embed": _embeddings(pages)}
     paths: dict[str, list[str]] = {}
     rng = np.random.default_rng(shuffle)
     for name, table in tables.items():
@@ -98,6 +106,16 @@ def _quality(pages: Sequence[Page]) -> pa.Table:
     return scores.add_column(0, "doc_id", pa.array([page.doc_id for page in pages], pa.string()))
 
 
+def _embeddings(pages: Sequence[Page]) -> pa.Table:
+    rows = [None if page.embedding is None else np.array(page.embedding, np.float16) for page in pages]
+    return pa.table(
+        {
+            "doc_id": pa.array([page.doc_id for page in pages], pa.string()),
+            "embedding": pa.array(rows, pa.list_(pa.float16())),
+        }
+    )
+
+
 def _signatures(pages: Sequence[Page]) -> pa.Table:
     absent = np.array([page.signature is None for page in pages], dtype=bool)
     empty = (0,) * SIGN.n_values
@@ -111,5 +129,7 @@ def _signatures(pages: Sequence[Page]) -> pa.Table:
             "buckets": pa.FixedSizeListArray.from_arrays(
                 pa.array(hash_bands(signatures, SIGN).ravel()), SIGN.bands, mask=mask
             ),
+            "shingles": pa.array([page.shingles for page in pages], pa.list_(pa.uint64())),
+            "simhash": pa.array([page.simhash for page in pages], pa.uint64()),
         }
     )

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.decide.canonical_url import canonical_url, canonical_urls
+from tasks.decide.duplicates.canonical_url import canonical_url, canonical_urls
 
 SAME = {
     "example.org/mill": [

@@ -2,9 +2,6 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +17,8 @@ from tasks.decide.decisions import DECISIONS, decide_documents
 from tasks.decide.failures import DecideError
 from tasks.decide.predicates import PredicateError
 from tasks.decide.rules import DecideConfig
-from tasks.decide.thresholds import DuplicateRules
 from tests.tasks.decide.inputs import SIGN, Page, config, named, write_inputs
-
-DAY = datetime(2024, 1, 1, tzinfo=UTC)
-
-
-def day(number: int | None) -> datetime | None:
-    return None if number is None else DAY + timedelta(days=number)
+from tests.tasks.decide.slow import day, decide_slowly
 
 
 def decide(
@@ -42,108 +33,26 @@ def rows_of(table: pa.Table) -> dict[str, dict[str, Any]]:
     return {row["doc_id"]: row for row in table.to_pylist()}
 
 
-def agreement(left: Page, right: Page) -> float:
-    assert left.signature is not None
-    assert right.signature is not None
-    return sum(a == b for a, b in zip(left.signature, right.signature, strict=True)) / SIGN.n_values
-
-
-def share_a_band(left: Page, right: Page) -> bool:
-    if left.signature is None or right.signature is None:
-        return False
-    bands = range(0, SIGN.n_values, SIGN.rows)
-    return any(left.signature[band : band + SIGN.rows] == right.signature[band : band + SIGN.rows] for band in bands)
-
-
-def links(rules: DuplicateRules) -> dict[str, Callable[[Page, Page], bool]]:
-    """Whether two pages are duplicates, by each kind that is asked for."""
-
-    def near(left: Page, right: Page) -> bool:
-        return share_a_band(left, right) and (rules.min_jaccard is None or agreement(left, right) >= rules.min_jaccard)
-
-    kinds: dict[str, Callable[[Page, Page], bool]] = {
-        "exact": lambda left, right: left.content == right.content,
-        "url": lambda left, right: left.url is not None and left.url == right.url,
-        "near": near,
-    }
-    return {kind: link for kind, link in kinds.items() if getattr(rules, kind)}
-
-
-def place(page: Page, rules: DuplicateRules) -> tuple[Any, ...]:
-    """What is smaller for the page that stays."""
-    days = (page.date or DAY) - DAY
-    first_seen = page.date is None, days, page.doc_id
-    if rules.keep == "newest":
-        return page.date is None, -days, page.doc_id
-    if rules.keep == "longest":
-        return page.text_bytes is None, -(page.text_bytes or 0), *first_seen
-    if rules.keep == "best":
-        value = page.scores.get("bullet_line_share")
-        return value is None, -(value or 0), *first_seen
-    return first_seen
-
-
-def decide_slowly(pages: list[Page], rules: DecideConfig) -> dict[str, dict[str, Any]]:
-    """All pairs and a union-find, with no thought of speed."""
-    passing = [page for page in pages if page.content and page.scores.get("n_words", 100) >= 50]
-    parent = {page.doc_id: page.doc_id for page in passing}
-    reason: dict[str, str] = {}
-
-    def root(doc_id: str) -> str:
-        while parent[doc_id] != doc_id:
-            doc_id = parent[doc_id]
-        return doc_id
-
-    def cluster(page: Page) -> list[Page]:
-        return [other for other in passing if root(other.doc_id) == root(page.doc_id)]
-
-    def stays_for(page: Page) -> Page:
-        return min(cluster(page), key=lambda other: place(other, rules.duplicates))
-
-    for kind, linked in links(rules.duplicates).items():
-        for left, right in combinations(passing, 2):
-            if linked(left, right):
-                parent[root(left.doc_id)] = root(right.doc_id)
-        for page in passing:
-            if stays_for(page) is not page:
-                reason.setdefault(page.doc_id, f"duplicates.{kind}")
-
-    result = {}
-    for page in pages:
-        row: dict[str, Any] = {"source": page.source, "content_hash": page.content or None, "cluster_size": 0}
-        row |= dict.fromkeys(("dropped_by", "cluster", "kept_as", "jaccard"))
-        if page not in passing:
-            row["dropped_by"] = "rules.short" if page.content else "extract.text_missing"
-        else:
-            members, stays = cluster(page), stays_for(page)
-            row |= {"cluster": min(other.doc_id for other in members), "cluster_size": len(members)}
-            if stays is not page:
-                row["dropped_by"] = reason[page.doc_id]
-                row["kept_as"] = stays.doc_id
-                if stays.content == page.content:
-                    row["jaccard"] = 1.0
-                elif stays.signature and page.signature:
-                    row["jaccard"] = float(np.float32(agreement(stays, page)))
-        row["kept"] = row["dropped_by"] is None
-        row["failed"] = [] if row["kept"] else [row["dropped_by"]]
-        result[page.doc_id] = row
-    return result
-
-
 @st.composite
 def page_sets(draw: st.DrawFn) -> list[Page]:
     value = st.integers(0, 2)
     signature = st.none() | st.tuples(*[value] * SIGN.n_values)
-    contents = draw(st.lists(signature, min_size=1, max_size=12))
+    # Cosines of such vectors are far from the limits that are drawn, or equal to them with no rounding.
+    embedding = st.none() | st.tuples(*[st.integers(-1, 1)] * 3)
+    simhash = st.integers(0, 15).map(lambda bits: bits * 0x1000_0100_0001_0001 % 2**64)
+    contents = draw(st.lists(st.tuples(signature, simhash, embedding), min_size=1, max_size=12))
     ids = draw(st.lists(st.integers(0, 2**128 - 1), unique=True, max_size=14))
     pages = []
     for number in ids:
         content = draw(st.integers(-1, len(contents) - 1))
+        signature, simhash, embedding = contents[content]
         pages.append(
             Page(
                 doc_id=named(number),
                 content="" if content < 0 else named(7**40 * (content + 1) % 2**128),
-                signature=None if content < 0 else contents[content],
+                signature=None if content < 0 else signature,
+                simhash=None if content < 0 or signature is None else simhash,
+                embedding=None if content < 0 else embedding,
                 date=day(draw(st.none() | st.integers(0, 3))),
                 scores={
                     "n_words": draw(st.sampled_from([10, 100, 100, 100])),
@@ -170,6 +79,9 @@ def duplicate_rules(draw: st.DrawFn) -> dict[str, Any]:
     return {
         **switches,
         "min_jaccard": draw(st.sampled_from([None, 0.0, 0.5, 0.6, 0.8, 1.0])),
+        "min_exact_jaccard": draw(st.sampled_from([None, None, 0.0, 0.4, 0.6])),
+        "simhash": draw(st.sampled_from([None, None, 0, 1, 4])),
+        "semantic": draw(st.sampled_from([None, None, 0.4, 0.6, 0.95])),
         **draw(st.sampled_from(POLICIES)),
     }
 

@@ -10,6 +10,7 @@
 """
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -24,6 +25,13 @@ Agree = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Whether the documents at these positions agree with those at others: two arrays of int64 to one of bool."""
 Compare = Callable[[np.ndarray], Agree]
 """Gets ready (reads what is needed) for comparing any of the documents at these ascending positions."""
+
+
+class Sets(NamedTuple):
+    """Sets of hashed shingles: set i is values[offsets[i] : offsets[i + 1]] (uint64), ascending, without repeats."""
+
+    offsets: np.ndarray
+    values: np.ndarray
 
 
 def near_edges(keys: np.ndarray, positions: np.ndarray, compare: Compare | None) -> Edges:
@@ -63,6 +71,48 @@ def agreement(signatures: Callable[[np.ndarray], np.ndarray], least: float) -> C
         return agree
 
     return prepare
+
+
+def exact_agreement(shingles: Callable[[np.ndarray], Sets], least: float) -> Compare:
+    """Two documents agree from this Jaccard of their sets of shingles on; `shingles(positions)` reads those."""
+
+    def prepare(positions: np.ndarray) -> Agree:
+        sets = shingles(positions)
+
+        def agree(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+            return exact_jaccards(sets, np.searchsorted(positions, left), np.searchsorted(positions, right)) >= least
+
+        return agree
+
+    return prepare
+
+
+def both(first: Compare | None, second: Compare | None) -> Compare | None:
+    """Two documents agree if they do by both; the second is asked only where the first agrees."""
+    if first is None or second is None:
+        return first or second
+
+    def prepare(positions: np.ndarray) -> Agree:
+        cheap, dear = first(positions), second(positions)
+
+        def agree(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+            found = cheap(left, right)
+            hits = np.flatnonzero(found)
+            found[hits] = dear(left[hits], right[hits])
+            return found
+
+        return agree
+
+    return prepare
+
+
+def exact_jaccards(sets: Sets, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Jaccard similarity of the sets at these places with those at others, (n,) float64; 0 where both are empty."""
+    from tasks.decide.duplicates import kernels
+
+    shares = np.empty(len(left))
+    kernels.exact_jaccards(sets.values, sets.offsets, left.astype(np.int64), right.astype(np.int64), shares)
+    return shares
 
 
 def share_of_equal(left: np.ndarray, right: np.ndarray) -> np.ndarray:
