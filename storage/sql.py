@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage import names
-from storage.artifact import MAIN_TABLE, Artifact
+from storage.artifact import MAIN_TABLE, TOMBSTONES, Artifact
 from storage.index import INDEX, INDEX_TABLES, write_index
 from storage.lake import Lake
 from storage.schemas.classifiers import CLASSIFIER
@@ -26,7 +26,7 @@ from storage.table import Table
 
 CATALOG = "catalog.duckdb"
 RESERVED = {"documents", "losses", "artifacts", "lineage", "names", "runs", "training", "training_rows"}
-RESERVED |= {"evaluations", "tokens", "classifiers"}
+RESERVED |= {"evaluations", "tokens", "classifiers", "marks", "tombstones"}
 
 
 class NoSuchView(ValueError):
@@ -203,7 +203,8 @@ def _current(artifacts: list[Artifact]) -> list[Artifact]:
     newest = {}
     listed_again = _listed_again(artifacts)
     for artifact in artifacts:
-        snapshot = artifact.manifest.identity.inputs
+        # a successor under tombstones is of the same files
+        snapshot = tuple(one for one in artifact.manifest.identity.inputs if one.role != TOMBSTONES)
         read = artifact.manifest.kind in READ_KINDS and snapshot
         if read and snapshot[0].fingerprint in listed_again:
             continue
@@ -293,7 +294,8 @@ def _training_rows(artifacts: list[Artifact]) -> dict[str, str]:
             )
     if not queries:
         integers = ", ".join(
-            f'null::bigint as "{name}"' for name in ("step", "place", "row", "position", "start", "length")
+            f'null::bigint as "{name}"'
+            for name in ("step", "place", "row", "phase", "position", "shard", "start", "length")
         )
         return {
             "training_rows": f"select null::varchar as fingerprint, null::varchar as doc_id, {integers} where false"

@@ -113,17 +113,18 @@ def document_files(decisions: Artifact, documents: Sequence[Artifact]) -> list[D
     for annotation in decisions.inputs("annotations"):
         parts = annotation.parts()
         names = pq.read_schema(annotation.folder / parts[0].name).names if parts else []
-        of = annotation.input("documents").fingerprint
+        of = annotation.input("documents").origin.fingerprint
         for column in found.keys() & set(names):
             found[column] |= {(of, part.shard): str(annotation.folder / part.name) for part in parts}
     return [
         DocumentFile(
             str(one.folder / part.name),
-            found["language"].get((one.fingerprint, part.shard)),
-            found["edits"].get((one.fingerprint, part.shard)),
+            found["language"].get((origin, part.shard)),
+            found["edits"].get((origin, part.shard)),
             edited,
         )
         for one in documents
+        for origin in [one.origin.fingerprint]
         for part in one.parts(MAIN_TABLE)
     ]
 
@@ -261,7 +262,8 @@ def _rows(number: int, file: DocumentFile) -> pa.Table:
     else:
         changes = edits.select(["removed_characters", "redactions"])
         emptied = pc.fill_null(edits.column("emptied"), False)
-        table = table.set_column(2, "text_bytes", edits.column("composed_bytes"))  # null where the text is null
+        sizes = pc.if_else(pc.is_valid(table.column("text_bytes")), edits.column("composed_bytes"), None)  # type: ignore[attr-defined]
+        table = table.set_column(2, "text_bytes", sizes)  # null where the text is null
     for name, values in place.items():
         table = table.append_column(name, pa.array(values))
     for name in changes.column_names:

@@ -170,10 +170,13 @@ def sample(workers: Workers = None) -> None:
 
 EXPECTED = {
     "duckdb": ("Error",),
+    "flows.drift": ("DriftRefused",),
     "flows.environment": ("PrefectElsewhere",),
     "flows.recipe_file": ("RecipeError",),
     "flows.serve.processes": ("ServeFailed",),
     "flows.session": ("NothingYet",),
+    "storage.catalog.postgres": ("NoRegistry",),
+    "storage.gc": ("InUse",),
     "storage.lake": ("NotFound",),
     "storage.registry": ("SecondHost",),
     "storage.sources": ("SourceError",),
@@ -215,7 +218,7 @@ def lost_server(error: BaseException) -> str | None:
     return f"{said}{again}run the same command again."
 
 
-COMMANDS = ("boilerplate", "crawl", "look", "mixture", "recipes", "use", "whatif.command")
+COMMANDS = ("boilerplate", "catalog", "crawl", "forget", "look", "mixture", "recipes", "trace", "use", "whatif.command")
 """Files beside this one that add their commands to the app."""
 
 

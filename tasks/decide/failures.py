@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage.schemas.documents import FORGOTTEN
 from tasks.decide.predicates import PredicateError, literal, quoted
 from tasks.decide.rule_group import limit_name
 from tasks.decide.rules import DecideConfig, Rule, check_rules, compile_rules, percentiles
@@ -187,21 +188,26 @@ def _score(
     # A column by its bare name must be the one of its own input, so rules see a subquery with nothing else in it.
     # No hash: there is no text, or the stage that hashes it lost the document.
     unhashed = dict(zip(marks, found_marks, strict=True)).get(_lost_by(columns["content_hash"][0]), "false")
-    skipped = f"coalesce(extractor = {literal(SKIPPED)}, false)" if "extractor" in columns else "false"
+    extracted = "extractor" in columns
+    skipped = f"coalesce(extractor = {literal(SKIPPED)}, false)" if extracted else "false"
+    forgotten = found_marks[list(marks).index(TOMBSTONE)]
+    forgotten = f"({forgotten} OR coalesce(extractor = {literal(FORGOTTEN)}, false))" if extracted else forgotten
     textless = f"content_hash IS NULL AND NOT {unhashed}"
     reasons = {EXCLUDED: f"source IN ({', '.join(map(literal, sorted(excluded)))})"} if excluded else {}
     reasons |= {TEXT_MISSING: f"{textless} AND NOT {skipped}", **dict(zip(marks, found_marks, strict=True))}
     reasons |= {rule.name: f"coalesce((\n{rule.drop_when}\n), false)" for rule in rules}
     # A text that was never extracted can't stay, whether the recipe still drops by the list or not.
     reasons[BLOCKED] = f"({textless} AND {skipped}) OR {reasons.get(BLOCKED, 'false')}"
+    # What was said of a text before it was forgotten counts for nothing: the same as if it had never been read.
+    reasons = {name: f"(({reason}) AND NOT {forgotten})" for name, reason in reasons.items()} | {TOMBSTONE: forgotten}
     taken = [name for name in columns if name not in UNRULED]
-    limited = _limits(joins, limits)
+    limited = _limits(joins, limits, forgotten)
     if limited:
         joins.append(f"LEFT JOIN ({limited}) ON source = limit_source AND language IS NOT DISTINCT FROM limit_language")
     placed = [kind for kind, needed in PLACED.items() if needed in columns]
     places = [f"{kind}_{what}" for kind in placed for what in ("file", "row")]
     query = (
-        f"SELECT doc_id, source, content_hash, {', '.join(places)}, "
+        f"SELECT doc_id, source, if({forgotten}, NULL, content_hash) AS content_hash, {', '.join(places)}, "
         f"coalesce(epoch_us(capture_date), {UNDATED}) AS seen, "
         + "".join(f"{quoted(name)} AS {quoted(f'read_{name}')}, " for name in carried)
         + ", ".join(f"found_{number}" for number in range(len(found)))
@@ -229,7 +235,7 @@ def _score(
     return rows.take(order), tuple(reasons), failed[order.to_numpy()]
 
 
-def _limits(joins: Sequence[str], limits: Sequence[tuple[str, float]]) -> str | None:
+def _limits(joins: Sequence[str], limits: Sequence[tuple[str, float]], forgotten: str) -> str | None:
     """A query for the percentiles of each source and language, if any are asked for: exact, whatever the order."""
     if not limits:
         return None
@@ -239,5 +245,5 @@ def _limits(joins: Sequence[str], limits: Sequence[tuple[str, float]]) -> str | 
     )
     return (
         f"SELECT source AS limit_source, language AS limit_language, {found} "
-        f"FROM input_documents {' '.join(joins)} GROUP BY ALL"
+        f"FROM input_documents {' '.join(joins)} WHERE NOT {forgotten} GROUP BY ALL"
     )
