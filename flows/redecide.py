@@ -12,7 +12,7 @@ from flows.parameters import (
     turn,
 )
 from flows.recipe import Recipe
-from flows.session import give_name, named, session, without_excluded
+from flows.session import name_corpus, named, session, without_excluded
 from storage import names
 from storage.artifact import Artifact
 from tasks.compose import compose
@@ -41,13 +41,14 @@ def redecide(
 
 
 def decide_again(recipe: Recipe, corpus: str | None = None) -> Artifact:
-    """The corpus of a recipe over the inputs of another one; named `<recipe>/corpus`."""
+    """The corpus of a recipe over another one's inputs; takes the name `<recipe>/corpus`, unless a refresh saw more."""
     before = named(f"{recipe.name}/corpus", f"refresh {recipe.name}", corpus).input("decisions")
     inputs = {one.role: before.inputs(one.role) for one in before.manifest.identity.inputs}
     decisions = decide(without_excluded(recipe), **inputs)
     made = compose(recipe.mixture, decisions=decisions, documents=before.inputs("documents"))
     tokenize_known(recipe, made)
-    return give_name(f"{recipe.name}/corpus", made)
+    name_corpus(f"{recipe.name}/corpus", made)
+    return made
 
 
 def tokenize_known(recipe: Recipe, corpus: Artifact) -> Artifact | None:

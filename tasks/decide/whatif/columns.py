@@ -45,9 +45,14 @@ class Columns:
 
     @cached_property
     def kinds(self) -> dict[str, pa.DataType]:
-        """The type of every column, without the texts and hashes that no rule reads."""
+        """The type of every column, without texts, hashes and embeddings, which no rule reads."""
         schemas = {name: pq.read_schema(paths[0]) for name, paths in self.inputs.items()}
-        return {one.name: one.type for schema in schemas.values() for one in schema if one.name not in UNREAD}
+        return {
+            one.name: one.type
+            for schema in schemas.values()
+            for one in schema
+            if one.name not in UNREAD and not _is_half(one.type)
+        }
 
     @cached_property
     def _home(self) -> dict[str, str]:
@@ -113,3 +118,9 @@ def _read(paths: Sequence[str], columns: list[str]) -> pa.Table:
         with pq.ParquetFile(path) as file:
             tables.append(file.read(columns=columns))
     return pa.concat_tables(tables)
+
+
+def _is_half(kind: pa.DataType) -> bool:
+    """Whether a type is of 16-bit floats, which DuckDB takes from no Arrow table."""
+    inner = kind.value_type if hasattr(kind, "value_type") else kind
+    return pa.types.is_float16(inner)

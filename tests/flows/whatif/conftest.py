@@ -56,7 +56,8 @@ class Mill:
     def files(self) -> dict[str, int]:
         """Every file of the lake with the time of its last change, but for what any reader makes again."""
         found = [path for path in self.lake.root.rglob("*") if path.is_file()]
-        return {str(path): path.stat().st_mtime_ns for path in found if not {".index", ".prefect"} & set(path.parts)}
+        marks = {".index", ".prefect", ".holds"}  # what any reader leaves
+        return {str(path): path.stat().st_mtime_ns for path in found if not marks & set(path.parts)}
 
 
 @pytest.fixture(scope="session")

@@ -92,7 +92,7 @@ def said(verdicts: Verdicts) -> list[list[str]]:
 
 
 @given(pages(), configs(), configs(), st.integers(0, 3))
-@hypothesis_settings(max_examples=25)
+@hypothesis_settings(max_examples=15)
 def test_rules_that_differ_are_enough_to_know_what_all_rules_say(pages, old, new, shuffle):
     with tempfile.TemporaryDirectory() as folder:
         world = World(folder, pages, old, shuffle)
@@ -102,7 +102,7 @@ def test_rules_that_differ_are_enough_to_know_what_all_rules_say(pages, old, new
 
 
 @given(pages(), configs(), st.lists(st.integers(20, 80), min_size=2, max_size=6, unique=True))
-@hypothesis_settings(max_examples=12)
+@hypothesis_settings(max_examples=8)
 def test_each_point_of_a_curve_is_what_decide_says_there(pages, old, values):
     def at(value: int) -> DecideConfig:
         changed = old.model_dump() | {"gopher": gopher(min_words=value)}
