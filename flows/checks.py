@@ -15,6 +15,7 @@ from models.language import locate as locate_model
 from storage.schemas.spans import SPANS
 from tasks.components import check_expressions
 from tasks.conversations import ConversationField
+from tasks.decide.failures import UNRULED
 from tasks.decide.rules import check_rules
 from tasks.edits import resolve_edits
 from tasks.examples import ExampleField
@@ -48,7 +49,7 @@ def find_mistakes(recipe: "Recipe") -> Iterator[str]:
     yield from _check_lists(recipe)
     if not recipe.holding("documents"):
         yield "sources: none of them holds documents, so there is nothing to make a corpus of."
-    for check in (_check_sources, check_learned, _check_edits, _check_shape, _check_devices):
+    for check in (_check_sources, check_learned, _check_edits, _check_parts, _check_shape, _check_devices):
         yield from check(recipe)
 
 
@@ -59,7 +60,8 @@ def _check_files(recipe: "Recipe") -> Iterator[str]:
             check_source(source)
         except ValueError as error:
             yield str(error)
-    for locate, given in ((locate_model, recipe.language.model), *((pin, one) for one in recipe.urls.block_lists)):
+    models = [one for one in (recipe.language.model, recipe.embed.model) if one is not None]
+    for locate, given in (*((locate_model, one) for one in models), *((pin, one) for one in recipe.urls.block_lists)):
         try:
             locate(given)  # type: ignore[arg-type]
         except FileNotFoundError as error:
@@ -143,6 +145,21 @@ def _check_edits(recipe: "Recipe") -> Iterator[str]:
             yield f"mixture.redact.{kind}: redact looks for no spans of this kind{close}. Kinds: {known}."
 
 
+def _check_parts(recipe: "Recipe") -> Iterator[str]:
+    """Repeats that `decide` is to find of what no stage notes."""
+    decide, parts = recipe.decide, recipe.parts
+    for kind in ("lines", "paragraphs"):
+        if getattr(decide, f"repeated_{kind}") is not None and not getattr(parts, kind):
+            yield f"decide.repeated_{kind} needs the {kind} of every document: set parts.{kind} to true."
+    if decide.repeated_substrings is not None:
+        least, asked = parts.substrings, decide.repeated_substrings.min_tokens
+        if least is None or least > asked:
+            yield (
+                f"decide.repeated_substrings.min_tokens is {asked}, and parts.substrings {least or 'not set'}: set it "
+                f"to {asked} or less, so that every such run of words is found."
+            )
+
+
 def _check_shape(recipe: "Recipe") -> Iterator[str]:
     """A model whose sizes do not fit each other, windows that leave tokens out."""
     context = recipe.packing.context_length
@@ -190,5 +207,5 @@ def _columns(recipe: "Recipe") -> dict[str, str]:
         for schema in schemas:
             connection.register("empty", schema.empty_table())
             rows = connection.execute("describe select * from empty").fetchall()
-            found |= {name: kind for name, kind, *_ in rows if name not in ("text", "signature", "buckets")}
+            found |= {name: kind for name, kind, *_ in rows if name not in UNRULED}
     return found

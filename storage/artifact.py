@@ -194,7 +194,7 @@ class Artifact(_Frozen):
         return f"{self.stage}/{self.fingerprint[:12]}"
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)
 def _read_manifest(path: str) -> Manifest:
     return Manifest.model_validate(read_json(Path(path)))
 

@@ -1,13 +1,14 @@
 """A lake: the folder that holds every artifact, name, run and mark, and what is asked of it."""
 
 import difflib
+import json
 import os
 import shutil
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from storage.artifact import MANIFEST, Artifact, Identity, flatten, read_manifest
+from storage.artifact import MANIFEST, Artifact, Identity, flatten
 from storage.catalog.holds import Hold
 from storage.registry import Registry
 
@@ -139,8 +140,17 @@ class Lake:
         passed over. None if the stage has made nothing else yet.
         """
         best: tuple[Artifact, list[Difference]] | None = None
-        for artifact in reversed(self.registry.artifacts(identity.stage)):
-            found = _compare(read_manifest(artifact.folder).identity, identity)
+        settings = _settings(identity.version, identity.config)
+        inputs = _inputs([one.model_dump() for one in identity.inputs])
+        known: dict[tuple[int, str], list[Difference]] = {}  # thousands of snapshots are read under one configuration
+        for fingerprint, stage, version, _, config, made_from, *_ in reversed(self.registry.rows(identity.stage)):
+            if (version, config) not in known:
+                known[version, config] = _compare(_settings(version, json.loads(config)), settings)
+            found = known[version, config]
+            if best is not None and len(found) >= len(best[1]):
+                continue
+            found = found + _compare(_inputs(json.loads(made_from)), inputs)
+            artifact = Artifact(lake=str(self.root), stage=stage, fingerprint=fingerprint)
             if artifact in apart and all(one.field.startswith(INPUT) for one in found):
                 continue
             if best is None or len(found) < len(best[1]):
@@ -148,16 +158,19 @@ class Lake:
         return best
 
 
-def _compare(old: Identity, new: Identity) -> list[Difference]:
-    before, after = _fields(old), _fields(new)
+def _compare(before: dict[str, object], after: dict[str, object]) -> list[Difference]:
     keys: Iterable[str] = dict.fromkeys([*before, *after])
     return [Difference(key, before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)]
 
 
-def _fields(identity: Identity) -> dict[str, object]:
-    fields: dict[str, object] = {"version": identity.version, **flatten(identity.config)}
+def _settings(version: int, config: dict[str, object]) -> dict[str, object]:
+    return {"version": version, **flatten(config)}
+
+
+def _inputs(inputs: list[dict[str, str]]) -> dict[str, object]:
+    fields: dict[str, object] = {}
     seen: dict[str, int] = {}
-    for one in identity.inputs:
-        position = seen[one.role] = seen.get(one.role, -1) + 1
-        fields[f"{INPUT}{one.role}[{position}]"] = f"{one.stage}/{one.fingerprint[:12]}"
+    for one in inputs:
+        position = seen[one["role"]] = seen.get(one["role"], -1) + 1
+        fields[f"{INPUT}{one['role']}[{position}]"] = f"{one['stage']}/{one['fingerprint'][:12]}"
     return fields

@@ -6,6 +6,7 @@ the documents are cut into snapshots and files, and how many workers there are, 
 
 Removals and redactions are the annotation `edits` that the decisions looked at: it says the size of each composed text,
 so that budgets are exact before any text is read, and what to change in it. A corpus without edits has no such input.
+Where the decisions take repeated parts out of documents, their table `edited` says both for those documents instead.
 """
 
 import hashlib
@@ -24,6 +25,7 @@ from storage.commit import ShardOutput
 from storage.failpoints import reached
 from storage.schemas.corpus import CORPUS, MIXTURE
 from tasks.components import group_documents
+from tasks.edited import replace_edits
 from tasks.executor import Watch
 from tasks.mixture import Kept, Mixture, MixtureError, mix
 from tasks.mixture_config import ComposeConfig
@@ -104,7 +106,9 @@ def plan_mixture(decisions: Artifact, config: ComposeConfig) -> list[dict[str, A
 
 
 def document_files(decisions: Artifact, documents: Sequence[Artifact]) -> list[DocumentFile]:
-    """The files of the documents, each with its part of `language` and of `edits`, if the decisions looked at them."""
+    """The files of the documents, each with its part of `language` and of `edits`, if the decisions looked at them, and
+    what the decisions themselves say of edits."""
+    edited = tuple(str(path) for path in decisions.paths("edited"))
     found: dict[str, dict[tuple[str, int], str]] = {"language": {}, "edits": {}}
     for annotation in decisions.inputs("annotations"):
         parts = annotation.parts()
@@ -113,7 +117,12 @@ def document_files(decisions: Artifact, documents: Sequence[Artifact]) -> list[D
         for column in found.keys() & set(names):
             found[column] |= {(of, part.shard): str(annotation.folder / part.name) for part in parts}
     return [
-        DocumentFile(str(one.folder / part.name), *(of.get((origin, part.shard)) for of in found.values()))
+        DocumentFile(
+            str(one.folder / part.name),
+            found["language"].get((origin, part.shard)),
+            found["edits"].get((origin, part.shard)),
+            edited,
+        )
         for one in documents
         for origin in [one.origin.fingerprint]
         for part in one.parts(MAIN_TABLE)
@@ -243,11 +252,14 @@ def _rows(number: int, file: DocumentFile) -> pa.Table:
     table = _read(file.documents, ["doc_id", "source", "text_bytes"])
     n = table.num_rows
     place = {"file": np.full(n, number, np.int32), "row": np.arange(n)}
-    if file.edits is None:
+    names = ["composed_bytes", "emptied", "removed_characters", "redactions"]
+    edits = _read(file.edits, names) if file.edits else None
+    if file.edited:
+        edits = replace_edits(edits, file.edited, table.column("doc_id"), table.column("text_bytes").combine_chunks())
+    if edits is None:
         changes = pa.table({"removed_characters": np.zeros(n, np.int32), "redactions": np.zeros(n, np.int32)})
         emptied = pa.array(np.zeros(n, bool))
     else:
-        edits = _read(file.edits, ["composed_bytes", "emptied", "removed_characters", "redactions"])
         changes = edits.select(["removed_characters", "redactions"])
         emptied = pc.fill_null(edits.column("emptied"), False)
         sizes = pc.if_else(pc.is_valid(table.column("text_bytes")), edits.column("composed_bytes"), None)  # type: ignore[attr-defined]

@@ -123,7 +123,7 @@ def running(
         return
     run = Run(lake if isinstance(lake, Lake) else Lake(lake), workers, cpu_seconds, Console(quiet=quiet))
     token = _current.set(run)
-    if run.lake.registry.path.exists() and catalog_moved(run.lake):
+    if run.lake.registry.exists() and catalog_moved(run.lake):
         refresh_catalog(run.lake)
     run.lake.registry.check_host()
     run.lake.hold = Hold(run.lake.root)

@@ -24,6 +24,7 @@ from storage.failpoints import reached
 from storage.files import write_atomically
 from storage.schemas.corpus import CORPUS
 from tasks.annotation import NotAligned, read_beside
+from tasks.edited import replace_edits
 from tasks.spans import apply
 
 BUFFER_BYTES = 32 << 20  # text that is held before it is sorted by part and written
@@ -39,11 +40,15 @@ class SpreadError(RuntimeError):
 
 @dataclass(frozen=True)
 class DocumentFile:
-    """A part of a documents artifact, and the parts of its annotations that are read with it, where there are such."""
+    """A part of a documents artifact, and the parts of its annotations that are read with it, where there are such.
+
+    `edited`: what `decide` says of the edits of those documents of which repeated parts go, of all files together.
+    """
 
     documents: str
     languages: str | None
     edits: str | None = None
+    edited: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -164,8 +169,8 @@ def _index(path: Path) -> Path:
 def _buffers(file: DocumentFile, places: Places) -> Iterator[pa.Table]:
     """The chosen rows of one file with their places, about BUFFER_BYTES of text at a time."""
     languages = _beside(file, file.languages, ["language"])
-    edits = _beside(file, file.edits, FROM_EDITS)
     names = pa.array(places.names, pa.string())
+    edits = _edits(file)
     waiting: list[pa.RecordBatch] = []
     held = 0
     for first_row, group in _groups(Path(file.documents), places.row):
@@ -229,6 +234,16 @@ def _beside(file: DocumentFile, annotation: str | None, columns: list[str]) -> p
         raise SpreadError(str(error)) from error
 
 
+def _edits(file: DocumentFile) -> pa.Table | None:
+    """What is changed in each row of a documents file, if anything in any."""
+    edits = _beside(file, file.edits, FROM_EDITS)
+    if not file.edited:
+        return edits
+    with pq.ParquetFile(file.documents) as documents:
+        rows = documents.read(columns=["doc_id", "text_bytes"])
+    return replace_edits(edits, file.edited, rows.column("doc_id"), rows.column("text_bytes").combine_chunks())
+
+
 def _composed(chosen: pa.RecordBatch, edits: pa.Table | None, file: DocumentFile) -> dict[str, pa.Array]:
     """What a corpus takes from the documents, the edits applied to their texts."""
     columns = {name: chosen.column(name) for name in FROM_DOCUMENTS}
@@ -245,7 +260,8 @@ def _composed(chosen: pa.RecordBatch, edits: pa.Table | None, file: DocumentFile
         columns["text"] = pa.array(texts, pa.large_string())
         columns["text_bytes"] = pc.call_function("binary_length", [columns["text"]])
     if not columns["text_bytes"].equals(edits.column("composed_bytes").combine_chunks()):
-        raise SpreadError(f"{file.edits} does not say the sizes of the edited texts: delete its artifact.")
+        said = ", ".join(filter(None, [file.edits, *file.edited]))
+        raise SpreadError(f"{said}: the sizes of edited texts are not those of the texts. Delete the artifact.")
     return columns | counts
 
 

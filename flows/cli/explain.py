@@ -12,7 +12,7 @@ from storage.statements import Refused
 # In the order of the spine; views not named here come after, by name.
 ORDER = ["extract", "language", "quality", "sign", "redact", "word_lists", "contamination", "edits", "decide"]
 ORDER += ["compose", "tokenize", "pack", "training_rows"]
-HIDDEN = {"signature", "buckets", "text", "doc_id"}
+HIDDEN = {"signature", "buckets", "lines", "paragraphs", "anchors", "text", "doc_id"}
 # The same rows stand in the view of the stage that made them.
 GATHERED = ("documents", "tokens")
 MOST_ROWS = 12

@@ -18,6 +18,7 @@ from storage import names
 from storage import sql as views
 from storage.catalog.holds import Hold
 from storage.forget import marks
+from storage.index import list_artifacts
 from storage.lake import Lake as LakeFolder
 from storage.lake import NoLake
 from storage.statements import Refused, restrict, run_query
@@ -111,18 +112,11 @@ def artifacts(
     """List the artifacts: stage, fingerprint, rows, size, names, when; and which hold forgotten text, or learned from
     it (gristmill show says more)."""
     folder = existing_lake(lake)
-    query = """select stage, fingerprint[:12] as fingerprint, kind, rows, round(bytes / 1e6, 2) as megabytes,
-        strftime(created, '%Y-%m-%d %H:%M') as created,
-        (select string_agg(name, ', ' order by name) from names
-            where names.artifact = artifacts.artifact
-            and (name, number) in (select (name, max(number)) from names group by name)) as names,
-        (select string_agg(distinct mark, ', ') from marks where marks.artifact = artifacts.artifact) as marks
-        from artifacts where $stage is null or stage = $stage order by artifacts.created"""
-    connection = views.connect(folder)
-    known = [one for (one,) in connection.execute("select distinct stage from artifacts order by 1").fetchall()]
-    if stage is not None and stage not in known:
+    found = list_artifacts(folder, stage)
+    if stage is not None and not found.num_rows:
+        known = sorted({row[1] for row in folder.registry.rows()})
         raise Refused(f"No stage {stage!r} has made anything in {folder.root}. Stages: {', '.join(known)}.")
-    write_rows(connection.execute(query, {"stage": stage}).to_arrow_table(), form, None)
+    write_rows(found, form, None)
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """Evaluates every rule on every document: one join of all scores in DuckDB, in bounded memory, without the text."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -21,8 +21,10 @@ EMPTIED = "edits.emptied"
 BLOCKED = "urls.blocked"
 TOMBSTONE = "forget.tombstone"
 UNDATED = np.iinfo(np.int64).max  # seen after all that have a date
+PLACED = {"sign": "signature", "embed": "embedding"}
+"""Columns that are read from their files afterwards, by row, under the names of where they lie."""
 # What no rule can read: the text, because scores decide, and lists of hashes, which say nothing by themselves.
-UNRULED = frozenset({"text", "signature", "buckets"})
+UNRULED = frozenset({"text", "signature", "buckets", "lines", "paragraphs", "anchors"})
 
 
 class DecideError(ValueError):
@@ -34,14 +36,17 @@ class Failures:
     """What each document failed.
 
     `documents`: sorted by doc_id, with source, content_hash, `seen` (capture date in microseconds, the largest number
-    if there is none), `sign_file` and `sign_row` (where the signature lies in the files of `signed_by`). `reasons`: the
-    names of all rules, in order. `failed`: (documents, reasons) bool.
+    if there is none), `sign_file` and `sign_row` (where the signature lies in the files of `signed_by`),
+    `embed_file` and `embed_row` (the same of an embedding and `embedded_by`, where there is one), and what the
+    rules of duplicates read, each column under `read_NAME`. `reasons`: the names of all rules, in order.
+    `failed`: (documents, reasons) bool.
     """
 
     documents: pa.Table
     reasons: tuple[str, ...]
     failed: np.ndarray
     signed_by: str
+    embedded_by: str | None = None
 
 
 def find_failures(
@@ -72,9 +77,16 @@ def find_failures(
         # In an order that does not depend on the order of the inputs.
         marks = {**{_lost_by(stage): lost[stage] for stage in sorted(lost)}, TOMBSTONE: tombstones}
         rows, reasons, failed = _score(
-            connection, annotations, columns, config.excluded, rules, marks, percentiles(config)
+            connection,
+            annotations,
+            columns,
+            config.excluded,
+            rules,
+            marks,
+            percentiles(config),
+            config.duplicates.columns(),
         )
-    return Failures(rows, reasons, failed, columns["signature"][0])
+    return Failures(rows, reasons, failed, columns["signature"][0], columns.get("embedding", (None,))[0])
 
 
 def _lost_by(stage: str) -> str:
@@ -91,9 +103,11 @@ def _open(
             raise DecideError(f"decide was given no file of {name}: it needs one row of it for each document.")
         files = f"read_parquet([{', '.join(literal(str(path)) for path in paths)}])"
         found = connection.execute(f"DESCRIBE SELECT * FROM {files}").fetchall()
-        # Where a document's signature lies: which file, which row of it.
-        place = (
-            ", file_index AS sign_file, file_row_number AS sign_row" if "signature" in [row[0] for row in found] else ""
+        # Where a document's signature, or embedding, lies: which file, which row of it.
+        place = "".join(
+            f", file_index AS {kind}_file, file_row_number AS {kind}_row"
+            for kind, needed in PLACED.items()
+            if needed in [row[0] for row in found]
         )
         connection.execute(f"CREATE VIEW {quoted(f'input_{name}')} AS SELECT *{place} FROM {files}")
         for column_name, kind, *_ in found:
@@ -153,10 +167,12 @@ def _score(
     rules: Sequence[Rule],
     marks: Mapping[str, Sequence[str]],
     limits: Sequence[tuple[str, float]],
+    carried: Collection[str],
 ) -> tuple[pa.Table, tuple[str, ...], np.ndarray]:
     """Evaluate all rules, some of which are compared with `limits` (column, percentile) of a source and language.
 
-    Returns: the documents sorted by doc_id, the names of all reasons, and (documents, reasons) bool: what each failed.
+    Returns: the documents sorted by doc_id, with the `carried` columns, the names of all reasons, and (documents,
+    reasons) bool: what each failed.
     """
     joins = []
     found = []
@@ -188,12 +204,15 @@ def _score(
     limited = _limits(joins, limits, forgotten)
     if limited:
         joins.append(f"LEFT JOIN ({limited}) ON source = limit_source AND language IS NOT DISTINCT FROM limit_language")
+    placed = [kind for kind, needed in PLACED.items() if needed in columns]
+    places = [f"{kind}_{what}" for kind in placed for what in ("file", "row")]
     query = (
-        f"SELECT doc_id, source, if({forgotten}, NULL, content_hash) AS content_hash, sign_file, sign_row, "
+        f"SELECT doc_id, source, if({forgotten}, NULL, content_hash) AS content_hash, {', '.join(places)}, "
         f"coalesce(epoch_us(capture_date), {UNDATED}) AS seen, "
+        + "".join(f"{quoted(name)} AS {quoted(f'read_{name}')}, " for name in carried)
         + ", ".join(f"found_{number}" for number in range(len(found)))
         + "".join(f", {reason} AS failed_{number}" for number, reason in enumerate(reasons.values()))
-        + f" FROM (SELECT doc_id, sign_file, sign_row, {', '.join(found)}"
+        + f" FROM (SELECT doc_id, {', '.join(places)}, {', '.join(found)}"
         + "".join(f", {name}" for name in [*(f"mark_{number}" for number in range(len(marks))), *map(quoted, taken)])
         + "".join(f", {quoted(limit_name(*limit))}" for limit in limits)
         + f" FROM input_documents {' '.join(joins)})"
@@ -211,7 +230,8 @@ def _score(
     failed = np.empty((result.num_rows, len(reasons)), dtype=bool)
     for number in range(len(reasons)):
         failed[:, number] = result.column(f"failed_{number}").to_numpy()
-    rows = result.select(["doc_id", "source", "content_hash", "seen", "sign_file", "sign_row"]).combine_chunks()
+    taken = ["doc_id", "source", "content_hash", "seen", *places, *(f"read_{name}" for name in carried)]
+    rows = result.select(taken).combine_chunks()
     return rows.take(order), tuple(reasons), failed[order.to_numpy()]
 
 

@@ -38,6 +38,7 @@ GROUP_NAMES = {
     "rules": "own rules",
     "edits": "nothing left of it",
     "duplicates": "duplicates",
+    "repeats": "nothing but repeats",
 }
 BASELINES = (
     ("unigram", "unigram of tokens"),
