@@ -6,7 +6,9 @@ from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
+from flows.change import RefreshConfig
 from flows.checks import find_mistakes
+from flows.drift import Drift
 from flows.learned import Classifier, Reference
 from flows.mistakes import sentences
 from flows.paths import put_below
@@ -29,6 +31,7 @@ from tasks.mixture_config import ComposeConfig
 from tasks.pack import PackConfig
 from tasks.parts.stage import PartsConfig
 from tasks.perplexity import PerplexityConfig
+from tasks.phrases import PhrasesConfig
 from tasks.pretrain import PretrainConfig
 from tasks.quality.stage import QualityConfig
 from tasks.questions import QuestionsConfig
@@ -78,8 +81,13 @@ class Recipe(StageConfig):
     perplexity: PerplexityConfig = PerplexityConfig()
     word_lists: WordListsConfig = WordListsConfig()
     contamination: ContaminationConfig = ContaminationConfig()
+    phrases: PhrasesConfig = PhrasesConfig()
     decide: DecideConfig = DecideConfig()
+    drift: Drift | None = Field(
+        default=Drift(), description="When a new snapshot is unlike the earlier ones. Null: they are not compared."
+    )
     mixture: ComposeConfig = ComposeConfig()
+    refresh: RefreshConfig = RefreshConfig()
     tokenizer: NamedTokenizer = NamedTokenizer()
     packing: PackConfig = PackConfig()
     training: PretrainConfig = PretrainConfig()

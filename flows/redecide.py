@@ -1,7 +1,16 @@
 """Redecide: other thresholds on what is read and scored already, as a new version of the corpus."""
 
 from flows.orchestrate import flow
-from flows.parameters import LakePath, RecipeName, Settings, Workers
+from flows.parameters import (
+    CorpusName,
+    LakePath,
+    MinLanguageProbability,
+    MinWords,
+    RecipeName,
+    Settings,
+    Workers,
+    turn,
+)
 from flows.recipe import Recipe
 from flows.session import give_name, named, session, without_excluded
 from storage import names
@@ -15,8 +24,10 @@ from tasks.tokenize import fitting, tokenize
 @flow(log_prints=False, persist_result=False)
 def redecide(
     recipe: RecipeName = "sample",
+    corpus: CorpusName = None,
+    min_words: MinWords = None,
+    min_language_probability: MinLanguageProbability = None,
     settings: Settings = [],  # noqa: B006 (Prefect's form)
-    corpus: str | None = None,
     lake: LakePath = None,
     workers: Workers = None,
 ) -> Artifact:
@@ -24,6 +35,7 @@ def redecide(
 
     Sources are not looked at: what is new in them waits for the next refresh.
     """
+    settings = turn(settings, min_words=min_words, min_language_probability=min_language_probability)
     with session("redecide", recipe, settings, lake, workers) as (plan, _):
         return decide_again(plan, corpus)
 

@@ -37,6 +37,7 @@ class ShardRecord(BaseModel):
     key: str
     parts: list[Part]
     notes: dict[str, Any] = {}
+    cpu_seconds: float = 0.0
 
 
 class ShardOutput:
@@ -54,6 +55,7 @@ class ShardOutput:
         self._writers: dict[str, TableWriter] = {}
         self._files: list[str] = []
         self.notes: dict[str, Any] = {}
+        self._cpu = _cpu_seconds()
 
     @property
     def scratch(self) -> Path:
@@ -94,7 +96,8 @@ class ShardOutput:
             fsync_path(self._folder / part.name)
             os.replace(self._folder / part.name, target)
             reached("shard.renaming", self._stage)
-        record = ShardRecord(shard=self._shard, key=self._key, parts=parts, notes=self.notes)
+        spent = _cpu_seconds() - self._cpu
+        record = ShardRecord(shard=self._shard, key=self._key, parts=parts, notes=self.notes, cpu_seconds=spent)
         write_json(_record_path(self._work, self._shard), record.model_dump(mode="json"))
         shutil.rmtree(self._folder)
         reached("shard.finished", self._stage)
@@ -103,6 +106,11 @@ class ShardOutput:
     def discard(self) -> None:
         """Drop what was written: the shard failed."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _cpu_seconds() -> float:
+    """CPU time of this process and of those of its children that have ended."""
+    return sum(os.times()[:4])
 
 
 def _part(path: Path, folder: Path, table: str | None, shard: int, rows: int, sha256: str | None) -> Part:
@@ -165,6 +173,7 @@ class Staging:
             if path.relative_to(self.folder).as_posix() not in known:
                 path.unlink()  # renamed in by a shard that was killed before its record
         about = host_facts() | {"started": self.started, "ended": time.time()} | provenance
+        about |= {"cpu_seconds": round(sum(record.cpu_seconds for record in records), 3)}
         about |= {"notes": {record.shard: record.notes for record in records if record.notes}}
         write_json(self.folder / PROVENANCE, about)
         write_json(self.folder / MANIFEST, manifest.model_dump(mode="json"))

@@ -123,7 +123,8 @@ def write_index(lake: Lake) -> None:
 
 
 def list_artifacts(lake: Lake, stage: str | None = None) -> pa.Table:
-    """The artifacts of a stage, or all, in order of their commits, with the names that mean each now and its mark.
+    """The artifacts of a stage, or all, in order of their commits, with the names that mean each now and
+    what marks it.
 
     From the registry and the names alone: no manifest is read, so that ten thousand take a moment.
     """
@@ -131,7 +132,9 @@ def list_artifacts(lake: Lake, stage: str | None = None) -> pa.Table:
     for name in names.all_names(lake):
         if (meant := names.latest(lake, name)) is not None:
             called.setdefault(meant.fingerprint, []).append(name)
-    marked = {one.artifact.fingerprint: one.mark for one in marks.all_marks(lake)}
+    marked: dict[str, set[str]] = {}
+    for mark in marks.all_marks(lake):
+        marked.setdefault(mark.artifact.fingerprint, set()).add(mark.mark)
     rows = lake.registry.rows(stage)
     fingerprints, stages, _, kinds, _, _, counts, sizes, created = zip(*rows, strict=True) if rows else [()] * 9
     said = [time.strftime("%Y-%m-%d %H:%M", time.gmtime(at)) for at in created]
@@ -144,7 +147,7 @@ def list_artifacts(lake: Lake, stage: str | None = None) -> pa.Table:
             "megabytes": pa.array([round(size / 1e6, 2) for size in sizes], pa.float64()),
             "created": pa.array(said, pa.string()),
             "names": pa.array([", ".join(called[one]) if one in called else None for one in fingerprints], pa.string()),
-            "marks": pa.array([marked.get(one) for one in fingerprints], pa.string()),
+            "marks": pa.array([", ".join(sorted(marked.get(one, ()))) or None for one in fingerprints], pa.string()),
         }
     )
 

@@ -81,12 +81,12 @@ class Lake:
         return self.hold.add(artifact) if self.hold else (artifact.folder / MANIFEST).exists()
 
     def get(self, name: str) -> Artifact:
-        """The artifact called `name`: a name with history, a fingerprint, or the start of one (with or without
-        `stage/`).
+        """The artifact called `name`: a name with history (`sample/corpus`, or `sample/corpus@3` for its third entry),
+        a fingerprint, or the start of one (with or without `stage/`).
 
         Raises NotFound with what is near if there is none, or more than one.
         """
-        from storage.names import all_names, latest
+        from storage.names import all_names, history, latest
 
         named = latest(self, name)
         if named is not None:
@@ -95,6 +95,17 @@ class Lake:
                     f"{name} means {named}, which is not there any more: gristmill gc, or a hand, deleted it."
                 )
             return named
+        base, at, number = name.rpartition("@")
+        if at and (past := history(self, base)):
+            entries = {str(entry): artifact for entry, artifact, _ in past}
+            if number not in entries:
+                raise NotFound(
+                    f"The name {base!r} has no entry {number or 'without a number'}: it has "
+                    f"{past[0][0]} to {past[-1][0]}, as in {base}@{past[-1][0]}."
+                )
+            if not self.keep(entries[number]):
+                raise NotFound(f"{name} was {entries[number]}, which is not there any more: gristmill gc deleted it.")
+            return entries[number]
         stage, _, prefix = name.rpartition("/")
         found = (
             [a for a in self.registry.artifacts(stage or None) if a.fingerprint.startswith(prefix)] if prefix else []
@@ -106,7 +117,7 @@ class Lake:
             raise NotFound(
                 f"{name!r} is the start of {len(found)} artifacts: {', '.join(map(str, found[:5]))}. Write more of it."
             )
-        near = difflib.get_close_matches(name, all_names(self), n=1)
+        near = difflib.get_close_matches(base if at else name, all_names(self), n=1)
         meant = f" Did you mean {near[0]!r}?" if near else ""
         raise NotFound(
             f"The lake {self.root} has no artifact or name {name!r}.{meant} `gristmill artifacts` lists what there is."
@@ -156,6 +167,15 @@ class Lake:
             if best is None or len(found) < len(best[1]):
                 best = (artifact, found)
         return best
+
+
+def compare(old: Identity, new: Identity) -> list[Difference]:
+    """Every field in which `new` differs from `old`: version, configuration, inputs."""
+
+    def fields(identity: Identity) -> dict[str, object]:
+        return _settings(identity.version, identity.config) | _inputs([one.model_dump() for one in identity.inputs])
+
+    return _compare(fields(old), fields(new))
 
 
 def _compare(before: dict[str, object], after: dict[str, object]) -> list[Difference]:

@@ -294,7 +294,8 @@ def _training_rows(artifacts: list[Artifact]) -> dict[str, str]:
             )
     if not queries:
         integers = ", ".join(
-            f'null::bigint as "{name}"' for name in ("step", "place", "row", "position", "start", "length")
+            f'null::bigint as "{name}"'
+            for name in ("step", "place", "row", "phase", "position", "shard", "start", "length")
         )
         return {
             "training_rows": f"select null::varchar as fingerprint, null::varchar as doc_id, {integers} where false"

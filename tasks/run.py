@@ -47,6 +47,7 @@ class Run:
     cpu_seconds: float = 30.0
     console: Console = field(default_factory=Console)
     id: str = field(default_factory=lambda: time.strftime("%Y%m%dT%H%M%S-") + uuid.uuid4().hex[:6])
+    started: float = field(default_factory=time.time)
     steps: list[Step] = field(default_factory=list)
     _published: float = field(default=-math.inf, init=False, repr=False)
     _waiting: bool = field(default=False, init=False, repr=False)
@@ -60,6 +61,11 @@ class Run:
         if self._waiting and (now or time.monotonic() - self._published >= CATALOG_SECONDS):
             refresh_catalog(self.lake)
             self._published, self._waiting = time.monotonic(), False
+
+    @property
+    def only_reused(self) -> bool:
+        """Whether everything that was asked for was there already."""
+        return all(step.reused for step in self.steps)
 
     def add(self, step: Step) -> None:
         """Remember a stage that gave its artifact, and say so."""

@@ -170,6 +170,7 @@ def sample(workers: Workers = None) -> None:
 
 EXPECTED = {
     "duckdb": ("Error",),
+    "flows.drift": ("DriftRefused",),
     "flows.environment": ("PrefectElsewhere",),
     "flows.recipe_file": ("RecipeError",),
     "flows.serve.processes": ("ServeFailed",),
@@ -217,7 +218,7 @@ def lost_server(error: BaseException) -> str | None:
     return f"{said}{again}run the same command again."
 
 
-COMMANDS = ("boilerplate", "catalog", "crawl", "forget", "look", "mixture", "recipes", "use", "whatif.command")
+COMMANDS = ("boilerplate", "catalog", "crawl", "forget", "look", "mixture", "recipes", "trace", "use", "whatif.command")
 """Files beside this one that add their commands to the app."""
 
 

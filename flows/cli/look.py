@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from flows.cli.app import DEFAULT_LAKE, Lake, app
-from flows.cli.rows import Format, write_rows
+from flows.cli.rows import Format, plain, write_rows
 from storage import names
 from storage import sql as views
 from storage.catalog.holds import Hold
@@ -151,12 +151,20 @@ def show(
 
 @app.command()
 def explain(
-    document: Annotated[str, typer.Argument(help="A URL, or a doc_id (32 hexadecimal characters).")],
+    document: Annotated[str, typer.Argument(help="A URL, a doc_id, or the first 6 or more signs of one.")],
+    as_json: Annotated[bool, typer.Option("--json", help="For programs: one JSON value.")] = False,
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
-    """Everything that every stage said of one document: where it stands, its scores, the decisions, tokens, losses."""
-    from flows.cli.explain import explain_document
+    """The path of one document: what every stage said of it, each rule with its limit, its copies and which stays, the
+    corpora and token shards that hold it, and the training steps of every model that read it.
 
+    A URL may have several documents: all are explained, the newest first. Give a doc_id for one of them.
+    """
+    from flows.cli.explain import explain_document, explained
+
+    if as_json:
+        print(json.dumps(plain(explained(existing_lake(lake), document)), ensure_ascii=False, indent=1))
+        return
     explain_document(existing_lake(lake), document, Console())
 
 

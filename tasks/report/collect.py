@@ -176,6 +176,7 @@ def collect(lake: Lake, run: str, results: Results, artifacts: Sequence[Artifact
     if results.decisions:
         _ask_documents(facts, results.decisions)
         _ask_curation(facts, results.decisions, artifacts)
+    _ask_drift(facts, artifacts)
     _ask_corpus(facts)
     _ask_models(facts)
     return facts
@@ -224,6 +225,14 @@ def _ask_curation(facts: Facts, decisions: Artifact, used: Sequence[Artifact]) -
         facts.ask("cut-off", curation.cut_off())
     if {"robots", "tdm_reservation"} <= set(columns):
         facts.ask("opt-outs", curation.opt_outs())
+
+
+def _ask_drift(facts: Facts, used: Sequence[Artifact]) -> None:
+    """Whether the new snapshots of the run are like the earlier ones, where any were compared."""
+    found = [one.fingerprint for one in used if one.stage == "drift"]
+    if found:
+        facts.ask("compared", curation.compared(found[-1]))
+        facts.ask("warnings", curation.warnings(found[-1]))
 
 
 def learned_scores(decisions: Artifact) -> list[str]:

@@ -11,6 +11,7 @@ from storage.artifact import Artifact
 from storage.files import write_text
 from storage.forget.marks import marks_of
 from tasks.console import duration
+from tasks.drift.said import say
 from tasks.report import lineage
 from tasks.report.charts import bar_chart, line_chart
 from tasks.report.collect import Answer, Facts, Results, collect
@@ -98,6 +99,7 @@ def _environment() -> Environment:
         "short": short,
         "full": full,
         "command": command,
+        "said": say,
     }
     return made
 

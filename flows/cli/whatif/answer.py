@@ -22,7 +22,7 @@ from tasks.decide.whatif.verdicts import (
     changed_rules,
     check,
     needs_all,
-    read_verdicts,
+    stored_verdicts,
     with_clusters,
 )
 
@@ -43,9 +43,8 @@ class Stored:
 
     def __init__(self, question: Question) -> None:
         self.question = question
-        table = question.decisions.read(["doc_id", "failed"])
-        self.columns = Columns.of(question.decisions, table.column("doc_id").combine_chunks())
-        self.before = read_verdicts(table, question.old)
+        doc_id, self.before = stored_verdicts(question.decisions, question.old)
+        self.columns = Columns.of(question.decisions, doc_id)
         self.ratio = bytes_per_token(question)
 
     @cached_property
@@ -79,7 +78,7 @@ class Stored:
             return curve(self.before, self.question.old, points, self.columns, self.documents)
         found = []
         for number, (value, config) in enumerate(points):
-            found.append(point(value, self.decide(config, True)[1].kept, self.documents))
+            found.append(point(value, self.decide(config, True)[1], self.documents))
             said(number + 1)
         return found
 

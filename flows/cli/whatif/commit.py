@@ -16,7 +16,7 @@ from storage.artifact import Artifact
 from storage.statements import Refused
 from tasks.decide.whatif.counts import compare
 from tasks.decide.whatif.tokens import estimate_beside
-from tasks.decide.whatif.verdicts import read_verdicts
+from tasks.decide.whatif.verdicts import stored_verdicts
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def make_it_so(
         path.unlink(missing_ok=True)
         raise
     decisions = corpus.input("decisions")
-    realised = read_verdicts(decisions.read(["doc_id", "failed"]), question.new)
+    _, realised = stored_verdicts(decisions, question.new)
     change = compare(stored.before, realised, stored.documents).total
     told = answer.comparison.total
     rows = corpus.read(["text_bytes", "copies"])

@@ -24,7 +24,7 @@ from tasks.decide.whatif.tokens import BytesPerToken, realised, stated
 
 SECTION = "decide"
 WHERE = "where"
-"""The rule that `--where` makes: `rules.where`."""
+"""The rule that `--where` makes: `rules.where`, or `rules.where_2` beside one that was committed."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,6 @@ def ask(lake: Lake, subject: str | None, settings: Sequence[str], where: str | N
     `subject`: a recipe (its newest corpus is asked), or a corpus or decisions by name or fingerprint; None: the newest
     corpus. Raises: Refused, RecipeError or NotFound, each a sentence.
     """
-    if where is not None:
-        check_predicate("--where", where)
-        settings = [*settings, f"decide.rules.{WHERE}={json.dumps(f'NOT coalesce(({where}), false)')}"]
     recipe = _recipe(lake, subject)
     if recipe is not None:
         content = read_content(recipe)
@@ -72,7 +69,10 @@ def ask(lake: Lake, subject: str | None, settings: Sequence[str], where: str | N
         corpus, decisions = _artifact(lake, subject)
         content = {SECTION: decisions.manifest.identity.config}
         called = str(subject or corpus)
-    _only_decide(lake, settings, decisions, recipe)
+    if where is not None:
+        check_predicate("--where", where)
+        settings = [*settings, f"decide.rules.{_free(content)}={json.dumps(f'NOT coalesce(({where}), false)')}"]
+    _only_decide(settings, decisions, recipe)
     old = DecideConfig.model_validate(decisions.manifest.identity.config)
     new = _configure(content, settings, called)
     return Question(lake, corpus, decisions, recipe, called, tuple(settings), content, old, new)
@@ -158,11 +158,25 @@ def _placed(sentence: str) -> str:
     return sentence if sentence.startswith(f"{SECTION}.") else f"{SECTION}.{sentence}"
 
 
-def _only_decide(lake: Lake, settings: Sequence[str], decisions: Artifact, recipe: Path | None) -> None:
+def _free(content: dict[str, Any]) -> str:
+    """A name for the rule of `--where` that the recipe has not."""
+    section = content.get(SECTION) or {}
+    known = section.get("rules") or {} if isinstance(section, dict) else {}
+    return next(name for n in range(1, len(known) + 2) if (name := WHERE if n == 1 else f"{WHERE}_{n}") not in known)
+
+
+def _only_decide(settings: Sequence[str], decisions: Artifact, recipe: Path | None) -> None:
     """Raises: Refused where a dial outside of `decide` is turned, with what that would cost."""
     for setting in settings:
         key = setting.partition("=")[0].strip()
         section = key.split(".")[0]
+        if key == "decide.preset" and recipe is None:
+            raise Refused(
+                "--set decide.preset: decisions name every threshold themselves, and a preset lies under those. "
+                "Ask with the recipe instead of a corpus."
+            )
+        if section == "sources" and key.endswith(".excluded"):
+            raise Refused(f"--set {key}: say it as --set decide.excluded=[{key.split('.')[1]}], which is the same.")
         if section == SECTION or "=" not in setting:
             continue
         from flows.recipe import Recipe

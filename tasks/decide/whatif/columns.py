@@ -10,6 +10,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storage.artifact import Artifact
+from tasks.decide.failures import UNRULED
+
+UNREAD = UNRULED | {"doc_id"}
 
 
 class Misfit(ValueError):
@@ -43,9 +46,8 @@ class Columns:
     @cached_property
     def kinds(self) -> dict[str, pa.DataType]:
         """The type of every column, without the texts and hashes that no rule reads."""
-        unread = ("doc_id", "text", "signature", "buckets")
         schemas = {name: pq.read_schema(paths[0]) for name, paths in self.inputs.items()}
-        return {one.name: one.type for schema in schemas.values() for one in schema if one.name not in unread}
+        return {one.name: one.type for schema in schemas.values() for one in schema if one.name not in UNREAD}
 
     @cached_property
     def _home(self) -> dict[str, str]:

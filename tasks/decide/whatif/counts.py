@@ -16,13 +16,23 @@ from tasks.decide.whatif.verdicts import Verdicts
 
 @dataclass(frozen=True)
 class Documents:
-    """What is counted, in the order of the decisions: numbers of source and language, bytes and estimated tokens."""
+    """What is counted, in the order of the decisions: ids, numbers of source and language, and bytes."""
 
+    doc_id: pa.Array
     source: np.ndarray
     language: np.ndarray
     groups: tuple[Sequence[str], Sequence[str | None]]
     size: np.ndarray
-    tokens: np.ndarray
+    ratio: BytesPerToken
+
+    def tokens(self, verdicts: Verdicts) -> np.ndarray:
+        """Estimated tokens of each document, (documents,) float64, without the parts that these verdicts take out."""
+        size, edited = self.size, verdicts.edited
+        if edited is not None and edited.num_rows:
+            place = pc.index_in(edited.column("doc_id"), value_set=self.doc_id)  # type: ignore[attr-defined]
+            size = size.copy()
+            size[place.to_numpy()] = edited.column("composed_bytes").to_numpy()
+        return self.ratio.tokens(self.source, self.language, self.groups, size)
 
     @cached_property
     def group(self) -> np.ndarray:
@@ -40,7 +50,7 @@ def describe(columns: Columns, ratio: BytesPerToken) -> Documents:
     source, sources = _numbered(table.column("source"))
     tongue, tongues = _numbered(table.column(language)) if language else (np.zeros(n, np.int64), [None])
     of = pc.fill_null(table.column(size), 0).to_numpy() if size else np.zeros(n, np.int64)  # type: ignore[attr-defined]
-    return Documents(source, tongue, (sources, tongues), of, ratio.tokens(source, tongue, (sources, tongues), of))
+    return Documents(columns.doc_id, source, tongue, (sources, tongues), of, ratio)
 
 
 def _numbered(values: pa.ChunkedArray) -> tuple[np.ndarray, list]:
@@ -113,10 +123,12 @@ def compare(before: Verdicts, after: Verdicts, documents: Documents) -> Comparis
         "out": before.kept & ~after.kept,
     }
     counted = {"documents": np.bincount(documents.group, minlength=n_groups)}
+    now, then = documents.tokens(before), documents.tokens(after)
+    tokens = {"before": now, "out": now, "after": then, "in": then}
     for name, mask in masks.items():
         group = documents.group[mask]
         counted[f"documents_{name}"] = np.bincount(group, minlength=n_groups)
-        counted[f"tokens_{name}"] = np.bincount(group, documents.tokens[mask], minlength=n_groups)
+        counted[f"tokens_{name}"] = np.bincount(group, tokens[name][mask], minlength=n_groups)
     parts = {
         (source, language): _change({key: values[number] for key, values in counted.items()})
         for number, (source, language) in enumerate((one, two) for one in sources for two in languages)

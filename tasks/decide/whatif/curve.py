@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from tasks.decide.rules import DecideConfig
 from tasks.decide.whatif.columns import Columns
 from tasks.decide.whatif.counts import Documents
@@ -43,7 +41,8 @@ def curve(
     turned = {name for config in configs for name in changed_rules(first, config)}
     if not turned:
         raise NeedsClusters("No rule follows from this dial alone (duplicates are clusters): ask with --clusters.")
-    others = by_rules(before, old, first, columns).fails_other_than(turned)
+    base = by_rules(before, old, first, columns)
+    others, tokens = base.fails_other_than(turned), documents.tokens(base)
     wanted: dict[str, str] = {}
     for number, config in enumerate(configs):
         # against nothing at all, every rule differs
@@ -56,13 +55,14 @@ def curve(
         for name in turned:
             if f"{number} {name}" in dropped:
                 kept = kept & ~dropped[f"{number} {name}"]
-        found.append(point(value, kept, documents))
+        found.append(Point(value, int(kept.sum()), round(float(tokens[kept].sum()))))
     return found
 
 
-def point(value: object, kept: np.ndarray, documents: Documents) -> Point:
-    """The point of a dial at which these documents stay."""
-    return Point(value, int(kept.sum()), round(float(documents.tokens[kept].sum())))
+def point(value: object, verdicts: Verdicts, documents: Documents) -> Point:
+    """The point of a dial at which a whole decision says this."""
+    kept = verdicts.kept
+    return Point(value, int(kept.sum()), round(float(documents.tokens(verdicts)[kept].sum())))
 
 
 NOTHING = DecideConfig(gopher=None, repetition=None)

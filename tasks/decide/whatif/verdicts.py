@@ -25,7 +25,10 @@ from tasks.decide.whatif.columns import Columns
 from tasks.isolation import CELL_FIELDS, Watch
 
 DUPLICATES = "duplicates."
-"""How the reasons of copies begin: they follow from who else passes, not from a document alone."""
+AMONG_OTHERS = (DUPLICATES, "repeats.")
+"""How reasons begin that follow from who else passes, not from a document alone: copies, and what repeats leave."""
+EDITED = "edited"
+"""The stage's table on documents of which parts go."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,14 @@ class Verdicts:
     """What each document fails, in the order of the decisions.
 
     `names`: reasons in the order in which they are named; `failed`: (documents, reasons) bool. `clustered`: whether
-    copies are among the reasons; without them, what passes every rule counts as kept.
+    copies are among the reasons; without them, what passes every rule counts as kept. `edited`: doc_id and
+    composed_bytes of documents of which repeated parts go; None where none do.
     """
 
     names: tuple[str, ...]
     failed: np.ndarray
     clustered: bool
+    edited: pa.Table | None = None
 
     @cached_property
     def kept(self) -> np.ndarray:
@@ -52,7 +57,7 @@ class Verdicts:
 
     def without_copies(self) -> "Verdicts":
         """The same by the rules alone."""
-        rules = [number for number, name in enumerate(self.names) if not name.startswith(DUPLICATES)]
+        rules = [number for number, name in enumerate(self.names) if not name.startswith(AMONG_OTHERS)]
         return Verdicts(tuple(self.names[number] for number in rules), self.failed[:, rules], False)
 
     def fails_other_than(self, names: Collection[str]) -> np.ndarray:
@@ -61,7 +66,7 @@ class Verdicts:
         return np.asarray(self.failed[:, others].any(axis=1))
 
 
-def read_verdicts(decisions: pa.Table, config: DecideConfig) -> Verdicts:
+def read_verdicts(decisions: pa.Table, config: DecideConfig, edited: pa.Table | None = None) -> Verdicts:
     """The verdicts in a table of decisions (with `failed`), which were made by this configuration."""
     failed = decisions.column("failed").combine_chunks()
     offsets = failed.offsets.to_numpy()
@@ -72,7 +77,14 @@ def read_verdicts(decisions: pa.Table, config: DecideConfig) -> Verdicts:
     column = np.array([names.index(name) for name in found], dtype=np.int64)
     matrix = np.zeros((len(failed), len(names)), dtype=bool)
     matrix[row, column[values.indices.to_numpy()]] = True
-    return Verdicts(tuple(names), matrix, clustered=True)
+    return Verdicts(tuple(names), matrix, True, edited)
+
+
+def stored_verdicts(decisions: Artifact, config: DecideConfig) -> tuple[pa.Array, Verdicts]:
+    """The doc_ids of an artifact of decisions, and the verdicts in it."""
+    table = decisions.read(["doc_id", "failed"])
+    edited = decisions.read(["doc_id", "composed_bytes"], EDITED) if decisions.parts(EDITED) else None
+    return table.column("doc_id").combine_chunks(), read_verdicts(table, config, edited)
 
 
 def in_order(names: Collection[str], config: DecideConfig) -> list[str]:
@@ -169,8 +181,8 @@ def with_clusters(decisions: Artifact, new: DecideConfig) -> tuple[pa.Table, Ver
     (shard,) = decide.plan(inputs, new)
     collected, watch = _Collected(), Watch(memoryview(bytearray(8 * CELL_FIELDS)).cast("q"), None)
     decide.work(shard, cast(Any, new), cast(Any, collected), watch)
-    table = pa.Table.from_batches(collected.batches)
-    return table, read_verdicts(table, new)
+    tables = {name: pa.Table.from_batches(batches) for name, batches in collected.batches.items()}
+    return tables[MAIN_TABLE], read_verdicts(tables[MAIN_TABLE], new, tables.get(EDITED))
 
 
 def _roles(decisions: Artifact) -> Sequence[str]:
@@ -181,11 +193,10 @@ class _Collected:
     """Where the stage writes, in memory."""
 
     def __init__(self) -> None:
-        self.batches: list[pa.RecordBatch] = []
+        self.batches: dict[str, list[pa.RecordBatch]] = {}
 
     def write(self, batch: pa.RecordBatch, table: str = MAIN_TABLE) -> None:
-        if table == MAIN_TABLE:
-            self.batches.append(batch)
+        self.batches.setdefault(table, []).append(batch)
 
 
 def config_of(decisions: Artifact) -> DecideConfig:

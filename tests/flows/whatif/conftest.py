@@ -22,6 +22,7 @@ RECIPE = """\
 # The mill's own recipe.
 name: mill
 sources: [{name: pages, path: pages.jsonl, license: CC0-1.0}]
+parts: {lines: true}
 decide:
   language: {min_probability: 0.3}  # lenient
   gopher: {min_words: 60, min_stop_words: 0}
@@ -66,6 +67,7 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(120):
         say = german if number % 5 == 4 else sentence
         text = " ".join(say(draw) for _ in range(1 + number % 10))
+        text += "\nAll rights to the mill." if number % 3 == 0 else ""
         rows.append({"id": str(number), "text": text, "url": f"https://mill.example/{number}"})
     for number in range(0, 120, 7):  # a near copy of some, a few words longer
         text = rows[number]["text"] + " It goes on, as before, at the mill by the river in the morning."

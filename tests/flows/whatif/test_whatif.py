@@ -35,6 +35,7 @@ def ask(mill: Mill, capsys: pytest.CaptureFixture[str], *settings: str, **option
     [
         ["decide.gopher.min_words=30"],
         ["decide.gopher.min_words=75", "decide.duplicates.min_jaccard=0.5"],
+        ["decide.repeated_lines={min_documents: 3}"],
         ["decide.rules.odd=n_words % 2 = 1", "decide.sources.pages={gopher: {min_words: 45}}"],
     ],
 )
@@ -47,6 +48,7 @@ def test_what_is_told_is_what_a_commit_gives(mill: Mill, capsys, settings: list[
         key: value for key, value in told.items() if key != "samples"
     }
     assert (made["documents"], made["differing"]) == (told["total"]["documents_after"], 0)
+    assert round(made["corpus_bytes"] / 4) == told["total"]["estimated_tokens_after"]
     corpus = names.latest(mill.lake, "mill/corpus")
     assert corpus not in (None, before)
     with connect(mill.lake) as connection:
@@ -98,6 +100,18 @@ def test_sql_and_a_predicate_say_the_same_as_the_rules(mill: Mill, capsys):
         for one in told["by_source_and_language"]
     ] == [(one["source"], one["language"], one["passes_now"], one["would_pass"], one["comes_in"]) for one in turned]
     assert where["total"]["documents_after"] == added > 0
+
+
+def test_a_second_predicate_stands_beside_one_that_was_committed(mill: Mill, capsys):
+    text = mill.recipe.read_text(encoding="utf-8")
+    mill.recipe.write_text(text.replace("decide:\n", "decide:\n  rules: {where: n_words > 90}\n"), encoding="utf-8")
+    told = ask(mill, capsys, where="n_words > 70", clusters=False)
+    assert told["changes"].keys() == {"decide.rules.where", "decide.rules.where_2"}
+    with connect(mill.lake) as connection:
+        ((passes,),) = connection.execute(
+            "select sum(would_pass) from whatif(null, n_words > 90 or n_words <= 70)"
+        ).fetchall()
+    assert told["total"]["documents_after"] == passes > 0
 
 
 def test_samples_stand_on_both_sides_of_the_line_and_are_drawn_by_the_seed(mill: Mill, capsys):
@@ -153,6 +167,8 @@ def test_mistakes_are_sentences(mill: Mill, capsys, tmp_path: Path):
         (["decide.gopher.min_wrods=40"], {}, RecipeError, "did you mean 'min_words'"),
         (["quality.characters=4"], {}, Refused, "scores 138 documents again"),
         (["mixture.budget_bytes=4"], {}, Refused, "changes none of them"),
+        (["sources.pages.excluded=true"], {}, Refused, r"decide.excluded=\[pages\]"),
+        (["decide.preset=c4"], {"subject": "mill/corpus"}, Refused, "Ask with the recipe"),
         (["qualty.x=4"], {}, Refused, "no section 'qualty'"),
         ([], {"subject": "mill/corpse"}, NotFound, "Did you mean 'mill/corpus'"),
         ([], {"subject": "mill/corpus", "commit": True}, Refused, "name one instead of a corpus"),
@@ -161,6 +177,8 @@ def test_mistakes_are_sentences(mill: Mill, capsys, tmp_path: Path):
         (["decide.gopher.min_words=4"], {"commit": True, "to": tmp_path / "x.yaml"}, Refused, "below its own folder"),
         ([], {"curve": "decide.gopher.min_words=9:3:1"}, Refused, "LOW up to HIGH"),
         ([], {"curve": "gopher.min_words=1:3:1"}, Refused, "a dial of decide"),
+        ([], {"curve": "decide.language.allowed=[en],null", "picture": tmp_path / "c.svg"}, Refused, "only numbers"),
+        ([], {"picture": tmp_path / "c.svg"}, Refused, "give --curve"),
         ([], {"where": "n_words > (select 1)"}, ValueError, "--where"),
     ]
     for settings, options, kind, said in mistakes:

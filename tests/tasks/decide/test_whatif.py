@@ -122,7 +122,8 @@ def test_counts_of_parts_add_up_and_say_what_moves():
     size = np.array([8, 80, 800, 8000])
     ratio = BytesPerToken(4.0, "a test", {("s", "de"): 8.0})
     groups = (["s", "t"], ["de", None])
-    documents = Documents(source, language, groups, size, ratio.tokens(source, language, groups, size))
+    ids = pa.array([named(number) for number in range(4)])
+    documents = Documents(ids, source, language, groups, size, ratio)
     found = compare(before, after, documents)
     assert (found.total.documents_before, found.total.documents_after) == (2, 2)
     assert (found.total.documents_in, found.total.documents_out) == (1, 1)
@@ -138,6 +139,22 @@ def test_counts_of_parts_add_up_and_say_what_moves():
         ("b", 0, 2, 0, 2),
         ("a", 2, 0, 2, 1),
     ]
+
+
+def test_parts_that_go_are_not_counted_as_tokens():
+    nothing = np.zeros((3, 0), dtype=bool)
+    groups = (["s"], [None])
+    documents = Documents(
+        pa.array([named(number) for number in range(3)]),
+        np.zeros(3, int),
+        np.zeros(3, int),
+        groups,
+        np.array([40, 400, 4000]),
+        BytesPerToken(4.0, "a test"),
+    )
+    edited = pa.table({"doc_id": [named(2), named(0)], "composed_bytes": [400, 4]})
+    total = compare(Verdicts((), nothing, True), Verdicts((), nothing, True, edited), documents).total
+    assert (total.tokens_before, total.tokens_after) == (10 + 100 + 1000, 1 + 100 + 100)
 
 
 def test_a_rule_that_cannot_be_computed_is_said_with_its_place(tmp_path):
