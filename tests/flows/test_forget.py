@@ -126,9 +126,10 @@ def test_gc_deletes_what_holds_the_text_and_the_lake_goes_on_without_it(lake, gr
     assert not before.exists
     assert not old.exists
     assert before.standing() == documents(lake)
-    artifacts = len(lake.artifacts())
+    there = set(lake.artifacts())
     grow(lake.root, grown[1])
-    assert len(lake.artifacts()) == artifacts
+    # what a refresh compares snapshots by has no name, so it is made again; nothing of the way to the corpus is
+    assert {one.stage for one in set(lake.artifacts()) - there} <= {"drift", "phrases"}
 
 
 def test_what_a_run_makes_while_a_tombstone_is_written_is_named_and_set_aside(lake, grown, capsys):
