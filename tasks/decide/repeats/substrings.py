@@ -6,7 +6,8 @@ order in which documents were first seen, so that the first place of a run is fo
 holds the runs of one pass, by the remainder of their hash: RUNS_AT_ONCE of them, 13 bytes a slot.
 
 Why no suffix array: what is asked for is which words lie in a shared run of at least k, and a run is that long if and
-only if each k words of it are shared. The table says so in one look for each word.
+only if each k words of it are shared. The table says so with one look for each word, finds the same, and takes half the
+memory and half the time (`python -m benchmarks repeats --print`).
 """
 
 import tempfile
