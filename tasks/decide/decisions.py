@@ -86,7 +86,7 @@ def _assemble(failures: Failures, files: SignatureFiles, config: DecideConfig) -
     n = rows.num_rows
     passing = np.flatnonzero(~failed.any(axis=1))
     place = files.places(rows.column("sign_file").to_numpy(), rows.column("sign_row").to_numpy())[passing]
-    content = _content_words(rows.column("content_hash").take(pa.array(passing)))
+    content = content_words(rows.column("content_hash").take(pa.array(passing)))
     buckets, signed = files.buckets(place)
     seen_us = rows.column("seen").to_numpy()[passing]
     seen = np.empty(len(passing), dtype=np.int64)
@@ -165,7 +165,7 @@ def _jaccards(
     return values, known
 
 
-def _content_words(hashes: pa.ChunkedArray) -> np.ndarray:
+def content_words(hashes: pa.ChunkedArray) -> np.ndarray:
     """Content hashes (32 hexadecimal characters each) as (n, 2) uint64, high half first.
 
     Raises: DecideError where one has another form.
