@@ -1,8 +1,8 @@
 """Documents for the contests of near duplicates: pages of debdocs, planted pairs of every similarity, and the truth.
 
 Planted pairs are our own: made-up words, frequent ones more often. Of half of them the second text keeps one stretch of
-the first and goes on with new words; of the other half single words are changed here and there. What a pair's similarity
-really is, is computed from its shingles, exactly.
+the first and goes on with new words; of the other half single words are changed here and there. A pair's similarity is
+computed from its shingles, exactly.
 """
 
 import hashlib

@@ -12,7 +12,9 @@ from tasks.classify import classify
 from tasks.config import StageConfig
 from tasks.contamination.stage import find_contamination
 from tasks.edits import resolve_edits
+from tasks.embed import embed_documents
 from tasks.language import identify_language
+from tasks.parts.stage import note_parts
 from tasks.perplexity import measure_perplexity
 from tasks.quality.stage import measure_quality
 from tasks.redact.stage import find_personal
@@ -25,6 +27,8 @@ ANNOTATIONS: tuple[tuple[Stage[Any], str], ...] = (
     (identify_language, "language"),
     (measure_quality, "quality"),
     (sign, "sign"),
+    (embed_documents, "embed"),
+    (note_parts, "parts"),
     (look_up_urls, "urls"),
     (find_personal, "redact"),
     (classify, "classify"),

@@ -13,7 +13,9 @@ from flows.learned import check_learned, expected
 from flows.mistakes import ended, nearest, sentence
 from models.language import locate as locate_model
 from storage.schemas.spans import SPANS
+from tasks.components import check_expressions
 from tasks.conversations import ConversationField
+from tasks.decide.failures import UNRULED
 from tasks.decide.rules import check_rules
 from tasks.edits import resolve_edits
 from tasks.examples import ExampleField
@@ -38,14 +40,16 @@ FIELDS = {
 def find_mistakes(recipe: "Recipe") -> Iterator[str]:
     """Every mistake of a recipe, each a sentence that says where it is and what would be right."""
     yield from _check_files(recipe)
-    try:
-        check_rules(recipe.decide, _columns(recipe))
-    except ValueError as error:
-        yield ended(str(error))
+    columns = _columns(recipe)
+    for check_sql in (lambda: check_rules(recipe.decide, columns), lambda: check_expressions(recipe.mixture, columns)):
+        try:
+            check_sql()
+        except ValueError as error:
+            yield ended(str(error))
     yield from _check_lists(recipe)
     if not recipe.holding("documents"):
         yield "sources: none of them holds documents, so there is nothing to make a corpus of."
-    for check in (_check_sources, check_learned, _check_edits, _check_shape, _check_devices):
+    for check in (_check_sources, check_learned, _check_edits, _check_parts, _check_shape, _check_devices):
         yield from check(recipe)
 
 
@@ -56,7 +60,8 @@ def _check_files(recipe: "Recipe") -> Iterator[str]:
             check_source(source)
         except ValueError as error:
             yield str(error)
-    for locate, given in ((locate_model, recipe.language.model), *((pin, one) for one in recipe.urls.block_lists)):
+    models = [one for one in (recipe.language.model, recipe.embed.model) if one is not None]
+    for locate, given in (*((locate_model, one) for one in models), *((pin, one) for one in recipe.urls.block_lists)):
         try:
             locate(given)  # type: ignore[arg-type]
         except FileNotFoundError as error:
@@ -94,14 +99,16 @@ def _check_sources(recipe: "Recipe") -> Iterator[str]:
             close, there = nearest(name, known), ", ".join(known) or "none"
             what = f"contamination.benchmarks: {name!r} is no source of questions or benchmarks{close}"
             yield f"{what}. There are: {there}."
-    for section, named in (("decide", recipe.decide.sources), ("mixture", recipe.mixture.sources)):
-        for name in named:
-            if name in others:
-                yield f"{section}.sources.{name}: this source holds {others[name]}; only documents are in a corpus."
-            elif name not in documents:
-                close = nearest(name, documents)
-                known = ", ".join(documents)
-                yield f"{section}.sources.{name}: there is no such source{close}. Sources of documents: {known}."
+    of_mixture = [*recipe.mixture.components, *(name for phase in recipe.mixture.phases for name in phase.weights)]
+    chosen = [("decide.sources", name) for name in recipe.decide.sources]
+    if recipe.mixture.by == "source":
+        chosen += [("mixture.components", name) for name in dict.fromkeys(of_mixture)]
+    for section, name in chosen:
+        if name in others:
+            yield f"{section}.{name}: this source holds {others[name]}; only documents are in a corpus."
+        elif name not in documents:
+            close, known = nearest(name, documents), ", ".join(documents)
+            yield f"{section}.{name}: there is no such source{close}. Sources of documents: {known}."
     for name in (name for name in recipe.decide.excluded if name not in documents):
         yield f"decide.excluded: there is no source of documents called {name!r}{nearest(name, documents)}."
     for source in recipe.sources:
@@ -136,6 +143,21 @@ def _check_edits(recipe: "Recipe") -> Iterator[str]:
         if not missing and kind not in recipe.redact.kinds:
             close, known = nearest(kind, recipe.redact.kinds), ", ".join(recipe.redact.kinds)
             yield f"mixture.redact.{kind}: redact looks for no spans of this kind{close}. Kinds: {known}."
+
+
+def _check_parts(recipe: "Recipe") -> Iterator[str]:
+    """Repeats that `decide` is to find of what no stage notes."""
+    decide, parts = recipe.decide, recipe.parts
+    for kind in ("lines", "paragraphs"):
+        if getattr(decide, f"repeated_{kind}") is not None and not getattr(parts, kind):
+            yield f"decide.repeated_{kind} needs the {kind} of every document: set parts.{kind} to true."
+    if decide.repeated_substrings is not None:
+        least, asked = parts.substrings, decide.repeated_substrings.min_tokens
+        if least is None or least > asked:
+            yield (
+                f"decide.repeated_substrings.min_tokens is {asked}, and parts.substrings {least or 'not set'}: set it "
+                f"to {asked} or less, so that every such run of words is found."
+            )
 
 
 def _check_shape(recipe: "Recipe") -> Iterator[str]:
@@ -185,5 +207,5 @@ def _columns(recipe: "Recipe") -> dict[str, str]:
         for schema in schemas:
             connection.register("empty", schema.empty_table())
             rows = connection.execute("describe select * from empty").fetchall()
-            found |= {name: kind for name, kind, *_ in rows if name not in ("text", "signature", "buckets")}
+            found |= {name: kind for name, kind, *_ in rows if name not in UNRULED}
     return found

@@ -1,33 +1,37 @@
 """A recipe: everything a run depends on, in one YAML file, checked whole before any work starts."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from flows.change import RefreshConfig
 from flows.checks import find_mistakes
+from flows.drift import Drift
 from flows.learned import Classifier, Reference
-from flows.mistakes import nearest, sentences
+from flows.mistakes import sentences
 from flows.paths import put_below
+from flows.recipe_file import PRESETS, RecipeError, find_recipe, read_content, turn_dial
 from storage.names import check_name
 from tasks.classify import ClassifyConfig
-from tasks.compose import ComposeConfig
 from tasks.config import StageConfig
 from tasks.contamination.stage import ContaminationConfig
 from tasks.conversations import ConversationsConfig
 from tasks.decide.rules import DecideConfig
 from tasks.edits import EditsConfig
+from tasks.embed import EmbedConfig
 from tasks.evaluate import EvaluateConfig
 from tasks.examples import ExamplesConfig
 from tasks.extract.config import ExtractConfig
 from tasks.finetune import FinetuneConfig
 from tasks.ingest import Source
 from tasks.language import LanguageConfig
+from tasks.mixture_config import ComposeConfig
 from tasks.pack import PackConfig
+from tasks.parts.stage import PartsConfig
 from tasks.perplexity import PerplexityConfig
+from tasks.phrases import PhrasesConfig
 from tasks.pretrain import PretrainConfig
 from tasks.quality.stage import QualityConfig
 from tasks.questions import QuestionsConfig
@@ -39,11 +43,7 @@ from tasks.urls.lists import BlockList, pin
 from tasks.urls.stage import UrlsConfig
 from tasks.word_lists.stage import WordListsConfig
 
-PRESETS = Path(__file__).resolve().parent.parent / "deployments" / "recipes"
-
-
-class RecipeError(ValueError):
-    """A recipe that cannot be run: every mistake in it, each with its place and what would be right."""
+__all__ = ["PRESETS", "Recipe", "RecipeError", "check_recipe", "find_recipe", "load_recipe"]
 
 
 class NamedTokenizer(StageConfig):
@@ -66,6 +66,8 @@ class Recipe(StageConfig):
     language: LanguageConfig = LanguageConfig()
     quality: QualityConfig = QualityConfig()
     sign: SignConfig = SignConfig()
+    embed: EmbedConfig = EmbedConfig()
+    parts: PartsConfig = PartsConfig()
     urls: UrlsConfig = UrlsConfig()
     redact: RedactConfig = RedactConfig()
     examples: ExamplesConfig = ExamplesConfig()
@@ -79,8 +81,13 @@ class Recipe(StageConfig):
     perplexity: PerplexityConfig = PerplexityConfig()
     word_lists: WordListsConfig = WordListsConfig()
     contamination: ContaminationConfig = ContaminationConfig()
+    phrases: PhrasesConfig = PhrasesConfig()
     decide: DecideConfig = DecideConfig()
+    drift: Drift | None = Field(
+        default=Drift(), description="When a new snapshot is unlike the earlier ones. Null: they are not compared."
+    )
     mixture: ComposeConfig = ComposeConfig()
+    refresh: RefreshConfig = RefreshConfig()
     tokenizer: NamedTokenizer = NamedTokenizer()
     packing: PackConfig = PackConfig()
     training: PretrainConfig = PretrainConfig()
@@ -121,40 +128,6 @@ class Recipe(StageConfig):
         return [source for source in self.sources if source.holds == what]
 
 
-class _OnceLoader(yaml.SafeLoader):
-    """YAML in which no key stands twice: of two sections with one name, YAML itself would drop the first in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """The mapping. Raises: yaml.YAMLError with the line of a key that stands there already."""
-        seen = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} stands twice in one place; leave one of them", key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-def find_recipe(name: str) -> Path:
-    """The file of a recipe: a path, or the name of one that ships with Gristmill.
-
-    Raises: RecipeError, with the names there are, if there is no such file.
-    """
-    path = Path(name).expanduser()
-    if path.is_file():  # a folder of this name is none: `sample` may well be one
-        return path
-    if path.suffix in (".yaml", ".yml"):
-        raise RecipeError(f"There is no recipe file {path} (seen from {os.getcwd()}).")
-    shipped = PRESETS / f"{name}.yaml"
-    if not shipped.exists():
-        known = sorted(one.stem for one in PRESETS.glob("*.yaml"))
-        raise RecipeError(
-            f"There is no recipe called {name!r}{nearest(name, known)}. Known: {', '.join(known)}; or give a file."
-        )
-    return shipped
-
-
 def load_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
     """Read a recipe, turn the dials of `settings` ("decide.gopher.min_words=40"), and check all of it.
 
@@ -162,20 +135,11 @@ def load_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
     Raises: RecipeError with every mistake.
     """
     path = find_recipe(name)
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _OnceLoader)
-    except UnicodeDecodeError as error:
-        raise RecipeError(f"{path} is not UTF-8 text (at byte {error.start}): save it as UTF-8.") from error
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{path} is not YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise RecipeError(
-            f"{path} holds no recipe: it must be a mapping with the keys {', '.join(Recipe.model_fields)}."
-        )
+    content = read_content(path)
     # a section whose every line is commented out is read as null: it has its defaults
     content = {key: value for key, value in content.items() if value is not None or key not in Recipe.model_fields}
     for setting in settings:
-        _turn(content, setting)
+        turn_dial(content, setting)
     put_below(content, path.parent)
     try:
         recipe = Recipe.model_validate(content)
@@ -220,30 +184,3 @@ def _resolve(source: Source, folder: Path) -> Source:
         records = resolve_path(source.common_crawl.records, folder)
         update["common_crawl"] = source.common_crawl.model_copy(update={"records": records})
     return source.model_copy(update=update)
-
-
-def _turn(content: dict[str, Any], setting: str) -> None:
-    key, separator, value = setting.partition("=")
-    if not separator or not key.strip():
-        raise RecipeError(f"--set takes key=value, such as decide.gopher.min_words=40: {setting!r} has no '='.")
-    place: Any = content
-    *way, last = key.strip().split(".")
-    for step in way:
-        if isinstance(place, list):
-            place = next((one for one in place if isinstance(one, dict) and one.get("name") == step), None)
-        elif isinstance(place, dict):
-            if place.get(step) is None:  # not there, or left empty
-                place[step] = {}
-            place = place[step]
-        if not isinstance(place, (dict, list)):
-            raise RecipeError(f"--set {key}: {step!r} is no section of the recipe.")
-    if not isinstance(place, dict):
-        raise RecipeError(f"--set {key}: {last!r} is no key there.")
-    try:
-        place[last] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        problem = getattr(error, "problem", None) or "it cannot be read"
-        raise RecipeError(
-            f"--set {key}: the value {value!r} is not YAML ({problem}). Text with brackets, braces or colons needs "
-            "quotes of its own, as in a recipe."
-        ) from error

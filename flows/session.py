@@ -9,6 +9,7 @@ from flows.recipe import Recipe, check_recipe, find_recipe, load_recipe
 from flows.sample import prepare_sample
 from storage import names
 from storage.artifact import Artifact
+from storage.commit import locked
 from storage.lake import Lake
 from storage.sources import claim
 from tasks.conversations import ConversationsConfig
@@ -92,6 +93,25 @@ def give_name(name: str, artifact: Artifact) -> Artifact:
     """Let a name of the lake mean this artifact from now on."""
     names.assign(current_run().lake, name, artifact)
     return artifact
+
+
+def name_corpus(name: str, corpus: Artifact) -> Artifact:
+    """Let a name mean this corpus; gives what it means then.
+
+    Of two refreshes at the same time the one that began earlier may end later, with fewer snapshots. It does not take
+    the name back: what was named since this run began and holds all of its snapshots and more keeps the name.
+    """
+    run = current_run()
+    with locked(run.lake.root / ".cache" / f"name-{name.replace('/', '-')}.lock"):
+        past = names.history(run.lake, name)
+        if (
+            past
+            and past[-1][2] >= run.started
+            and set(corpus.inputs("documents")) < set(past[-1][1].inputs("documents"))
+        ):
+            run.console.line(f"{name} stays {past[-1][1]}: a refresh that saw more files has ended meanwhile")
+            return past[-1][1]
+        return give_name(name, corpus)
 
 
 def named(name: str, made_by: str, chosen: str | None = None) -> Artifact:

@@ -21,6 +21,8 @@ DocId = NewType("DocId", str)
 MANIFEST = "manifest.json"
 PROVENANCE = "provenance.json"
 MAIN_TABLE = "part"
+TOMBSTONES = "tombstones"
+"""The role of the tombstones that an artifact of documents was made under."""
 
 
 class _Frozen(BaseModel):
@@ -146,20 +148,62 @@ class Artifact(_Frozen):
         return found[0]
 
     def inputs(self, role: str | None = None) -> list["Artifact"]:
-        """The artifacts this one was made from, in order; with `role`, only those used as it."""
+        """The artifacts this one was made from, in order; with `role`, only those used as it.
+
+        Documents that were forgotten and deleted are the successor that stands in their place.
+        """
         return [
-            Artifact(lake=self.lake, stage=one.stage, fingerprint=one.fingerprint)
+            Artifact(lake=self.lake, stage=one.stage, fingerprint=one.fingerprint).standing()
             for one in self.manifest.identity.inputs
             if role is None or one.role == role
         ]
+
+    @property
+    def exists(self) -> bool:
+        """Whether it lies on the disk whole."""
+        return (self.folder / MANIFEST).exists()
+
+    @property
+    def origin(self) -> "Artifact":
+        """What this artifact would be if nothing were forgotten; itself where it was made under no tombstones.
+
+        Its rows and ids are the same. What was said of them holds for all successors, so annotations hash the origin.
+        """
+        return self.model_copy(update={"fingerprint": _origin(str(self.folder))}) if self.exists else self
+
+    def forms(self) -> list["Artifact"]:
+        """Those artifacts of the lake that have this one's origin, by fingerprint: itself (if it is there) and others.
+
+        Every one of them has the same rows, with other texts forgotten.
+        """
+        found = []
+        for path in sorted(self.folder.parent.glob(f"*/{MANIFEST}")):
+            one = Artifact(lake=self.lake, stage=self.stage, fingerprint=path.parent.name)
+            if one.origin.fingerprint == self.fingerprint:
+                found.append(one)
+        return found
+
+    def standing(self) -> "Artifact":
+        """This artifact; or, where it is gone because text of it was forgotten, the newest that has its rows."""
+        if self.exists:
+            return self
+        successors = [one for one in self.forms() if one != self]
+        return max(successors, key=lambda one: one.input(TOMBSTONES).rows(), default=self)
 
     def __str__(self) -> str:
         return f"{self.stage}/{self.fingerprint[:12]}"
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)
 def _read_manifest(path: str) -> Manifest:
     return Manifest.model_validate(read_json(Path(path)))
+
+
+@lru_cache(maxsize=4096)
+def _origin(folder: str) -> str:
+    identity = read_manifest(Path(folder)).identity
+    kept = tuple(one for one in identity.inputs if one.role != TOMBSTONES)
+    return identity.model_copy(update={"inputs": kept}).fingerprint
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -37,6 +37,7 @@ class ShardRecord(BaseModel):
     key: str
     parts: list[Part]
     notes: dict[str, Any] = {}
+    cpu_seconds: float = 0.0
 
 
 class ShardOutput:
@@ -54,6 +55,7 @@ class ShardOutput:
         self._writers: dict[str, TableWriter] = {}
         self._files: list[str] = []
         self.notes: dict[str, Any] = {}
+        self._cpu = _cpu_seconds()
 
     @property
     def scratch(self) -> Path:
@@ -94,7 +96,8 @@ class ShardOutput:
             fsync_path(self._folder / part.name)
             os.replace(self._folder / part.name, target)
             reached("shard.renaming", self._stage)
-        record = ShardRecord(shard=self._shard, key=self._key, parts=parts, notes=self.notes)
+        spent = _cpu_seconds() - self._cpu
+        record = ShardRecord(shard=self._shard, key=self._key, parts=parts, notes=self.notes, cpu_seconds=spent)
         write_json(_record_path(self._work, self._shard), record.model_dump(mode="json"))
         shutil.rmtree(self._folder)
         reached("shard.finished", self._stage)
@@ -103,6 +106,11 @@ class ShardOutput:
     def discard(self) -> None:
         """Drop what was written: the shard failed."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _cpu_seconds() -> float:
+    """CPU time of this process and of those of its children that have ended."""
+    return sum(os.times()[:4])
 
 
 def _part(path: Path, folder: Path, table: str | None, shard: int, rows: int, sha256: str | None) -> Part:
@@ -165,10 +173,13 @@ class Staging:
             if path.relative_to(self.folder).as_posix() not in known:
                 path.unlink()  # renamed in by a shard that was killed before its record
         about = host_facts() | {"started": self.started, "ended": time.time()} | provenance
+        about |= {"cpu_seconds": round(sum(record.cpu_seconds for record in records), 3)}
         about |= {"notes": {record.shard: record.notes for record in records if record.notes}}
         write_json(self.folder / PROVENANCE, about)
         write_json(self.folder / MANIFEST, manifest.model_dump(mode="json"))
         fsync_path(self.folder)
+        if self.lake.hold:
+            self.lake.hold.announce(self.artifact)
         reached("commit.prepared", self.identity.stage)
         if not (self.artifact.folder / MANIFEST).exists():
             os.rename(self.folder, self.artifact.folder)
@@ -190,13 +201,12 @@ def stage_artifact(
     """
     staging = Staging(lake, identity, kind)
     staging.folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = os.open(staging.folder.parent / f"{identity.fingerprint}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    path = staging.folder.with_name(f"{identity.fingerprint}.lock")
+    lock = try_lock(path)
+    if lock is None:
+        waiting(f"{staging.artifact} is being made by another process; waiting for it.")
+        lock = wait_lock(path)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            waiting(f"{staging.artifact} is being made by another process; waiting for it.")
-            fcntl.flock(lock, fcntl.LOCK_EX)
         made = lake.find(identity)
         if made is not None:
             yield made
@@ -212,12 +222,11 @@ def tidy(artifact: Artifact) -> None:
     work = _work(artifact.folder.parent / ".staging" / artifact.fingerprint)
     if not work.exists():
         return
-    lock = os.open(work.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(work, ignore_errors=True)
-    except BlockingIOError:
+    lock = try_lock(work.with_suffix(".lock"))
+    if lock is None:
         return  # its process is about to do the same
+    try:
+        shutil.rmtree(work, ignore_errors=True)
     finally:
         os.close(lock)
 
@@ -237,12 +246,43 @@ def _sweep(staging: Staging) -> None:
 def locked(path: Path) -> Iterator[None]:
     """Hold a lock that the kernel lets go when its holder dies; waits for whoever has it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    lock = wait_lock(path)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
     finally:
         os.close(lock)
+
+
+def try_lock(path: Path) -> int | None:
+    """Take the lock of a file, made if missing: the descriptor that holds it until it is closed, or None if another
+    process has it.
+    """
+    return _lock(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def wait_lock(path: Path) -> int:
+    """The same, waiting for whoever has it."""
+    lock = _lock(path, fcntl.LOCK_EX)
+    assert lock is not None
+    return lock
+
+
+def _lock(path: Path, how: int) -> int | None:
+    while True:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(lock, how)
+            if os.stat(path).st_ino == os.fstat(lock).st_ino:
+                return lock
+        except BlockingIOError:
+            os.close(lock)
+            return None
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            os.close(lock)
+            raise
+        os.close(lock)  # `gc` has deleted the file between the two steps: this lock keeps nobody out
 
 
 def host_facts() -> dict[str, Any]:

@@ -50,6 +50,21 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     fsync_path(path.parent)
 
 
+def write_once(path: Path, text: str) -> bool:
+    """Write `text` as UTF-8 to a path that is free; False, and nothing is written, if another process took it."""
+    temporary = path.with_name(f".tmp-{uuid.uuid4().hex}-{path.name}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        fsync_path(temporary)
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink(missing_ok=True)
+    fsync_path(path.parent)
+    return True
+
+
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8, whole or not at all."""
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))

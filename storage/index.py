@@ -1,15 +1,18 @@
-"""The catalog's own tables: artifacts, lineage, names and runs as small Parquet files that SQL views read.
+"""The catalog's own tables: artifacts, lineage, names, runs, marks and tombstones as small Parquet files that SQL views
+read.
 
 Made again from the registry and the append-only files whenever a connection opens or an artifact is committed.
 """
 
 import json
+import time
 from pathlib import Path
 
 import pyarrow as pa
 
 from storage import names, runs
 from storage.files import write_atomically
+from storage.forget import marks, tombstones
 from storage.lake import Lake
 from storage.shards import TableWriter
 from storage.table import Table, column, table
@@ -56,6 +59,20 @@ INDEX_TABLES: dict[str, Table] = {
         column("seconds", pa.string(), "Seconds of each stage, as JSON."),
         column("artifacts", pa.list_(pa.string()), "What it made or used, in order."),
     ),
+    "marks": table(
+        column("artifact", pa.string(), "stage/fingerprint; it may be gone."),
+        column("mark", pa.string(), "holds: it holds forgotten text; learned: it learned from text forgotten since."),
+        column("number", pa.int32(), "The highest number of a mark is what it says now."),
+        column("documents", pa.int64(), "Forgotten documents that it holds, or that its steps read; 0: not counted."),
+        column("steps", pa.int64(), "Training steps that read them."),
+        column("made", pa.timestamp("us", "UTC"), "Since when."),
+    ),
+    "tombstones": table(
+        column("number", pa.int32(), "Its number, from 1."),
+        column("tombstone_kind", pa.string(), "How it names documents: url, domain, glob, regex or doc_id."),
+        column("pattern", pa.string(), "What it names."),
+        column("written", pa.timestamp("us", "UTC"), "Since when."),
+    ),
 }
 
 
@@ -64,7 +81,7 @@ def _microseconds(seconds: float | None) -> int | None:
 
 
 def write_index(lake: Lake) -> None:
-    """Write the four tables, each whole or not at all."""
+    """Write the tables, each whole or not at all."""
     registered = lake.registry.rows()
     artifacts, lineage = [], []
     for fingerprint, stage, version, kind, config, inputs, rows, size, created in registered:
@@ -89,8 +106,50 @@ def write_index(lake: Lake) -> None:
         )
         for about in runs.all_runs(lake)
     ]
-    for name, rows in {"artifacts": artifacts, "lineage": lineage, "names": named, "runs": ran}.items():
+    marked = [
+        (
+            f"{one.artifact.stage}/{one.artifact.fingerprint}",
+            *(one.mark, one.number, one.documents, one.steps, _microseconds(one.made)),
+        )
+        for one in marks.all_marks(lake)
+    ]
+    buried = [
+        (one.number, one.tombstone.kind, one.tombstone.pattern, _microseconds(one.written))
+        for one in tombstones.entries(lake)
+    ]
+    written = {"artifacts": artifacts, "lineage": lineage, "names": named, "runs": ran}
+    for name, rows in (written | {"marks": marked, "tombstones": buried}).items():
         _write_rows(lake.root / INDEX / f"{name}.parquet", INDEX_TABLES[name], rows)
+
+
+def list_artifacts(lake: Lake, stage: str | None = None) -> pa.Table:
+    """The artifacts of a stage, or all, in order of their commits, with the names that mean each now and
+    what marks it.
+
+    From the registry and the names alone: no manifest is read, so that ten thousand take a moment.
+    """
+    called: dict[str, list[str]] = {}
+    for name in names.all_names(lake):
+        if (meant := names.latest(lake, name)) is not None:
+            called.setdefault(meant.fingerprint, []).append(name)
+    marked: dict[str, set[str]] = {}
+    for mark in marks.all_marks(lake):
+        marked.setdefault(mark.artifact.fingerprint, set()).add(mark.mark)
+    rows = lake.registry.rows(stage)
+    fingerprints, stages, _, kinds, _, _, counts, sizes, created = zip(*rows, strict=True) if rows else [()] * 9
+    said = [time.strftime("%Y-%m-%d %H:%M", time.gmtime(at)) for at in created]
+    return pa.table(
+        {
+            "stage": pa.array(stages, pa.string()),
+            "fingerprint": pa.array([one[:12] for one in fingerprints], pa.string()),
+            "kind": pa.array(kinds, pa.string()),
+            "rows": pa.array(counts, pa.int64()),
+            "megabytes": pa.array([round(size / 1e6, 2) for size in sizes], pa.float64()),
+            "created": pa.array(said, pa.string()),
+            "names": pa.array([", ".join(called[one]) if one in called else None for one in fingerprints], pa.string()),
+            "marks": pa.array([", ".join(sorted(marked.get(one, ()))) or None for one in fingerprints], pa.string()),
+        }
+    )
 
 
 def _write_rows(path: Path, declared: Table, rows: list[tuple]) -> None:

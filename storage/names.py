@@ -2,14 +2,13 @@
 now.
 """
 
-import os
 import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storage.artifact import Artifact
-from storage.files import canonical_json, fsync_path, read_json
+from storage.files import canonical_json, read_json, write_once
 
 if TYPE_CHECKING:
     from storage.lake import Lake
@@ -38,17 +37,8 @@ def assign(lake: "Lake", name: str, artifact: Artifact) -> int:
         if past and past[-1][1] == artifact:
             return past[-1][0]
         number = (past[-1][0] if past else 0) + 1
-        temporary = folder / f".tmp-{os.getpid()}-{number}"
-        temporary.write_text(canonical_json(entry) + "\n", encoding="utf-8")
-        fsync_path(temporary)
-        try:
-            os.link(temporary, folder / f"{number:06d}.json")  # fails if another process took the number
-        except FileExistsError:
-            continue
-        finally:
-            temporary.unlink()
-        fsync_path(folder)
-        return number
+        if write_once(folder / f"{number:06d}.json", canonical_json(entry) + "\n"):
+            return number
 
 
 def history(lake: "Lake", name: str) -> list[tuple[int, Artifact, float]]:

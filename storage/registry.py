@@ -1,24 +1,28 @@
-"""The index of a lake's artifacts: SQLite on one host. The manifests are the truth; this is made again from them."""
+"""The index of a lake's artifacts: SQLite on one host, PostgreSQL by its URL for several.
+
+The manifests are the truth; this is made again from them.
+"""
 
 import contextlib
+import json
 import os
 import socket
-import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from storage.artifact import MANIFEST, PROVENANCE, Artifact, read_manifest
+from storage.artifact import MANIFEST, PROVENANCE, Artifact, Manifest, read_manifest
+from storage.catalog.databases import Connection, Database, Sqlite
 from storage.files import canonical_json, read_json
 
-_SCHEMA = """
-create table if not exists artifacts (
-    fingerprint text primary key, stage text not null, version integer not null, kind text not null,
-    config text not null, inputs text not null, rows integer not null, bytes integer not null,
-    created real not null, sequence integer not null
-);
-create index if not exists artifacts_by_stage on artifacts (stage, sequence);
-create table if not exists host (name text primary key);
-"""
+REGISTRY_URL = "GRISTMILL_REGISTRY"
+"""In the environment: `postgresql://…`, the registry of the lakes that this process opens."""
+SETTINGS = "lake.json"
+"""In the lake: its id in a shared database, and the URL of its registry where the environment names none."""
+COLUMNS = "fingerprint, stage, version, kind, config, inputs, rows, bytes, created"
+
+Row = tuple[str, str, int, str, str, str, int, int, float]
+"""An artifact as the index has it: COLUMNS; configuration and inputs as JSON, the time in seconds since 1970."""
 
 
 class SecondHost(RuntimeError):
@@ -33,51 +37,55 @@ class Registry:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.path = root / "registry.sqlite"
+        """Where the index lies if it is SQLite's."""
+
+    def _database(self) -> Database:
+        url = os.environ.get(REGISTRY_URL)
+        settings = self.root / SETTINGS
+        if url is None and settings.exists():
+            url = read_json(settings).get("registry")
+        if url is None:
+            return Sqlite(self.path)
+        from storage.catalog.postgres import Postgres
+
+        return Postgres(url, self.root / SETTINGS)
 
     @contextlib.contextmanager
-    def _connection(self, write: bool = False) -> Iterator[sqlite3.Connection]:
-        with contextlib.closing(self._open()) as connection:
-            if not connection.execute("select 1 from sqlite_master where name = 'host'").fetchone():
-                self._make(connection)
+    def _connection(self, write: bool = False) -> Iterator[Connection]:
+        database = self._database()
+        with database.open() as connection:
+            if not connection.is_made():
+                with connection.alone():
+                    if not connection.is_made():  # another process may have made it meanwhile
+                        connection.make()
+                        self._fill(connection)
             if not write:
                 yield connection
                 return
-            connection.execute("begin immediate")
-            try:
-                self._check_host(connection)
+            with connection.alone():
+                if database.one_host:
+                    self._check_host(connection)
                 yield connection
-                connection.execute("commit")
-            except BaseException:
-                connection.execute("rollback")
-                raise
 
-    def _open(self) -> sqlite3.Connection:
-        if self.path.exists() and not os.access(self.root, os.W_OK):  # nobody writes here, so nothing need be locked
-            return sqlite3.connect(f"{self.path.as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
-        self.root.mkdir(parents=True, exist_ok=True)
-        return sqlite3.connect(self.path, timeout=60, isolation_level=None)
-
-    def _make(self, connection: sqlite3.Connection) -> None:
-        """Make the tables, and fill them from the manifests that are there: the registry may have been deleted."""
-        connection.execute("pragma journal_mode = wal")
-        connection.execute("begin immediate")
-        for statement in _SCHEMA.split(";"):
-            connection.execute(statement)
-        found = [manifest.parent for manifest in self.root.glob(f"*/*/{MANIFEST}") if manifest.parts[-3][0] != "."]
+    def _fill(self, connection: Connection) -> None:
+        found = [manifest.parent for manifest in self.root.glob(f"[!.]*/[!.]*/{MANIFEST}")]
         for folder in sorted(found, key=lambda folder: (_created(folder), folder.name)):
             _insert(connection, folder)
-        connection.execute("commit")
 
-    def _check_host(self, connection: sqlite3.Connection) -> None:
+    def exists(self) -> bool:
+        """Whether anything was ever put into the index."""
+        return self.path.exists() or not self._database().one_host
+
+    def _check_host(self, connection: Connection) -> None:
         here = os.environ.get("GRISTMILL_HOST") or socket.gethostname()
-        row = connection.execute("select name from host").fetchone()
-        if row is None:
+        rows = connection.execute("select name from host")
+        if not rows:
             connection.execute("insert into host values (?)", (here,))
-        elif row[0] != here:
+        elif rows[0][0] != here:
             raise SecondHost(
-                f"The lake {self.root} is written by the host {row[0]!r}, and this is {here!r}: a SQLite registry "
+                f"The lake {self.root} is written by the host {rows[0][0]!r}, and this is {here!r}: a SQLite registry "
                 f"serves one host. If the lake has moved here for good, delete {self.path.name} in it: it is made "
-                "again from the manifests."
+                f"again from the manifests. For several hosts, name a PostgreSQL database: {REGISTRY_URL}=postgresql://…"
             )
 
     def check_host(self) -> None:
@@ -92,50 +100,67 @@ class Registry:
 
     def has(self, fingerprint: str) -> bool:
         """Whether the index lists this artifact."""
-        with self._connection() as connection:
-            return (
-                connection.execute("select 1 from artifacts where fingerprint = ?", (fingerprint,)).fetchone()
-                is not None
-            )
+        return self._any("select 1 from artifacts where fingerprint = ?", fingerprint)
 
     def is_used(self, fingerprint: str) -> bool:
         """Whether any artifact was made from this one."""
-        with self._connection() as connection:
-            found = connection.execute("select 1 from artifacts where inputs like ? limit 1", (f'%"{fingerprint}"%',))
-            return found.fetchone() is not None
+        return self._any("select 1 from inputs where input = ? limit 1", fingerprint)
 
-    def remove(self, fingerprint: str) -> None:
-        """Take an artifact out of the index; nothing happens if it is not there."""
+    def _any(self, query: str, wanted: str) -> bool:
+        with self._connection() as connection:
+            return bool(connection.execute(query, (wanted,)))
+
+    def remove(self, *fingerprints: str) -> None:
+        """Take artifacts out of the index, all at once; nothing happens to those that are not there."""
         with self._connection(write=True) as connection:
-            connection.execute("delete from artifacts where fingerprint = ?", (fingerprint,))
+            for one in fingerprints:
+                _delete(connection, one)
+
+    def fingerprints(self, stage: str | None = None) -> set[str]:
+        """The fingerprints that the index lists, of one stage or of all."""
+        return {row[0] for row in self.rows(stage)}
 
     def artifacts(self, stage: str | None = None, kind: str | None = None) -> list[Artifact]:
         """The artifacts of a stage or kind (or all) that still lie on the disk, in order of their commits."""
-        query, wanted = "select stage, fingerprint from artifacts where true", []
+        found = [Artifact(lake=str(self.root), stage=row[1], fingerprint=row[0]) for row in self.rows(stage, kind)]
+        return [artifact for artifact in found if (artifact.folder / MANIFEST).exists()]
+
+    def rows(self, stage: str | None = None, kind: str | None = None) -> list[Row]:
+        """The rows of a stage or kind, or all, in order of their commits."""
+        query, wanted = f"select {COLUMNS} from artifacts where 1 = 1", []
         for name, value in (("stage", stage), ("kind", kind)):
             if value is not None:
                 query += f" and {name} = ?"
                 wanted.append(value)
         with self._connection() as connection:
-            rows = connection.execute(f"{query} order by sequence", wanted).fetchall()
-        found = [Artifact(lake=str(self.root), stage=one, fingerprint=fingerprint) for one, fingerprint in rows]
-        return [artifact for artifact in found if (artifact.folder / MANIFEST).exists()]
-
-    def rows(self) -> list[tuple]:
-        """Every row: (fingerprint, stage, version, kind, config, inputs, rows, bytes, seconds since 1970)."""
-        with self._connection() as connection:
-            return connection.execute(
-                "select fingerprint, stage, version, kind, config, inputs, rows, bytes, created "
-                "from artifacts order by sequence"
-            ).fetchall()
+            return [tuple(row) for row in connection.execute(f"{query} order by sequence", wanted)]
 
     def rebuild(self) -> int:
-        """Make the index again from the manifests, in the order of their commits; returns how many it lists."""
-        with self._connection(write=True) as connection:
-            connection.execute("drop table artifacts")
-            connection.execute("drop table host")
-        with self._connection() as connection:
-            return connection.execute("select count(*) from artifacts").fetchone()[0]
+        """Make the index again from the manifests, in the order of their commits; returns how many it lists.
+
+        Readers see the old index or the new one.
+        """
+        with self._database().open() as connection, connection.alone():
+            connection.drop()
+            connection.make()
+            self._fill(connection)
+            return connection.execute("select count(*) from artifacts")[0][0]
+
+
+def row_of(manifest: Manifest) -> tuple[str, str, int, str, str, str, int, int]:
+    """What the index says of an artifact, but the time."""
+    identity = manifest.identity
+    inputs = canonical_json([one.model_dump() for one in identity.inputs])
+    return (
+        manifest.fingerprint,
+        identity.stage,
+        identity.version,
+        manifest.kind,
+        canonical_json(identity.config),
+        inputs,
+        manifest.rows,
+        manifest.bytes,
+    )
 
 
 def _created(folder: Path) -> float:
@@ -144,21 +169,16 @@ def _created(folder: Path) -> float:
     return read_json(provenance).get("ended", 0.0) if provenance.exists() else 0.0
 
 
-def _insert(connection: sqlite3.Connection, folder: Path) -> None:
-    manifest = read_manifest(folder)
-    identity = manifest.identity
-    connection.execute(
-        "insert or ignore into artifacts "
-        "select ?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(max(sequence), 0) + 1 from artifacts",
-        (
-            manifest.fingerprint,
-            identity.stage,
-            identity.version,
-            manifest.kind,
-            canonical_json(identity.config),
-            canonical_json([one.model_dump() for one in identity.inputs]),
-            manifest.rows,
-            manifest.bytes,
-            _created(folder),
-        ),
-    )
+def _insert(connection: Connection, folder: Path) -> None:
+    row: Sequence[Any] = (*row_of(read_manifest(folder)), _created(folder))
+    if connection.execute("select 1 from artifacts where fingerprint = ?", (row[0],)):
+        return
+    (sequence,) = connection.execute("select coalesce(max(sequence), 0) + 1 from artifacts")[0]
+    connection.execute("insert into artifacts values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, sequence))
+    for position, one in enumerate(json.loads(row[5])):
+        connection.execute("insert into inputs values (?, ?, ?)", (row[0], position, one["fingerprint"]))
+
+
+def _delete(connection: Connection, fingerprint: str) -> None:
+    connection.execute("delete from artifacts where fingerprint = ?", (fingerprint,))
+    connection.execute("delete from inputs where fingerprint = ?", (fingerprint,))

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage import names
-from storage.artifact import MAIN_TABLE, Artifact
+from storage.artifact import MAIN_TABLE, TOMBSTONES, Artifact
 from storage.index import INDEX, INDEX_TABLES, write_index
 from storage.lake import Lake
 from storage.schemas.classifiers import CLASSIFIER
@@ -26,7 +26,7 @@ from storage.table import Table
 
 CATALOG = "catalog.duckdb"
 RESERVED = {"documents", "losses", "artifacts", "lineage", "names", "runs", "training", "training_rows"}
-RESERVED |= {"evaluations", "tokens", "classifiers"}
+RESERVED |= {"evaluations", "tokens", "classifiers", "marks", "tombstones"}
 
 
 class NoSuchView(ValueError):
@@ -70,6 +70,8 @@ def _make(connection: duckdb.DuckDBPyConnection, lake: Lake, at: str | None) -> 
     connection.execute("begin")  # else each statement waits for the disk
     for name, query in queries.items():
         connection.execute(f"create view {identifier(name)} as {query}")
+    if {"cluster", "failed", "language", "text_bytes"} <= _columns_of(connection, "documents"):
+        connection.execute(WHATIF)
     of_view = {name: _meanings(pq.read_schema(path)) for name, path in examples.items()}
     declared = [
         _meanings(one.schema) for one in (*INDEX_TABLES.values(), *EMPTY.values(), CLASSIFIER, PACKING, TRAINING_ROWS)
@@ -82,6 +84,24 @@ def _make(connection: duckdb.DuckDBPyConnection, lake: Lake, at: str | None) -> 
         if said:
             connection.execute(f"comment on column {identifier(view)}.{identifier(column)} is {quoted(said)}")
     connection.execute("commit")
+
+
+WHATIF = """create macro whatif(rule, drops) as table
+    select source, language, count(*) as documents,
+        count(*) filter (passes) as passes_now, count(*) filter (would) as would_pass,
+        count(*) filter (would and not passes) as comes_in, count(*) filter (passes and not would) as goes_out,
+        coalesce(sum(text_bytes) filter (passes), 0)::bigint as bytes_now,
+        coalesce(sum(text_bytes) filter (would), 0)::bigint as bytes_then
+    from (
+        select source, language, text_bytes, cluster is not null as passes,
+            (cluster is not null or failed = [rule]) and not coalesce(drops, false) as would
+        from documents
+    ) group by all order by all"""
+"""Documents that pass all rules but those of duplicates, as decided, and if `rule` dropped what `drops` is true of."""
+
+
+def _columns_of(connection: duckdb.DuckDBPyConnection, view: str) -> set[str]:
+    return {name for name, *_ in connection.execute(f"describe {identifier(view)}").fetchall()}
 
 
 def _meanings(schema: pa.Schema) -> dict[str, str]:
@@ -183,7 +203,8 @@ def _current(artifacts: list[Artifact]) -> list[Artifact]:
     newest = {}
     listed_again = _listed_again(artifacts)
     for artifact in artifacts:
-        snapshot = artifact.manifest.identity.inputs
+        # a successor under tombstones is of the same files
+        snapshot = tuple(one for one in artifact.manifest.identity.inputs if one.role != TOMBSTONES)
         read = artifact.manifest.kind in READ_KINDS and snapshot
         if read and snapshot[0].fingerprint in listed_again:
             continue
@@ -273,7 +294,8 @@ def _training_rows(artifacts: list[Artifact]) -> dict[str, str]:
             )
     if not queries:
         integers = ", ".join(
-            f'null::bigint as "{name}"' for name in ("step", "place", "row", "position", "start", "length")
+            f'null::bigint as "{name}"'
+            for name in ("step", "place", "row", "phase", "position", "shard", "start", "length")
         )
         return {
             "training_rows": f"select null::varchar as fingerprint, null::varchar as doc_id, {integers} where false"

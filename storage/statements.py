@@ -51,6 +51,7 @@ READING = frozenset(
         "json_tree",
         "regexp_split_to_table",
         "query_table",
+        "whatif",
     ]
 )
 WRITING = frozenset({"write_log", "nextval", "setseed", "getvariable"})

@@ -65,7 +65,7 @@ class PackedRows:
             raise ValueError(f"{packing} packs {made_from}, not {tokens}: pack these tokens, or give those.")
         self.row_length = int(packing.manifest.identity.config["context_length"]) + 1
         self._tokens = TokenShards(tokens)
-        columns = ["row", "split", "position", "shard", "start", "length"]
+        columns = ["row", "split", "phase", "position", "shard", "start", "length"]
         pieces = [
             batch.filter(pc.field("split") == split).drop_columns(["split"]) for batch in packing.batches(columns)
         ]
@@ -79,6 +79,8 @@ class PackedRows:
         self._start, self._length = number["start"], number["length"]
         rows = int(number["row"][-1]) + 1 if len(number["row"]) else 0
         self._first = np.searchsorted(number["row"], np.arange(rows + 1))
+        self.phase_rows = np.bincount(number["phase"][self._first[:-1]])
+        """Rows of each phase of training, int64, in their order; the rows of a phase follow those of the one before."""
 
     def __len__(self) -> int:
         """Rows of the split."""

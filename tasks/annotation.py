@@ -101,7 +101,7 @@ class AnnotationWork:
         if parts:
             missing = set(self.reads(config)).difference(pq.read_schema(documents.folder / parts[0].name).names)
             for annotation in inputs.get("annotations", ()):
-                if annotation.input("documents") != documents:
+                if annotation.input("documents").origin != documents.origin:
                     raise StageFailed(f"{self.name} failed: {annotation} is not about {documents}, which it is given.")
                 names = missing.intersection(pq.read_schema(annotation.paths()[0]).names)
                 beside[str(annotation.folder)] = sorted(names)

@@ -1,4 +1,4 @@
-"""Compose: the kept text in its order, weighed by source; the second and last time that text is written.
+"""Compose: the kept text in its order, weighed by component; the second and last time that text is written.
 
 The mixture is decided without text (see `mixture`): which documents, how often, in which order, in which part. Parts
 are the shards: each first helps to deal the documents' files out to all parts (see `spread`), then gathers its own. How
@@ -6,6 +6,7 @@ the documents are cut into snapshots and files, and how many workers there are, 
 
 Removals and redactions are the annotation `edits` that the decisions looked at: it says the size of each composed text,
 so that budgets are exact before any text is read, and what to change in it. A corpus without edits has no such input.
+Where the decisions take repeated parts out of documents, their table `edited` says both for those documents instead.
 """
 
 import hashlib
@@ -23,8 +24,11 @@ from storage.artifact import MAIN_TABLE, Artifact
 from storage.commit import ShardOutput
 from storage.failpoints import reached
 from storage.schemas.corpus import CORPUS, MIXTURE
+from tasks.components import group_documents
+from tasks.edited import replace_edits
 from tasks.executor import Watch
-from tasks.mixture import ComposeConfig, Kept, Mixture, MixtureError, mix
+from tasks.mixture import Kept, Mixture, MixtureError, mix
+from tasks.mixture_config import ComposeConfig
 from tasks.run import current_run
 from tasks.spread import DocumentFile, Places, gather, spread
 from tasks.stage import Inputs, Shard, Stage, StageFailed
@@ -40,13 +44,14 @@ def _plan(inputs: Inputs, config: ComposeConfig) -> list[Shard]:
     paths, files = [str(path) for path in decisions.paths()], document_files(decisions, inputs["documents"])
     try:
         _check_edits(decisions, config)
-        kept, about = read_kept(paths, files, config)
+        columns = column_files(decisions, inputs["documents"])
+        kept, about = read_kept(paths, files, columns, config)
         mixture = mix(kept, config)
     except MixtureError as error:
         raise StageFailed(f"compose failed: {error}") from error
-    sources = _count_edits(mixture, kept, about)
-    for source in summary_rows(sources):
-        current_run().console.line(f"compose         {source}")
+    components = _count_edits(mixture, kept, about)
+    for line in plan_lines(components):
+        current_run().console.line(f"compose         {line}")
     digests = [hashlib.sha256() for _ in range(int(mixture.part[-1]) + 1)]
     cuts = np.searchsorted(mixture.part, np.arange(len(digests) + 1))
     sizes = np.add.reduceat(kept.size[mixture.document], cuts[:-1])
@@ -54,24 +59,26 @@ def _plan(inputs: Inputs, config: ComposeConfig) -> list[Shard]:
         some = slice(cuts[number], cuts[number + 1])
         digest.update(np.ascontiguousarray(kept.identifier[mixture.document[some]], ">u8").tobytes())
         digest.update(np.ascontiguousarray(mixture.copies[some], "<i4").tobytes())
+        digest.update("\0".join(kept.names[one] for one in kept.component[mixture.document[some]]).encode())
     whole = hashlib.sha256(b"".join(digest.digest() for digest in digests)).hexdigest()
     shards = []
     for number, digest in enumerate(digests):
         where: dict[str, Any] = {"decisions": paths, "files": files, "spread": whole[:16], "parts": len(digests)}
+        where["columns"] = columns
         if number == 0:
-            where["mixture"] = sources
+            where["mixture"] = components
         content = {"documents": digest.hexdigest(), "part": number}
         shards.append(Shard(number, content, int(sizes[number]), where, f"part {number + 1} of {len(digests)}"))
     return shards
 
 
 def _work(shard: Shard, config: ComposeConfig, output: ShardOutput, watch: Watch) -> None:
-    """Mix the kept documents by source weights, in the order of a seeded hash, into parts of one split each."""
+    """Mix the kept documents by weights, in the order of a seeded hash, into parts of one split each."""
     where = shard.where
     folder = output.scratch.parent / f"spread-{where['spread']}"
     files: Sequence[DocumentFile] = where["files"]
     first = shard.index * len(files) // where["parts"]
-    paths = spread(folder, files, first, partial(_places, where["decisions"], files, config))
+    paths = spread(folder, files, first, partial(_places, where["decisions"], files, where["columns"], config))
     reached("compose.spread")
     table = gather(paths, shard.index)
     written = 0
@@ -84,18 +91,40 @@ def _work(shard: Shard, config: ComposeConfig, output: ShardOutput, watch: Watch
         output.write(pa.RecordBatch.from_pylist(where["mixture"], schema=MIXTURE.schema), "mixture")
 
 
+def plan_mixture(decisions: Artifact, config: ComposeConfig) -> list[dict[str, Any]]:
+    """What a corpus of these decisions would come to, as rows of MIXTURE; nothing is composed, no text is read.
+
+    Raises: MixtureError, a sentence, where it cannot be composed.
+    """
+    documents = decisions.inputs("documents")
+    files = document_files(decisions, documents)
+    _check_edits(decisions, config)
+    kept, about = read_kept(
+        [str(path) for path in decisions.paths()], files, column_files(decisions, documents), config
+    )
+    return _count_edits(mix(kept, config), kept, about)
+
+
 def document_files(decisions: Artifact, documents: Sequence[Artifact]) -> list[DocumentFile]:
-    """The files of the documents, each with its part of `language` and of `edits`, if the decisions looked at them."""
+    """The files of the documents, each with its part of `language` and of `edits`, if the decisions looked at them, and
+    what the decisions themselves say of edits."""
+    edited = tuple(str(path) for path in decisions.paths("edited"))
     found: dict[str, dict[tuple[str, int], str]] = {"language": {}, "edits": {}}
     for annotation in decisions.inputs("annotations"):
         parts = annotation.parts()
         names = pq.read_schema(annotation.folder / parts[0].name).names if parts else []
-        of = annotation.input("documents").fingerprint
+        of = annotation.input("documents").origin.fingerprint
         for column in found.keys() & set(names):
             found[column] |= {(of, part.shard): str(annotation.folder / part.name) for part in parts}
     return [
-        DocumentFile(str(one.folder / part.name), *(of.get((one.fingerprint, part.shard)) for of in found.values()))
+        DocumentFile(
+            str(one.folder / part.name),
+            found["language"].get((origin, part.shard)),
+            found["edits"].get((origin, part.shard)),
+            edited,
+        )
         for one in documents
+        for origin in [one.origin.fingerprint]
         for part in one.parts(MAIN_TABLE)
     ]
 
@@ -114,8 +143,23 @@ def _check_edits(decisions: Artifact, config: ComposeConfig) -> None:
         )
 
 
-def read_kept(decisions: Sequence[str], files: Sequence[DocumentFile], config: ComposeConfig) -> tuple[Kept, "About"]:
+def column_files(decisions: Artifact, documents: Sequence[Artifact]) -> dict[str, list[str]]:
+    """The files that a document's columns stand in: of `documents`, and of each annotation by its stage's name."""
+    found = {"documents": [str(path) for one in documents for path in one.paths()]}
+    for annotation in decisions.inputs("annotations"):
+        found.setdefault(annotation.stage, []).extend(map(str, annotation.paths()))
+    return found
+
+
+def read_kept(
+    decisions: Sequence[str],
+    files: Sequence[DocumentFile],
+    columns: Mapping[str, Sequence[str]],
+    config: ComposeConfig,
+) -> tuple[Kept, "About"]:
     """The kept documents sorted by id, without those that the edits leave nothing of. No text is read.
+
+    `columns`: see `column_files`; looked at where components are no sources, or documents count unequally.
 
     Raises: MixtureError where a kept document is in none of the files, or in two.
     """
@@ -132,8 +176,9 @@ def read_kept(decisions: Sequence[str], files: Sequence[DocumentFile], config: C
         )
     if found.column("text_bytes").null_count:
         raise MixtureError("A kept document has no text_bytes: its text is gone since decide ran. Run decide again.")
-    names = sorted({*found.column("source").unique().to_pylist(), *config.sources})
-    gone = found.filter(found.column("emptied")).column("source").value_counts().to_pylist()
+    found = _with_component(found, decisions, columns, config)
+    names = sorted({*found.column("component").unique().to_pylist(), *config.components})
+    gone = found.filter(found.column("emptied")).column("component").value_counts().to_pylist()
     found = found.filter(pc.invert(found.column("emptied")))  # type: ignore[attr-defined]
     n = found.num_rows
     identifiers = bytes.fromhex("".join(found.column("doc_id").to_pylist()))
@@ -141,24 +186,39 @@ def read_kept(decisions: Sequence[str], files: Sequence[DocumentFile], config: C
     order = np.lexsort((identifier[:, 1], identifier[:, 0]))
     found = found.take(pa.array(order))
     split = decided.column("split").take(found.column("decided"))
-    source = pc.index_in(found.column("source"), value_set=pa.array(names, pa.string()))  # type: ignore[attr-defined]
+    component = pc.index_in(found.column("component"), value_set=pa.array(names, pa.string()))  # type: ignore[attr-defined]
     kept = Kept(
         identifier[order],
-        source.to_numpy(),
+        component.to_numpy(),
         pc.equal(split, "validation").to_numpy(),  # type: ignore[attr-defined]
         found.column("text_bytes").to_numpy(),
         tuple(names),
+        found.column("repeat").to_numpy() if config.repeat is not None else None,
     )
     places = found.select(["file", "row", "removed_characters", "redactions"])
     return kept, About(places, {one["values"]: one["counts"] for one in gone})
+
+
+def _with_component(
+    found: pa.Table, decisions: Sequence[str], columns: Mapping[str, Sequence[str]], config: ComposeConfig
+) -> pa.Table:
+    """With the columns component and, where documents count unequally, repeat."""
+    if config.by == "source" and config.repeat is None:
+        return found.append_column("component", found.column("source"))
+    others = {name: paths for name, paths in columns.items() if name != "documents"}
+    grouped = group_documents(decisions, columns["documents"], others, config)
+    place = pc.index_in(found.column("doc_id"), value_set=grouped.column("doc_id"))  # type: ignore[attr-defined]
+    for name in ("component", "repeat"):
+        found = found.append_column(name, grouped.column(name).take(place))
+    return found
 
 
 @dataclass(frozen=True)
 class About:
     """What stands beside the kept documents.
 
-    `places`: the file and row of each, and what its edits change; `emptied`: by source, how many kept documents have
-    nothing left.
+    `places`: the file and row of each, and what its edits change; `emptied`: by component, how many kept documents
+    have nothing left.
     """
 
     places: pa.Table
@@ -166,14 +226,20 @@ class About:
 
 
 def _count_edits(mixture: Mixture, kept: Kept, about: About) -> list[dict[str, Any]]:
-    """Rows of MIXTURE: what each source came to, and what was changed in its documents."""
-    rows = [asdict(source) for source in mixture.sources]
-    of = kept.source[mixture.document]
+    """Rows of MIXTURE: what each component came to, and, with the first phase, what was changed in its documents."""
+    rows: list[dict[str, Any]] = [asdict(one) | dict.fromkeys(_CHANGES, 0) for one in mixture.components]
+    first = rows[: len(kept.names)]
+    of = kept.component[mixture.document]
     for column in ("removed_characters", "redactions"):
         changed = about.places.column(column).to_numpy()[mixture.document]
-        for row, count in zip(rows, np.bincount(of, changed, len(kept.names)).tolist(), strict=True):
+        for row, count in zip(first, np.bincount(of, changed, len(kept.names)).tolist(), strict=True):
             row[column] = int(count)
-    return [row | {"emptied_documents": about.emptied.get(row["source"], 0)} for row in rows]
+    for row in first:
+        row["emptied_documents"] = about.emptied.get(row["component"], 0)
+    return rows
+
+
+_CHANGES = ("emptied_documents", "removed_characters", "redactions")
 
 
 def _read(path: str, columns: list[str]) -> pa.Table:
@@ -186,14 +252,18 @@ def _rows(number: int, file: DocumentFile) -> pa.Table:
     table = _read(file.documents, ["doc_id", "source", "text_bytes"])
     n = table.num_rows
     place = {"file": np.full(n, number, np.int32), "row": np.arange(n)}
-    if file.edits is None:
+    names = ["composed_bytes", "emptied", "removed_characters", "redactions"]
+    edits = _read(file.edits, names) if file.edits else None
+    if file.edited:
+        edits = replace_edits(edits, file.edited, table.column("doc_id"), table.column("text_bytes").combine_chunks())
+    if edits is None:
         changes = pa.table({"removed_characters": np.zeros(n, np.int32), "redactions": np.zeros(n, np.int32)})
         emptied = pa.array(np.zeros(n, bool))
     else:
-        edits = _read(file.edits, ["composed_bytes", "emptied", "removed_characters", "redactions"])
         changes = edits.select(["removed_characters", "redactions"])
         emptied = pc.fill_null(edits.column("emptied"), False)
-        table = table.set_column(2, "text_bytes", edits.column("composed_bytes"))  # null where the text is null
+        sizes = pc.if_else(pc.is_valid(table.column("text_bytes")), edits.column("composed_bytes"), None)  # type: ignore[attr-defined]
+        table = table.set_column(2, "text_bytes", sizes)  # null where the text is null
     for name, values in place.items():
         table = table.append_column(name, pa.array(values))
     for name in changes.column_names:
@@ -201,29 +271,61 @@ def _rows(number: int, file: DocumentFile) -> pa.Table:
     return table.append_column("emptied", emptied)
 
 
-def _places(decisions: Sequence[str], files: Sequence[DocumentFile], config: ComposeConfig) -> Places:
+def _places(
+    decisions: Sequence[str],
+    files: Sequence[DocumentFile],
+    columns: Mapping[str, Sequence[str]],
+    config: ComposeConfig,
+) -> Places:
     """Where each document of the corpus lies and where it goes."""
-    kept, about = read_kept(decisions, files, config)
+    kept, about = read_kept(decisions, files, columns, config)
     mixture = mix(kept, config)
     file = about.places.column("file").to_numpy()[mixture.document]
     row = about.places.column("row").to_numpy()[mixture.document]
     rank = np.arange(len(mixture.part)) - np.searchsorted(mixture.part, mixture.part)
     order = np.lexsort((row, file))
     validation = kept.validation[mixture.document]
-    columns = (file, row, mixture.part, rank.astype(np.int32), mixture.copies, validation)
-    return Places(*(column[order] for column in columns))
+    component = kept.component[mixture.document]
+    return Places(
+        file[order],
+        row[order],
+        mixture.part[order],
+        rank.astype(np.int32)[order],
+        mixture.copies[order],
+        validation[order],
+        component[order],
+        kept.names,
+    )
 
 
-def summary_rows(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The mixture as a person reads it: a sentence for each source."""
+def plan_lines(rows: Sequence[Mapping[str, Any]], most: int = 40) -> list[str]:
+    """The mixture as a person reads it: a sentence for each component, of each phase where there are several.
+
+    Of more than `most` components of a phase the largest are told, those that run out first.
+    """
+    phases = list(dict.fromkeys(row["phase"] for row in rows))
+    said = []
+    for phase in phases:
+        of = [row for row in rows if row["phase"] == phase]
+        shown = sorted(of, key=lambda row: (not row["exhausted"], -row["bytes"]))[:most] if len(of) > most else of
+        before = f"{phase}: " if len(phases) > 1 else ""
+        said += [before + line for line in _component_lines(shown)]
+        if len(of) > most:
+            said.append(f"{before}and {len(of) - most:,} components more")
+    return said
+
+
+def _component_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     said = []
     for row in rows:
         if not row["kept_documents"]:
-            said.append(f"{row['source']}: no kept document")
+            said.append(f"{row['component']}: no kept document")
             continue
+        short = row["share_wanted"] - row["share"]
         end = ", runs out" if row["exhausted"] else ""
+        end += f" (short of its share by {short:.1%})" if row["exhausted"] and short > 0.001 else ""
         said.append(
-            f"{row['source']}: {row['documents']:,} of {row['kept_documents']:,} documents, "
+            f"{row['component']}: {row['documents']:,} of {row['kept_documents']:,} documents, "
             f"{row['bytes'] / 1e6:,.1f} MB, {row['share_wanted']:.1%} wanted, {row['share']:.1%} got, "
             f"{row['epochs']:.2f} epochs{end}{_changed(row)}"
         )
@@ -240,13 +342,13 @@ def _changed(row: Mapping[str, Any]) -> str:
 
 
 def summary(artifact: Artifact) -> list[dict[str, Any]]:
-    """What the mixture came to: the rows of MIXTURE, one for each source."""
+    """What the mixture came to: the rows of MIXTURE, one for each component and phase."""
     return artifact.read(table="mixture").to_pylist()
 
 
 compose = Stage(
     "compose",
-    2,
+    3,
     "corpus",
     ComposeConfig,
     {MAIN_TABLE: CORPUS, "mixture": MIXTURE},

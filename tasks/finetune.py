@@ -25,11 +25,10 @@ from tasks.ancestry import TOKENIZER_FILE, ancestry
 from tasks.chat_rows import HELD, TRAIN, lay_out
 from tasks.config import StageConfig
 from tasks.executor import Watch
+from tasks.row_order import FINETUNING_PHASE
 from tasks.stage import Inputs, Shard, Stage, StageFailed
 from tasks.training_report import describe_training, training_summary
 
-PHASE = 1
-"""Pretraining is phase 0: the same seed gives another order here."""
 HELD_OUT_ROWS_AT_ONCE = 16
 
 
@@ -114,7 +113,7 @@ def _work(shard: Shard, config: FinetuneConfig, output: ShardOutput, watch: Watc
         )
     training = config.training()
     rows_per_step = training.rows_per_step(row_length - 1)
-    chosen = partial(rows_of_step, config.seed, PHASE, n_rows=len(train), rows_per_step=rows_per_step)
+    chosen = partial(rows_of_step, config.seed, FINETUNING_PHASE, n_rows=len(train), rows_per_step=rows_per_step)
     measured = [
         held.batch(range(start, min(start + HELD_OUT_ROWS_AT_ONCE, len(held))))
         for start in range(0, len(held), HELD_OUT_ROWS_AT_ONCE)

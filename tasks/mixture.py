@@ -1,21 +1,21 @@
-"""The mixture: how much of each source a corpus takes, which documents, how often, and in which order.
+"""The mixture: how much of each component a corpus takes, which documents, how often, in which phase and order.
 
-Everything here is a pure function of the set of kept documents (their ids, sources, splits and sizes) and of the
-configuration; neither files nor snapshots play a part. A document's place and its turn to be chosen come from two
-seeded hashes of its id.
+Everything here is a pure function of the set of kept documents (their ids, components, splits and sizes) and of the
+configuration; neither files nor snapshots play a part. A document's place and its turn to be chosen come from seeded
+hashes of its id. Phases choose one after the other, each what was read least so far, so that no text of a component
+comes again before all of it was there.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
 
 from storage.hashing import splitmix64
-from storage.schemas.redaction import MARKS
-from tasks.config import StageConfig
+from tasks.mixture_config import Component, ComposeConfig, Phase
 
-SHUFFLE, CHOICE = 0, 1  # two streams: a document chosen early must not stand early
+__all__ = ["Component", "ComponentPlan", "ComposeConfig", "Kept", "Mixture", "MixtureError", "Phase", "mix"]
+
+SHUFFLE, CHOICE, REPEAT = 0, 1, 2  # streams of their own: a document chosen early must not stand early
 SKIPS = 10_000  # so many documents that do not fit into what is left are passed over before a source is called full
 NEARLY = 1 - 1e-12
 
@@ -24,89 +24,30 @@ class MixtureError(ValueError):
     """A corpus cannot be composed: why, and which setting to change."""
 
 
-class SourceMixture(StageConfig):
-    """What holds for one source."""
-
-    weight: Annotated[
-        float | None,
-        Field(ge=0, description="Share of the corpus's training bytes; null: by size; 0: none of it."),
-    ] = None
-    max_epochs: Annotated[
-        float | None, Field(gt=0, description="How often its text may count at most; null: as for all.")
-    ] = None
-
-
-class ComposeConfig(StageConfig):
-    """Shares, size and order of a corpus.
-
-    Sources without a weight share what the weights leave, in proportion to (kept bytes)^(1/temperature): 1 takes them
-    as large as they are, more makes them more alike (Conneau et al. 2020, alpha = 1/temperature). If every source has
-    a weight, only their proportions count. Without a budget the corpus is as large as the shares allow before a first
-    source runs out; with one, a source that runs out leaves its rest to the others. Validation documents count once; a
-    source of which less than an epoch is taken gives the same part of its validation documents. Example: a corpus that
-    is a quarter books, at most a tenth code, the rest pages by size:
-    `{sources: {books: {weight: 0.25, max_epochs: 2}, code: {weight: 0.1}}, budget_bytes: 16000000}`.
-
-    `remove` and `redact` change the text as it is composed; the extracted text stays whole, and all sizes here are
-    those of the composed text. Example: `{remove: [c4_line_spans], redact: {email: <EMAIL>, ip: <IP>}}`.
-    """
-
-    sources: dict[str, SourceMixture] = Field(default={}, description="What differs for a source, by its name.")
-    temperature: Annotated[float, Field(gt=0, description="Evens out sources without a weight: 1 is by size.")] = 1.0
-    budget_bytes: Annotated[int | None, Field(gt=0, description="Training bytes at most, copies counted.")] = None
-    budget_tokens: Annotated[int | None, Field(gt=0, description="The same in tokens, through bytes_per_token.")] = None
-    bytes_per_token: Annotated[float, Field(gt=0, description="UTF-8 bytes of text per token.")] = 4.0
-    max_epochs: Annotated[
-        float,
-        Field(gt=0, description="How often a source's text may count (up to 4 costs little: Muennighoff et al. 2023)."),
-    ] = 1.0
-    seed: Annotated[int, Field(ge=0, lt=2**63, description="Of the order and of the choice of documents.")] = 0
-    part_bytes: Annotated[int, Field(gt=0, description="Bytes of text in one part file at most.")] = 64 << 20
-    remove: tuple[str, ...] = Field(default=(), description="Columns of spans that are cut out of the text.")
-    redact: dict[str, str] = Field(
-        default={},
-        description="What stands for each kind of span that is redacted, by its kind ({email: <EMAIL>}); true: "
-        "the usual marks, for all kinds. Kinds that are not named stay as they are.",
-    )
-
-    @field_validator("redact", mode="before")
-    @classmethod
-    def _usual_marks(cls, given: Any) -> Any:
-        return {True: dict(MARKS), False: {}}[given] if isinstance(given, bool) else given
-
-    @model_validator(mode="after")
-    def _one_budget(self) -> "ComposeConfig":
-        if self.budget_bytes is not None and self.budget_tokens is not None:
-            raise ValueError("budget_bytes and budget_tokens say the same thing twice: set one of them to null.")
-        return self
-
-    @property
-    def budget(self) -> float | None:
-        """Training bytes at most, or None."""
-        return self.budget_bytes if self.budget_tokens is None else self.budget_tokens * self.bytes_per_token
-
-
 @dataclass(frozen=True)
 class Kept:
-    """The kept documents, one place each in all arrays, sorted by id; `names` are the sources, sorted."""
+    """The kept documents, one place each in all arrays, sorted by id; `names` are the components, sorted."""
 
     identifier: np.ndarray  # (n, 2) uint64: the 128 bits of doc_id, high half first
-    source: np.ndarray  # (n,) int32, place in `names`
+    component: np.ndarray  # (n,) int32, place in `names`
     validation: np.ndarray  # (n,) bool
     size: np.ndarray  # (n,) int64, UTF-8 bytes of text
     names: tuple[str, ...]
+    repeat: np.ndarray | None = None  # (n,) float64, how often it counts in an epoch; None: once
 
 
 @dataclass(frozen=True)
-class SourcePlan:
-    """What the mixture came to for one source; the fields are the columns of MIXTURE."""
+class ComponentPlan:
+    """What the mixture came to for one component in one phase; the fields are the columns of MIXTURE."""
 
-    source: str
+    phase: str
+    component: str
     kept_documents: int
     kept_bytes: int
     share_wanted: float
     documents: int
     bytes: int
+    tokens: int | None
     share: float
     epochs: float
     exhausted: bool
@@ -116,12 +57,12 @@ class SourcePlan:
 
 @dataclass(frozen=True)
 class Mixture:
-    """The documents of a corpus in its order: place in `Kept`, copies, and the part each stands in."""
+    """The documents of a corpus in its order: place in `Kept`, copies in each phase, and the part each stands in."""
 
-    document: np.ndarray  # int64
-    copies: np.ndarray  # int32
-    part: np.ndarray  # int32
-    sources: tuple[SourcePlan, ...]
+    document: np.ndarray  # (n,) int64
+    copies: np.ndarray  # (n, phases) int32; in validation 1 in the first
+    part: np.ndarray  # (n,) int32
+    components: tuple[ComponentPlan, ...]
 
 
 def hash_documents(identifier: np.ndarray, seed: int, stream: int) -> np.ndarray:
@@ -136,27 +77,29 @@ def _order(kept: Kept, some: np.ndarray, config: ComposeConfig, stream: int) -> 
     return some[np.lexsort((identifier[:, 1], identifier[:, 0], hash_documents(identifier, config.seed, stream)))]
 
 
-def shares_wanted(available: np.ndarray, names: tuple[str, ...], config: ComposeConfig) -> np.ndarray:
-    """Each source's share of the training bytes, (sources,) float64, summing to 1; 0 for one with nothing to give.
+def shares_wanted(available: np.ndarray, names: tuple[str, ...], config: ComposeConfig, phase: Phase) -> np.ndarray:
+    """Each component's share of a phase's training text, (components,) float64, summing to 1; 0 for one without text.
 
-    Args: `available` kept training bytes of each source.
-    Raises: MixtureError where the weights leave nothing to sources that have none, or give nothing to any.
+    Args: `available` kept training text of each component.
+    Raises: MixtureError where the weights leave nothing to components that have none, or give nothing to any.
     """
-    asked = [config.sources[name].weight if name in config.sources else None for name in names]
+    asked = [config.weight(name, phase) for name in names]
     given = np.array([0.0 if weight is None else weight for weight in asked])
     free = np.array([weight is None for weight in asked], bool) & (available > 0)
-    natural = np.where(free, np.where(free, available, 1).astype(np.float64) ** (1 / config.temperature), 0)
+    temperature = config.temperature if phase.temperature is None else phase.temperature
+    natural = np.where(free, np.where(free, available, 1).astype(np.float64) ** (1 / temperature), 0)
     hungry = [name for name, open_ in zip(names, free, strict=True) if open_]
+    of = f" of the phase {phase.name}" if config.phases else ""
     if hungry and given.sum() >= 1:
         raise MixtureError(
-            f"The weights of the mixture sum to {given.sum():g}, which leaves nothing for {', '.join(hungry)}: "
-            "give each of them a weight (0 leaves a source out), or lower the others."
+            f"The weights{of} of the mixture sum to {given.sum():g}, which leaves nothing for {', '.join(hungry)}: "
+            "give each of them a weight (0 leaves a component out), or lower the others."
         )
     wanted = np.where(available > 0, given, 0)
     if hungry:
         wanted += natural / natural.sum() * (1 - given.sum())
     if wanted.sum() == 0:
-        raise MixtureError("Every source that has kept documents has the weight 0: give one of them a share.")
+        raise MixtureError(f"Every component{of} that has kept documents has the weight 0: give one of them a share.")
     return wanted / wanted.sum()
 
 
@@ -200,12 +143,11 @@ def fill(sizes: np.ndarray, target: int) -> np.ndarray:
 
 
 def mix(kept: Kept, config: ComposeConfig) -> Mixture:
-    """The corpus: its documents in order with their copies and parts, train first, and what each source came to.
+    """The corpus: its documents in order with their copies and parts, train first, and what each component came to.
 
     Raises: MixtureError, a sentence, where nothing is kept, nothing is for training, or the budget is smaller than any
     document.
     """
-    n_sources = len(kept.names)
     if not len(kept.size):
         raise MixtureError("No document was kept, so there is nothing to compose: loosen the rules under `decide`.")
     train = ~kept.validation
@@ -213,75 +155,143 @@ def mix(kept: Kept, config: ComposeConfig) -> Mixture:
         raise MixtureError(
             f"All {len(kept.size)} kept documents are for validation: lower decide.validation_share, or add documents."
         )
-    available = np.bincount(kept.source[train], kept.size[train], n_sources).astype(np.int64)
-    caps = np.array([_max_epochs(name, config) for name in kept.names])
-    wanted = shares_wanted(available, kept.names, config)
-    capacity = np.floor(available * caps)
-    targets = np.floor(allot_bytes(wanted, capacity, config.budget)).astype(np.int64)
-    copies = np.zeros(len(kept.size), np.int32)
-    for source, name in enumerate(kept.names):
-        here = kept.source == source
-        _choose(kept, np.flatnonzero(here & train), int(targets[source]), copies, config)
-        weight = config.sources[name].weight if name in config.sources else None
-        if weight != 0:
-            epochs = targets[source] / available[source] if available[source] else 1.0
-            _choose_validation(kept, np.flatnonzero(here & kept.validation), epochs, copies, config)
+    cost, counted = costs(kept, config), repeats(kept, config)
+    if not (counted * train).any():
+        raise MixtureError("mixture.repeat is 0 for every kept document: it says how often each one counts.")
+    choice = _Choice(kept, cost * counted, counted, config)
+    rows = []
+    for number, phase in enumerate(config.all_phases):
+        wanted = shares_wanted(choice.available, kept.names, config, phase)
+        budget = None if config.budget is None else config.budget * phase.share
+        left = np.maximum(choice.capacity - choice.taken, 0)
+        targets = np.floor(allot_bytes(wanted, left, budget)).astype(np.int64)
+        choice.choose(number, targets)
+        rows.append((phase, wanted, wanted * (choice.taken >= choice.capacity) > 0))
+    choice.keep_validation()
+    copies = choice.copies
     if not copies[train].any():
         raise MixtureError(
-            f"The budget of {config.budget:,.0f} bytes gives each source less than its smallest document: raise it."
+            f"The budget of {config.budget:,.0f} {'tokens' if config.in_tokens else 'bytes'} gives each component less "
+            "than its smallest document: raise it."
         )
-    given = np.bincount(kept.source[train], (kept.size * copies)[train], n_sources).astype(np.int64)
+    chosen_ = copies.any(axis=1)
     document = np.concatenate(
-        [_order(kept, np.flatnonzero((copies > 0) & side), config, SHUFFLE) for side in (train, kept.validation)]
+        [_order(kept, np.flatnonzero(chosen_ & side), config, SHUFFLE) for side in (train, kept.validation)]
     )
-    n_train = int(np.count_nonzero((copies > 0) & train))
-    part = cut_parts(kept.size[document], n_train, config.part_bytes)
-    plans = []
-    for source, name in enumerate(kept.names):
-        here, chosen = kept.source == source, (kept.source == source) & (copies > 0)
-        plans.append(
-            SourcePlan(
-                name,
-                int(np.count_nonzero(here & train)),
-                int(available[source]),
-                float(wanted[source]),
-                int(np.count_nonzero(chosen & train)),
-                int(given[source]),
-                float(given[source] / given.sum()),
-                float(given[source] / available[source]) if available[source] else 0.0,
-                bool(wanted[source] > 0 and targets[source] >= capacity[source]),
-                int(np.count_nonzero(chosen & kept.validation)),
-                int(kept.size[chosen & kept.validation].sum()),
-            )
-        )
+    part = cut_parts(kept.size[document], int(np.count_nonzero(chosen_ & train)), config.part_bytes)
+    plans = [
+        plan
+        for number, (phase, wanted, exhausted) in enumerate(rows)
+        for plan in _plans(kept, cost, choice, number, phase, wanted, exhausted, config)
+    ]
     return Mixture(document, copies[document], part, tuple(plans))
 
 
-def _max_epochs(name: str, config: ComposeConfig) -> float:
-    own = config.sources[name].max_epochs if name in config.sources else None
-    return config.max_epochs if own is None else own
+def costs(kept: Kept, config: ComposeConfig) -> np.ndarray:
+    """What each document costs of the budget, (n,) int64: its bytes, or its estimated tokens, at least one."""
+    if not config.in_tokens:
+        return kept.size
+    ratio = np.array([config.bytes_per_token_of(name) for name in kept.names])
+    return np.maximum(np.rint(kept.size / ratio[kept.component]), 1).astype(np.int64)
 
 
-def _choose(kept: Kept, some: np.ndarray, target: int, copies: np.ndarray, config: ComposeConfig) -> None:
-    """Give the training documents `some` of one source their copies: whole epochs, then a chosen part of them more."""
-    available = int(kept.size[some].sum())
-    if target <= 0:
-        return
-    whole, rest = divmod(target, available)
-    copies[some] = whole
-    ordered = _order(kept, some, config, CHOICE)
-    copies[ordered[fill(kept.size[ordered], rest)]] += 1
+def repeats(kept: Kept, config: ComposeConfig) -> np.ndarray:
+    """How often each document counts in an epoch, (n,) int32. A part of one is drawn by a hash of its id."""
+    if kept.repeat is None:
+        return np.ones(len(kept.size), np.int32)
+    whole = np.floor(kept.repeat)
+    drawn = (hash_documents(kept.identifier, config.seed, REPEAT) >> np.uint64(11)).astype(np.float64) / (1 << 53)
+    return (whole + (drawn < kept.repeat - whole)).astype(np.int32)
 
 
-def _choose_validation(kept: Kept, some: np.ndarray, epochs: float, copies: np.ndarray, config: ComposeConfig) -> None:
-    """Keep a source's validation documents once each: all, or the part of them that training took; never none."""
-    if epochs >= NEARLY:
-        copies[some] = 1
-    elif epochs > 0 and len(some):
-        ordered = _order(kept, some, config, CHOICE)
-        chosen = fill(kept.size[ordered], int(kept.size[some].sum() * epochs))
-        chosen[0] |= not chosen.any()
-        copies[ordered[chosen]] = 1
+class _Choice:
+    """Which documents each phase takes: of a component those first that were read least, in the order of a hash.
+
+    `available` (components,) int64: training text of an epoch; `capacity`: what the caps on epochs allow; `taken`: what
+    was asked of each so far; `copies` (documents, phases) int32.
+    """
+
+    def __init__(self, kept: Kept, weight: np.ndarray, counted: np.ndarray, config: ComposeConfig) -> None:
+        train, n = ~kept.validation, len(kept.names)
+        self._kept, self._weight, self._counted, self._config = kept, weight, counted, config
+        self.available = np.bincount(kept.component[train], weight[train], n).astype(np.int64)
+        self.capacity = np.floor(self.available * np.array([config.max_epochs_of(name) for name in kept.names]))
+        self.taken = np.zeros(n)
+        self.copies = np.zeros((len(kept.size), len(config.all_phases)), np.int32)
+        usable = train & (counted > 0)
+        self._orders = [
+            _order(kept, np.flatnonzero(usable & (kept.component == one)), config, CHOICE) for one in range(n)
+        ]
+        held = kept.validation if kept.repeat is None else kept.validation & (kept.repeat > 0)
+        self._held = [_order(kept, np.flatnonzero(held & (kept.component == one)), config, CHOICE) for one in range(n)]
+
+    def choose(self, phase: int, targets: np.ndarray) -> None:
+        """Give documents their copies in a phase, for the text that each component is to give: whole epochs, then a
+        part of one more."""
+        for component, target in enumerate(targets.tolist()):
+            order = self._orders[component]
+            if target > 0 and len(order):
+                whole, rest = divmod(target, int(self.available[component]))
+                self.copies[order, phase] += whole * self._counted[order]
+                read = self.copies[order].sum(axis=1) // self._counted[order]
+                ordered = order[np.argsort(read, kind="stable")]
+                chosen = ordered[fill(self._weight[ordered], rest)]
+                self.copies[chosen, phase] += self._counted[chosen]
+        self.taken += targets
+
+    def keep_validation(self) -> None:
+        """Keep a component's validation documents once each: all, or the part of them that training took; never none.
+
+        Of one that has no training text, all, unless every phase gives it the weight 0. Called after the last phase.
+        """
+        for component, some in enumerate(self._held):
+            name = self._kept.names[component]
+            if all(self._config.weight(name, one) == 0 for one in self._config.all_phases):
+                continue
+            available = self.available[component]
+            epochs = self.taken[component] / available if available else 1.0
+            if epochs >= NEARLY:
+                self.copies[some, 0] = 1
+            elif epochs > 0 and len(some):
+                chosen = fill(self._kept.size[some], int(self._kept.size[some].sum() * epochs))
+                chosen[0] |= not chosen.any()
+                self.copies[some[chosen], 0] = 1
+
+
+def _plans(
+    kept: Kept,
+    cost: np.ndarray,
+    choice: _Choice,
+    number: int,
+    phase: Phase,
+    wanted: np.ndarray,
+    exhausted: np.ndarray,
+    config: ComposeConfig,
+) -> list[ComponentPlan]:
+    """What a phase came to. Validation documents stand with the first."""
+    n, train, copies = len(kept.names), ~kept.validation, choice.copies[:, number].astype(np.int64)
+    side, held = train & (copies > 0), kept.validation & (copies > 0)
+
+    def total(values: np.ndarray | None, some: np.ndarray) -> list[int]:
+        return np.bincount(kept.component[some], None if values is None else values[some], n).astype(np.int64).tolist()
+
+    text, given = total(kept.size * copies, side), total(cost * copies, side)
+    columns = zip(
+        kept.names,
+        total(None, train),
+        total(kept.size, train),
+        wanted.tolist(),
+        total(None, side),
+        text,
+        given if config.in_tokens else [None] * n,
+        (np.array(given) / max(sum(given), 1)).tolist(),
+        (np.array(given) / np.maximum(choice.available, 1)).tolist(),
+        exhausted.tolist(),
+        total(None, held) if number == 0 else [0] * n,
+        total(kept.size, held) if number == 0 else [0] * n,
+        strict=True,
+    )
+    return [ComponentPlan(phase.name, *row) for row in columns]
 
 
 def cut_parts(sizes: np.ndarray, n_train: int, part_bytes: int) -> np.ndarray:

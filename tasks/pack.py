@@ -1,16 +1,17 @@
 """Pack: rows of one length out of documents of all lengths. Nothing is tokenized again for another context length.
 
 A row holds `context_length + 1` tokens: `context_length` inputs, and for each the token after it as its target.
-Documents (as often as they have copies) are laid end to end in a seeded order, and the line is cut into rows: every
-token of an epoch stands in exactly one row, a document may go on in the next one, and the first token of a row is no
-target there. The last row of a split is shorter: who reads it pads it and masks the padding
+Documents (as often as they have copies) are laid end to end in a seeded order, those of each phase of training by
+themselves, and the line is cut into rows: every token of an epoch stands in exactly one row, a document may go on in
+the next one, and the first token of a row is no target there. The last row of a phase is shorter: who reads it pads it
+and masks the padding
 (`storage.tokens.PackedRows`).
 
 The order depends on the seed and on each document's id alone, so it is the same however the corpus is cut into parts.
 Training goes through the rows in an order of its own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,7 @@ def _plan(inputs: Inputs, config: PackConfig) -> list[Shard]:
 
 def _work(shard: Shard, config: PackConfig, output: ShardOutput, watch: Watch) -> None:
     """Lay the documents of each split end to end in a seeded order and cut them into rows of the context length + 1."""
-    columns = ["doc_id", "split", "copies", "shard", "start", "length"]
+    columns = ["doc_id", "split", "phase_copies", "shard", "start", "length"]
     index = pa.Table.from_batches(batch for path in shard.where["index"] for batch in read_batches(Path(path), columns))
     done = 0
     for split in SPLITS:
@@ -117,18 +118,45 @@ def _work(shard: Shard, config: PackConfig, output: ShardOutput, watch: Watch) -
 
 
 def pack_documents(index: pa.Table, split: str, config: PackConfig) -> Iterator[pa.RecordBatch]:
-    """The rows of PACKING for the documents of one split; `index` has the columns of TOKEN_INDEX, in any order."""
+    """The rows of PACKING for the documents of one split; `index` has the columns of TOKEN_INDEX, in any order.
+
+    The rows of a phase follow those of the phase before it; the last of each may be shorter.
+    """
     doc_ids = index.column("doc_id").combine_chunks()
-    number = {name: index.column(name).to_numpy().astype(np.int64) for name in ("copies", "shard", "start", "length")}
-    order = order_of(doc_ids, number["copies"], config.seed)
-    spans = cut_rows(number["length"][order], config.context_length + 1)
+    number = {name: index.column(name).to_numpy().astype(np.int64) for name in ("shard", "start", "length")}
+    copies = phase_copies(index.column("phase_copies"))
+    first_row = 0
+    for phase in range(copies.shape[1]):
+        order = order_of(doc_ids, copies[:, phase], config.seed + phase)
+        spans = cut_rows(number["length"][order], config.context_length + 1)
+        yield from _batches(doc_ids, number, order, spans, split, phase, first_row)
+        first_row += int(spans.row[-1]) + 1 if len(spans.row) else 0
+
+
+def phase_copies(column: pa.ChunkedArray) -> np.ndarray:
+    """The lists of `phase_copies`, all of one length, as (documents, phases) int64; one phase where there are none."""
+    values = column.combine_chunks().flatten().to_numpy().astype(np.int64)
+    return values.reshape(len(column), -1) if len(column) else np.zeros((0, 1), np.int64)
+
+
+def _batches(
+    doc_ids: pa.Array,
+    number: Mapping[str, np.ndarray],
+    order: np.ndarray,
+    spans: Spans,
+    split: str,
+    phase: int,
+    first_row: int,
+) -> Iterator[pa.RecordBatch]:
+    """The spans of one phase as batches of PACKING, rows numbered from `first_row` on."""
     for first in range(0, len(spans.row), SPANS_AT_ONCE):
         some = slice(first, first + SPANS_AT_ONCE)
         document = order[spans.entry[some]]
         yield pa.RecordBatch.from_arrays(
             [
-                pa.array(spans.row[some]),
+                pa.array(first_row + spans.row[some]),
                 pa.array([split] * len(document), pa.string()),
+                pa.array(np.full(len(document), phase, np.int32)),
                 pa.array(spans.position[some].astype(np.int32)),
                 doc_ids.take(pa.array(document)),
                 pa.array(number["shard"][document].astype(np.int32)),
@@ -140,20 +168,22 @@ def pack_documents(index: pa.Table, split: str, config: PackConfig) -> Iterator[
 
 
 def filled(artifact: Artifact) -> list[dict[str, Any]]:
-    """How full the rows are, by split: rows, spans, tokens, and the places of the last row that hold none."""
+    """How full the rows are, by split and phase: rows, spans, tokens, and the places of the last row without any."""
     row_length = artifact.manifest.identity.config["context_length"] + 1
-    grouped = artifact.read(["split", "row", "length"]).group_by("split")
-    found = grouped.aggregate([("row", "max"), ("row", "count"), ("length", "sum")]).to_pylist()
+    grouped = artifact.read(["split", "phase", "row", "length"]).group_by(["split", "phase"])
+    found = grouped.aggregate([("row", "min"), ("row", "max"), ("row", "count"), ("length", "sum")]).to_pylist()
+    rows = [one | {"rows": one["row_max"] - one["row_min"] + 1} for one in found]
     return [
         {
             "split": one["split"],
-            "rows": one["row_max"] + 1,
+            "phase": one["phase"],
+            "rows": one["rows"],
             "spans": one["row_count"],
             "tokens": one["length_sum"],
-            "padding": (one["row_max"] + 1) * row_length - one["length_sum"],
+            "padding": one["rows"] * row_length - one["length_sum"],
         }
-        for one in sorted(found, key=lambda one: one["split"])
+        for one in sorted(rows, key=lambda one: (one["split"], one["phase"]))
     ]
 
 
-pack = Stage("pack", 1, "packing", PackConfig, {MAIN_TABLE: PACKING}, _plan, _work, here=True, summary=filled)
+pack = Stage("pack", 2, "packing", PackConfig, {MAIN_TABLE: PACKING}, _plan, _work, here=True, summary=filled)

@@ -5,7 +5,6 @@ a run that was killed goes on from its newest checkpoint to the same weights, bi
 at documents before its own in the row: `<|endoftext|>` between them tells the model, and no mask is needed.
 """
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,13 +19,13 @@ from storage.schemas.training import TRAINING, TRAINING_ROWS
 from storage.tokens import PackedRows
 from tasks.config import StageConfig
 from tasks.executor import Watch
+from tasks.row_order import RowOrder
 from tasks.stage import Inputs, Shard, Stage, StageFailed
 from tasks.training_report import describe_training, training_summary
 
 if TYPE_CHECKING:
     from models.training import Batch
 
-PHASE = 0
 HELD_OUT_ROWS_AT_ONCE = 16
 
 
@@ -77,7 +76,7 @@ def _work(shard: Shard, config: PretrainConfig, output: ShardOutput, watch: Watc
     """Train a decoder on the packed rows; write its weights, its tokenizer and what happened in each step."""
     # torch and what needs it are imported where work begins: a run that reuses its model does without them
     from models.decoder import Decoder
-    from models.training import NotFinite, mean_loss, new_decoder, rows_of_step
+    from models.training import NotFinite, mean_loss, new_decoder
     from tasks.training import train_shard, training_batch, write_model
 
     packing, tokens, tokenizer = (shard.where[role] for role in ("packing", "tokens", "tokenizer"))
@@ -85,7 +84,7 @@ def _work(shard: Shard, config: PretrainConfig, output: ShardOutput, watch: Watc
     rows, held = (PackedRows(packing, tokens, split) for split in ("train", "validation"))
     row_tokens = rows.row_length - 1
     steps, rows_per_step = config.training.total_steps(row_tokens), config.training.rows_per_step(row_tokens)
-    chosen = partial(rows_of_step, config.training.seed, PHASE, n_rows=len(rows), rows_per_step=rows_per_step)
+    chosen = RowOrder(config.training.seed, rows.phase_rows.tolist(), steps, rows_per_step).rows
     decoder = new_decoder(Decoder(config.model.shape(len(vocabulary), row_tokens)), config.training.seed)
     held_out = held_out_batches(held, config)
     try:
@@ -140,7 +139,7 @@ def _bytes_per_token(batches: list["Batch"], vocabulary: Tokenizer) -> float | N
 
 pretrain = Stage(
     "pretrain",
-    1,
+    2,
     "model",
     PretrainConfig,
     {MAIN_TABLE: TRAINING, "rows": TRAINING_ROWS},

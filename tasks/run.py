@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from storage import runs
-from storage.artifact import Artifact
+from storage.artifact import TOMBSTONES, Artifact
+from storage.catalog.holds import Hold
+from storage.forget.settle import settle
+from storage.forget.tombstones import entries
 from storage.index import write_index
 from storage.lake import Lake
 from storage.sql import catalog_moved, refresh_catalog
@@ -44,6 +47,7 @@ class Run:
     cpu_seconds: float = 30.0
     console: Console = field(default_factory=Console)
     id: str = field(default_factory=lambda: time.strftime("%Y%m%dT%H%M%S-") + uuid.uuid4().hex[:6])
+    started: float = field(default_factory=time.time)
     steps: list[Step] = field(default_factory=list)
     _published: float = field(default=-math.inf, init=False, repr=False)
     _waiting: bool = field(default=False, init=False, repr=False)
@@ -58,13 +62,26 @@ class Run:
             refresh_catalog(self.lake)
             self._published, self._waiting = time.monotonic(), False
 
+    @property
+    def only_reused(self) -> bool:
+        """Whether everything that was asked for was there already."""
+        return all(step.reused for step in self.steps)
+
     def add(self, step: Step) -> None:
         """Remember a stage that gave its artifact, and say so."""
+        self.lake.keep(step.artifact)
         self.steps.append(step)
         state = "reused" if step.reused else f"made in {step.seconds:.1f} s"
         rows, source = step.artifact.manifest.rows, source_of(step.artifact)
         line = f"{step.stage:<15} {step.artifact.fingerprint[:12]}  {rows:>9,} rows  {state:<17} {source}"
         self.console.line(line.rstrip())
+
+    def settle(self) -> None:
+        """A tombstone was written while this run went on: mark what it made without it, and say so."""
+        found = settle(self.lake).deleted
+        for artifact in dict.fromkeys(step.artifact for step in self.steps):
+            if artifact in found:
+                self.console.line(f"{artifact} was made without a tombstone that was written meanwhile: run again.")
 
     def reuse(self, artifact: Artifact) -> None:
         """Remember an artifact that was there already."""
@@ -74,8 +91,8 @@ class Run:
 def source_of(artifact: Artifact) -> str:
     """The name of the one source that an artifact was made from, or "" if it is of several."""
     while artifact.stage != "ingest":
-        inputs = artifact.inputs()
-        if len(inputs) != 1:
+        inputs = [one for one in artifact.inputs() if one.stage != TOMBSTONES]
+        if len(inputs) != 1 or not inputs[0].exists:
             return ""
         artifact = inputs[0]
     return str(artifact.manifest.identity.config["source"])
@@ -112,10 +129,12 @@ def running(
         return
     run = Run(lake if isinstance(lake, Lake) else Lake(lake), workers, cpu_seconds, Console(quiet=quiet))
     token = _current.set(run)
-    if run.lake.registry.path.exists() and catalog_moved(run.lake):
+    if run.lake.registry.exists() and catalog_moved(run.lake):
         refresh_catalog(run.lake)
     run.lake.registry.check_host()
+    run.lake.hold = Hold(run.lake.root)
     runs.start(run.lake, run.id, name, parameters or {}, code_revision())
+    forgotten = len(entries(run.lake))
     state, message = "crashed", None
     try:
         yield run
@@ -133,8 +152,12 @@ def running(
         for step in run.steps:
             seconds[step.stage] = seconds.get(step.stage, 0.0) + step.seconds
         run.publish(now=True)
+        if len(entries(run.lake)) > forgotten:
+            run.settle()
         runs.end(run.lake, run.id, state, message, made, seconds)
         write_index(run.lake)  # a client that holds `catalog.duckdb` open sees that the run has ended
+        run.lake.hold.release()
+        run.lake.hold = None
 
 
 @functools.cache

@@ -10,18 +10,21 @@ that pass everything else.
 | `n_shingles` | int32 | n-grams, repeats counted; 1 for a text shorter than one, 0 without words |
 | `signature` | uint64[bands * rows] | MinHash (Broder 1997), datasketch's scheme `affine64`; null without words |
 | `buckets` | uint64[bands] | a hash of each band's values (LSH; Indyk and Motwani 1998); null without words |
+| `shingles` | list<uint64> | with `shingles: true`: the different shingles, hashed, ascending; null without words |
+| `simhash` | uint64 | with `simhash: true`: SimHash (Charikar 2002) of shingles of `simhash_ngram` words |
 
 Scheme and seed stand in the artifact's configuration, and in the description of `signature` that its files carry.
 
 **Words** are those of `tasks.words`: of the normalised text, in lower case; each letter where a script has no spaces,
 so that similarity comes out a little higher there, while the order of documents by similarity stays. With
-`unit: characters` shingles are runs of characters of the normalised text in lower case, signs and spaces too. The defaults are
-FineWeb's (Penedo et al. 2024, section 3.4: 5-grams of words, 14 bands of 8 rows, which pair two texts with probability
-1 - (1 - s^8)^14).
+`unit: characters` shingles are runs of characters of the normalised text in lower case, signs and spaces too. The
+defaults are FineWeb's (Penedo et al. 2024, section 3.4: 5-grams of words, 14 bands of 8 rows, which pair two texts
+with probability 1 - (1 - s^8)^14).
 """
 
 import functools
 import hashlib
+import itertools
 import unicodedata
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -51,6 +54,12 @@ class SignConfig(StageConfig):
     scheme: Annotated[Literal["affine64"], Field(description="datasketch's name of the permutations' form.")] = (
         "affine64"
     )
+
+    shingles: Annotated[
+        bool, Field(description="Keep the hashed shingles themselves, for decide.duplicates.min_exact_jaccard.")
+    ] = False
+    simhash: Annotated[bool, Field(description="Keep a simhash too, for decide.duplicates.simhash.")] = False
+    simhash_ngram: Annotated[int, Field(ge=1, le=100, description="Words in a shingle of the simhash.")] = 2
 
     @property
     def n_values(self) -> int:
@@ -125,6 +134,7 @@ def sign_documents(documents: pa.RecordBatch, config: SignConfig) -> pa.RecordBa
             "signature": _fixed_lists(signatures, empty),
             "buckets": _fixed_lists(buckets, empty),
         }
+        | _asked_for(units, offsets, config)
     )
 
 
@@ -187,11 +197,30 @@ def hash_units(texts: NormalTexts, unit: Literal["words", "characters"]) -> tupl
 
 def hash_contents(texts: NormalTexts) -> pa.Array:
     """`hash_content` of every text."""
-    view, bounds = memoryview(texts.text), texts.bounds.tolist()
+    view, bounds = memoryview(texts.text.data), texts.bounds.tolist()
     digest = functools.partial(hashlib.blake2b, digest_size=16)
-    return pa.array(
-        [digest(view[start:stop]).hexdigest() for start, stop in zip(bounds, bounds[1:], strict=False)], pa.string()
-    )
+    return pa.array([digest(view[start:stop]).hexdigest() for start, stop in itertools.pairwise(bounds)], pa.string())
+
+
+def _asked_for(words: np.ndarray, offsets: np.ndarray, config: SignConfig) -> dict[str, pa.Array]:
+    """The columns that a configuration asks for beside the usual ones, null without words."""
+    found: dict[str, pa.Array] = {}
+    if not (config.shingles or config.simhash):
+        return found
+    from tasks import sets_kernels
+
+    wordless = np.diff(offsets) == 0
+    if config.shingles:
+        values, bounds = np.empty(len(words), dtype=np.uint64), np.empty(len(offsets), dtype=np.int64)
+        n_values = sets_kernels.shingle_sets(words, offsets, config.ngram, values, bounds)
+        found["shingles"] = pa.ListArray.from_arrays(
+            pa.array(bounds, pa.int32()), pa.array(values[:n_values]), mask=pa.array(wordless)
+        )
+    if config.simhash:
+        simhashes = np.empty(len(offsets) - 1, dtype=np.uint64)
+        sets_kernels.simhash_words(words, offsets, config.simhash_ngram, simhashes)
+        found["simhash"] = pa.array(simhashes, mask=wordless)
+    return found
 
 
 def _fixed_lists(matrix: np.ndarray, null: np.ndarray) -> Any:
@@ -201,6 +230,12 @@ def _fixed_lists(matrix: np.ndarray, null: np.ndarray) -> Any:
 
 def signatures_table(config: SignConfig) -> Table:
     """The columns that `sign_documents` gives under this configuration."""
+    shingles = column(
+        "shingles", pa.list_(pa.uint64()), "Its different shingles, hashed, ascending: for exact Jaccard similarities."
+    )
+    simhash = column(
+        "simhash", pa.uint64(), f"SimHash (Charikar 2002) of its shingles of {config.simhash_ngram}, repeats counted."
+    )
     return table(
         column(
             "content_hash",
@@ -218,6 +253,8 @@ def signatures_table(config: SignConfig) -> Table:
             pa.list_(pa.uint64(), config.bands),
             "A hash of each band's values: documents that share one are near.",
         ),
+        *([shingles] if config.shingles else []),
+        *([simhash] if config.simhash else []),
     )
 
 

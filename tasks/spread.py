@@ -8,10 +8,11 @@ reading, and a run after a kill goes on with the files that are missing. Nothing
 
 import contextlib
 import fcntl
+import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from storage.failpoints import reached
 from storage.files import write_atomically
 from storage.schemas.corpus import CORPUS
 from tasks.annotation import NotAligned, read_beside
+from tasks.edited import replace_edits
 from tasks.spans import apply
 
 BUFFER_BYTES = 32 << 20  # text that is held before it is sorted by part and written
@@ -38,11 +40,15 @@ class SpreadError(RuntimeError):
 
 @dataclass(frozen=True)
 class DocumentFile:
-    """A part of a documents artifact, and the parts of its annotations that are read with it, where there are such."""
+    """A part of a documents artifact, and the parts of its annotations that are read with it, where there are such.
+
+    `edited`: what `decide` says of the edits of those documents of which repeated parts go, of all files together.
+    """
 
     documents: str
     languages: str | None
     edits: str | None = None
+    edited: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,19 +59,25 @@ class Places:
     row: np.ndarray  # int64, row in that file
     part: np.ndarray  # int32
     rank: np.ndarray  # int32, place in the part
-    copies: np.ndarray  # int32
+    copies: np.ndarray  # int32, (n, phases)
     validation: np.ndarray  # bool
+    component: np.ndarray  # int32, place in `names`
+    names: tuple[str, ...]  # of the components
 
     def of_file(self, file: int) -> "Places":
         """The documents of one file."""
         some = slice(*np.searchsorted(self.file, [file, file + 1]))
-        return Places(*(getattr(self, name)[some] for name in self.__dataclass_fields__))
+        return replace(self, **{name: getattr(self, name)[some] for name in PLACE_ARRAYS})
+
+
+PLACE_ARRAYS = ("file", "row", "part", "rank", "copies", "validation", "component")
 
 
 def save_places(path: Path, places: Places) -> None:
     """Write them as Arrow IPC, whole or not at all."""
-    names = list(Places.__dataclass_fields__)
-    table = pa.table([pa.array(getattr(places, name)) for name in names], names=names)
+    columns = {name: pa.array(getattr(places, name)) for name in PLACE_ARRAYS if name != "copies"}
+    columns["copies"] = pa.FixedSizeListArray.from_arrays(pa.array(places.copies.ravel()), places.copies.shape[1])
+    table = pa.table(columns).replace_schema_metadata({"components": json.dumps(places.names)})
 
     def write(temporary: Path) -> None:
         with pa.ipc.new_file(str(temporary), table.schema) as writer:
@@ -77,7 +89,11 @@ def save_places(path: Path, places: Places) -> None:
 def load_places(path: Path) -> Places:
     """Read what `save_places` wrote, memory-mapped."""
     table = pa.ipc.open_file(pa.memory_map(str(path))).read_all().combine_chunks()
-    return Places(*(table.column(name).to_numpy() for name in Places.__dataclass_fields__))
+    columns = {name: table.column(name).combine_chunks() for name in PLACE_ARRAYS}
+    copies = columns.pop("copies")
+    found = {name: values.to_numpy(zero_copy_only=False) for name, values in columns.items()}
+    found["copies"] = copies.flatten().to_numpy().reshape(-1, copies.type.list_size)
+    return Places(**found, names=tuple(json.loads(table.schema.metadata[b"components"])))
 
 
 @contextlib.contextmanager
@@ -153,7 +169,8 @@ def _index(path: Path) -> Path:
 def _buffers(file: DocumentFile, places: Places) -> Iterator[pa.Table]:
     """The chosen rows of one file with their places, about BUFFER_BYTES of text at a time."""
     languages = _beside(file, file.languages, ["language"])
-    edits = _beside(file, file.edits, FROM_EDITS)
+    names = pa.array(places.names, pa.string())
+    edits = _edits(file)
     waiting: list[pa.RecordBatch] = []
     held = 0
     for first_row, group in _groups(Path(file.documents), places.row):
@@ -171,7 +188,9 @@ def _buffers(file: DocumentFile, places: Places) -> Iterator[pa.Table]:
             if languages
             else pa.nulls(len(rows), pa.string()),
             "split": pa.array(["train", "validation"]).take(pa.array(places.validation[some].astype(np.int8))),
-            "copies": pa.array(places.copies[some]),
+            "component": names.take(pa.array(places.component[some])),
+            "copies": pa.array(places.copies[some].sum(axis=1, dtype=np.int32)),
+            "phase_copies": _lists(places.copies[some]),
             "part": pa.array(places.part[some]),
             "rank": pa.array(places.rank[some]),
         }
@@ -182,6 +201,12 @@ def _buffers(file: DocumentFile, places: Places) -> Iterator[pa.Table]:
             waiting, held = [], 0
     if waiting:
         yield pa.Table.from_batches(waiting)
+
+
+def _lists(matrix: np.ndarray) -> pa.ListArray:
+    """The rows of a matrix, each a list."""
+    offsets = np.arange(len(matrix) + 1, dtype=np.int32) * matrix.shape[1]
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.ascontiguousarray(matrix).ravel()))
 
 
 def _groups(path: Path, rows: np.ndarray) -> Iterator[tuple[int, pa.RecordBatch]]:
@@ -209,6 +234,16 @@ def _beside(file: DocumentFile, annotation: str | None, columns: list[str]) -> p
         raise SpreadError(str(error)) from error
 
 
+def _edits(file: DocumentFile) -> pa.Table | None:
+    """What is changed in each row of a documents file, if anything in any."""
+    edits = _beside(file, file.edits, FROM_EDITS)
+    if not file.edited:
+        return edits
+    with pq.ParquetFile(file.documents) as documents:
+        rows = documents.read(columns=["doc_id", "text_bytes"])
+    return replace_edits(edits, file.edited, rows.column("doc_id"), rows.column("text_bytes").combine_chunks())
+
+
 def _composed(chosen: pa.RecordBatch, edits: pa.Table | None, file: DocumentFile) -> dict[str, pa.Array]:
     """What a corpus takes from the documents, the edits applied to their texts."""
     columns = {name: chosen.column(name) for name in FROM_DOCUMENTS}
@@ -225,7 +260,8 @@ def _composed(chosen: pa.RecordBatch, edits: pa.Table | None, file: DocumentFile
         columns["text"] = pa.array(texts, pa.large_string())
         columns["text_bytes"] = pc.call_function("binary_length", [columns["text"]])
     if not columns["text_bytes"].equals(edits.column("composed_bytes").combine_chunks()):
-        raise SpreadError(f"{file.edits} does not say the sizes of the edited texts: delete its artifact.")
+        said = ", ".join(filter(None, [file.edits, *file.edited]))
+        raise SpreadError(f"{said}: the sizes of edited texts are not those of the texts. Delete the artifact.")
     return columns | counts
 
 

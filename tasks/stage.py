@@ -71,7 +71,8 @@ class Stage(Generic[C]):
     missing artifact is compared with the nearest one that exists. `kind` is what the SQL views go by: "snapshot",
     "documents", "annotation", "decisions", "corpus", "tokens", "model", "evaluation", … `reads`: the columns that a
     per-document stage looks at, of the documents and of annotations made before it; `given`: roles of whole artifacts
-    that it is also given.
+    that it is also given. `forgets`: it reads text into the lake, and leaves out what a tombstone of the lake names, so
+    the tombstones are an input of it, and through it of every decision and every text that is made later.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Stage(Generic[C]):
     describe: Callable[[Artifact], str] | None = None
     reads: Callable[[C], tuple[str, ...]] = lambda config: ()
     given: tuple[str, ...] = ()
+    forgets: bool = False
 
     def __post_init__(self) -> None:
         _STAGES[self.work.__module__ if self.fn is None else self.fn.__module__, self.name] = self
@@ -102,11 +104,14 @@ class Stage(Generic[C]):
         return self.tables(config) if callable(self.tables) else self.tables
 
     def identity(self, config: C, inputs: Inputs) -> Identity:
-        """What determines the artifact's bytes."""
+        """What determines the artifact's bytes.
+
+        An annotation is of the origin of its documents: what was said of a text before it was forgotten still holds.
+        """
         listed = [
-            Input(role=role, stage=one.stage, fingerprint=one.fingerprint)
+            Input(role=role, stage=used.stage, fingerprint=used.fingerprint)
             for role, artifacts in inputs.items()
-            for one in artifacts
+            for used in (one.origin if self.kind == "annotation" and role == "documents" else one for one in artifacts)
         ]
         return Identity(
             stage=self.name, version=self.version, config=config.model_dump(mode="json"), inputs=tuple(listed)
@@ -119,6 +124,10 @@ class Stage(Generic[C]):
         """
         run, settings, given = current_run(), config if config is not None else self.config(), _listed(inputs)
         started = time.monotonic()
+        if self.forgets:
+            from tasks.tombstones import under_tombstones
+
+            given = under_tombstones(self, settings, given, run)
         identity = self.identity(settings, given)
         found = run.lake.find(identity)
         changed: list[str] = []

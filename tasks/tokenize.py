@@ -25,6 +25,7 @@ from tasks.executor import Watch
 from tasks.stage import Inputs, Shard, Stage, StageFailed
 
 BATCH_ROWS = 64
+KEPT_COLUMNS = ["doc_id", "source", "component", "language", "split", "copies", "phase_copies"]
 
 
 class TokenizeConfig(StageConfig):
@@ -85,14 +86,14 @@ def _work(shard: Shard, config: TokenizeConfig, output: ShardOutput, watch: Watc
     schema = _tables(config)[TOKENS].schema
     end = np.array([tokenizer.end_of_text], tokenizer.dtype)
     start = done = 0
-    for group in read_batches(Path(shard.where["corpus"]), ["doc_id", "source", "language", "split", "copies", "text"]):
+    for group in read_batches(Path(shard.where["corpus"]), [*KEPT_COLUMNS, "text"]):
         for first in range(0, group.num_rows, BATCH_ROWS):
             batch = group.slice(first, BATCH_ROWS)
             encoded = tokenizer.encode(batch.column("text").to_pylist())
             lengths = np.array([len(one) + 1 for one in encoded], np.int64)
             tokens = np.concatenate([piece for one in encoded for piece in (one, end)])
             output.write(pa.RecordBatch.from_arrays([pa.array(tokens)], schema=schema), TOKENS)
-            index = {name: batch.column(name) for name in ("doc_id", "source", "language", "split", "copies")} | {
+            index = {name: batch.column(name) for name in KEPT_COLUMNS} | {
                 "shard": pa.array(np.full(len(lengths), shard.index, np.int32)),
                 "start": pa.array(start + np.cumsum(lengths) - lengths),
                 "length": pa.array(lengths),
@@ -105,20 +106,21 @@ def _work(shard: Shard, config: TokenizeConfig, output: ShardOutput, watch: Watc
 
 
 def realised(artifact: Artifact) -> list[dict[str, Any]]:
-    """What the mixture came to, by source and split: documents, tokens, bytes, and tokens with all copies of an epoch.
+    """What the mixture came to, by component and split: documents, tokens, bytes, tokens with all copies of an epoch,
+    and the share of the split's tokens.
 
     A document's tokens are counted with the `<|endoftext|>` after it. Most tokens first.
     """
-    index = artifact.read(["source", "split", "copies", "length", "bytes"])
+    index = artifact.read(["component", "split", "copies", "length", "bytes"])
     epoch = pc.call_function("multiply", [index.column("copies").cast(pa.int64()), index.column("length")])
     grouped = (
         index.append_column("epoch_tokens", epoch)
-        .group_by(["source", "split"])
+        .group_by(["component", "split"])
         .aggregate([("length", "count"), ("length", "sum"), ("bytes", "sum"), ("epoch_tokens", "sum")])
     )
     rows = [
         {
-            "source": row["source"],
+            "component": row["component"],
             "split": row["split"],
             "documents": row["length_count"],
             "tokens": row["length_sum"],
@@ -128,7 +130,12 @@ def realised(artifact: Artifact) -> list[dict[str, Any]]:
         }
         for row in grouped.to_pylist()
     ]
-    return sorted(rows, key=lambda row: (row["split"], -row["epoch_tokens"], row["source"]))
+    for split in {row["split"] for row in rows}:
+        of = [row for row in rows if row["split"] == split]
+        total = sum(row["epoch_tokens"] for row in of)
+        for row in of:
+            row["share"] = row["epoch_tokens"] / total
+    return sorted(rows, key=lambda row: (row["split"], -row["epoch_tokens"], row["component"]))
 
 
-tokenize = Stage("tokenize", 1, "tokens", TokenizeConfig, _tables, _plan, _work, summary=realised)
+tokenize = Stage("tokenize", 2, "tokens", TokenizeConfig, _tables, _plan, _work, summary=realised)

@@ -1,6 +1,6 @@
 """Compiled loops over UTF-8: white space made one, words and characters hashed. Compiled like `sign_kernels`.
 
-They look at one table, `forms` (uint32, an entry for each code point): FORM_CODE its small form, FORM_KIND what it is to
+They look at one table, `forms` (uint32, one entry a code point): FORM_CODE its small form, FORM_KIND what it is to
 a word, and the two marks below. ASCII takes a branch of its own, for most bytes of most texts are ASCII.
 """
 
@@ -70,8 +70,8 @@ def hash_character(value: Any, code: Any) -> Any:
 def collapse_spaces(text: Any, offsets: Any, forms: Any, collapsed: Any, bounds: Any, bound: Any) -> None:
     """Copy each text with each run of white space one space and its ends stripped.
 
-    Args: `text` valid UTF-8, `offsets` (n + 1) where each text starts; `forms` the module's table, with an entry for each
-    code point but those of the last planes. Fills `collapsed` (as long as the texts), `bounds` (n + 1) and `bound`:
+    Args: `text` valid UTF-8, `offsets` (n + 1) where each text starts; `forms` the module's table, with an entry for
+    each code point but those of the last planes. Fills `collapsed` (as long as the texts), `bounds` (n + 1), `bound`:
     whether the text has a character marked FORM_BOUND, so that what was copied need not be its NFC.
     """
     # Places are unsigned: a signed index may count from the end, which costs a comparison each time.
@@ -118,9 +118,9 @@ def hash_words(
 ) -> Any:
     """Cut each text into words and hash them in lower case.
 
-    Args: `text` valid UTF-8; `begins` and `stops` (n) where each text lies in it; `forms` the module's table (code points
-    past its end are outside words). Fills `hashes` (at least one longer than the texts) with one uint64 a word (FNV-1a
-    over its bytes, then `mix`), `starts` and `ends` with its place in characters of its text, and `word_offsets` (n + 1).
+    Args: `text` valid UTF-8; `begins` and `stops` (n) where each text lies in it; `forms` the module's table (those past
+    its end are outside words). Fills `hashes` (at least one longer than the texts) with one uint64 a word (FNV-1a
+    over its bytes, then `mix`), `starts` and `ends` with its place in characters of its text, `word_offsets` (n + 1).
     Returns: how many words in all.
     """
     count = ZERO

@@ -131,8 +131,8 @@ def hash_words(texts: Sequence[str]) -> HashedWords:
 def hash_normal_words(text: np.ndarray, begins: np.ndarray, stops: np.ndarray) -> HashedWords:
     """The words of texts in NFC, hashed in lower case, with their places in them.
 
-    Args: `text` uint8, UTF-8; `begins` and `stops` int64 (n), where each text lies in it. A text with one of CONTEXTUAL in
-    it is given in lower case (`lower_bound`).
+    Args: `text` uint8, UTF-8; `begins` and `stops` int64 (n), where each text lies in it. A text with one of CONTEXTUAL
+    in it is given in lower case (`lower_bound`).
     """
     from tasks import word_kernels
 
@@ -155,7 +155,7 @@ def hash_normal_characters(text: np.ndarray, begins: np.ndarray, stops: np.ndarr
 
 
 def lower_bound(text: str) -> str:
-    """The text in lower case if a letter of CONTEXTUAL stands in it, else the text: the rest is done letter by letter."""
+    """The text in lower case if a letter of CONTEXTUAL stands in it, else as it is: the rest goes letter by letter."""
     return text.lower() if any(letter in text for letter in CONTEXTUAL) else text
 
 

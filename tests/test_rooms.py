@@ -17,7 +17,9 @@ MAY_IMPORT = {
 }
 # What lies in a stage's folder and is no part of the stage: names of formats and reasons, the thresholds.
 SHARED = {"tasks.decide.thresholds", "tasks.extract.formats", "tasks.extract.reasons", "tasks.extract.warc.members"}
-SHARED |= {"tasks.urls.index", "tasks.urls.lists"}
+SHARED |= {"tasks.decide.predicates", "tasks.drift.said", "tasks.urls.index", "tasks.urls.lists"}
+SHARED |= {"tasks.urls.suffixes"}
+SHARED |= {"tasks.tombstones"}  # a stage that the contract itself calls: every text is read under them
 ROOMS = {*MAY_IMPORT, "tests"}
 
 

@@ -83,11 +83,11 @@ def compare(outputs: Mapping[str, Path]) -> list[str]:
         gone[stays] = False
         dropped[name] = gone
     curve = np.where(truth[0] > 0, 1 - (1 - truth[0] ** 8) ** 14, 0)
+    characters, words = np.mean([*map(len, texts)]), np.mean([len(text.split()) for text in texts])
     lines = [
-        f"{len(texts) - 2 * n_planted:,} pages of debdocs and {n_planted:,} planted pairs, {np.mean([*map(len, texts)]):,.0f} "
-        f"characters and {np.mean([len(text.split()) for text in texts]):,.0f} words each. Similarity is exact: sets of "
-        "5-grams compared by brute force. Of the documents whose most similar predecessor is that similar, so many per "
-        "cent are dropped:",
+        f"{len(texts) - 2 * n_planted:,} pages of debdocs and {n_planted:,} planted pairs, {characters:,.0f} "
+        f"characters and {words:,.0f} words each. Similarity is exact: sets of 5-grams compared by brute force. Of the "
+        "documents whose most similar predecessor is that similar, so many per cent are dropped:",
         "",
     ]
     for title, rows in (
@@ -96,7 +96,10 @@ def compare(outputs: Mapping[str, Path]) -> list[str]:
     ):
         nearest = truth[0][rows]
         names = [*dropped]
-        lines += [f"| {title} | documents | the curve | " + " | ".join(names) + " |", "|---|---|---|" + "---|" * len(names)]
+        lines += [
+            f"| {title} | documents | the curve | " + " | ".join(names) + " |",
+            "|---|---|---|" + "---|" * len(names),
+        ]
         for low, high in zip(BINS, [*BINS[1:], 1.01], strict=True):
             inside = (nearest >= low) & (nearest < high)
             if not inside.any():
@@ -106,7 +109,10 @@ def compare(outputs: Mapping[str, Path]) -> list[str]:
             lines.append(f"| {label} | {inside.sum():,} | {curve[rows][inside].mean():.1%} | {cells} |")
         lines.append("")
     most = truth.max(axis=0)
-    lines += ["| who | recall from 0.8 on | precision: dropped with another at 0.5 or more | dropped |", "|---|---|---|---|"]
+    lines += [
+        "| who | recall from 0.8 on | precision: dropped with another at 0.5 or more | dropped |",
+        "|---|---|---|---|",
+    ]
     for name, gone in dropped.items():
         recall, right = gone[truth[0] >= 0.8].mean(), (most[gone] >= ALIKE).mean()
         lines.append(f"| {name} | {recall:.2%} | {right:.2%} | {gone.sum():,} |")

@@ -22,7 +22,7 @@ def _shingles(text: str) -> list[str]:
 
 
 def datatrove(folder: Path, output: Path) -> Callable[[], int]:
-    """Signatures, buckets, clusters and filter, as its documentation chains them, one task each (buckets: one a band)."""
+    """Signatures, buckets, clusters and filter, chained as its documentation has them, one task each (a band each)."""
     from datatrove.pipeline.dedup import MinhashDedupBuckets, MinhashDedupCluster, MinhashDedupFilter
     from datatrove.pipeline.dedup.minhash import MinhashConfig, MinhashDedupSignature
     from datatrove.pipeline.readers import ParquetReader

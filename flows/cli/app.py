@@ -170,16 +170,24 @@ def sample(workers: Workers = None) -> None:
 
 EXPECTED = {
     "duckdb": ("Error",),
+    "flows.drift": ("DriftRefused",),
     "flows.environment": ("PrefectElsewhere",),
-    "flows.recipe": ("RecipeError",),
+    "flows.recipe_file": ("RecipeError",),
     "flows.serve.processes": ("ServeFailed",),
     "flows.session": ("NothingYet",),
+    "storage.catalog.postgres": ("NoRegistry",),
+    "storage.gc": ("InUse",),
     "storage.lake": ("NotFound",),
     "storage.registry": ("SecondHost",),
     "storage.sources": ("SourceError",),
     "storage.sql": ("NoSuchView",),
     "storage.statements": ("Refused",),
     "tasks.crawl.run": ("CrawlError",),
+    "tasks.decide.failures": ("DecideError",),
+    "tasks.decide.predicates": ("PredicateError",),
+    "tasks.decide.whatif.columns": ("Misfit",),
+    "tasks.decide.whatif.curve": ("NeedsClusters",),
+    "tasks.mixture": ("MixtureError",),
     "tasks.sample.build": ("SampleError",),
     "tasks.sample.carriers": ("SampleUnavailable",),
     "tasks.stage": ("StageFailed",),
@@ -210,9 +218,13 @@ def lost_server(error: BaseException) -> str | None:
     return f"{said}{again}run the same command again."
 
 
+COMMANDS = ("boilerplate", "catalog", "crawl", "forget", "look", "mixture", "recipes", "trace", "use", "whatif.command")
+"""Files beside this one that add their commands to the app."""
+
+
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 an error that is explained, 2 wrong usage, 130 stopped by Ctrl-C."""
-    for module in ("crawl", "look", "recipes", "use"):  # each adds its commands to the app
+    for module in COMMANDS:
         importlib.import_module(f"flows.cli.{module}")
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended, as on Ctrl-C

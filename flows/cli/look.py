@@ -1,7 +1,9 @@
 """Commands that look into a lake: sql, artifacts, show, explain, report."""
 
+import atexit
 import importlib
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -11,9 +13,12 @@ import typer
 from rich.console import Console
 
 from flows.cli.app import DEFAULT_LAKE, Lake, app
-from flows.cli.rows import Format, write_rows
+from flows.cli.rows import Format, plain, write_rows
 from storage import names
 from storage import sql as views
+from storage.catalog.holds import Hold
+from storage.forget import marks
+from storage.index import list_artifacts
 from storage.lake import Lake as LakeFolder
 from storage.lake import NoLake
 from storage.statements import Refused, restrict, run_query
@@ -104,19 +109,14 @@ def artifacts(
     form: FormatOption = Format.table,
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
-    """List the artifacts: stage, fingerprint, rows, size, names, when."""
+    """List the artifacts: stage, fingerprint, rows, size, names, when; and which hold forgotten text, or learned from
+    it (gristmill show says more)."""
     folder = existing_lake(lake)
-    query = """select stage, fingerprint[:12] as fingerprint, kind, rows, round(bytes / 1e6, 2) as megabytes,
-        strftime(created, '%Y-%m-%d %H:%M') as created,
-        (select string_agg(name, ', ' order by name) from names
-            where names.artifact = artifacts.artifact
-            and (name, number) in (select (name, max(number)) from names group by name)) as names
-        from artifacts where $stage is null or stage = $stage order by artifacts.created"""
-    connection = views.connect(folder)
-    known = [one for (one,) in connection.execute("select distinct stage from artifacts order by 1").fetchall()]
-    if stage is not None and stage not in known:
+    found = list_artifacts(folder, stage)
+    if stage is not None and not found.num_rows:
+        known = sorted({row[1] for row in folder.registry.rows()})
         raise Refused(f"No stage {stage!r} has made anything in {folder.root}. Stages: {', '.join(known)}.")
-    write_rows(connection.execute(query, {"stage": stage}).to_arrow_table(), form, None)
+    write_rows(found, form, None)
 
 
 @app.command()
@@ -134,6 +134,7 @@ def show(
         "kind": manifest.kind,
         "version": manifest.identity.version,
         "names": called,
+        "marks": [str(one) for one in marks.marks_of(folder, found)],
         "rows": manifest.rows,
         "bytes": manifest.bytes,
         "folder": str(found.folder),
@@ -150,12 +151,20 @@ def show(
 
 @app.command()
 def explain(
-    document: Annotated[str, typer.Argument(help="A URL, or a doc_id (32 hexadecimal characters).")],
+    document: Annotated[str, typer.Argument(help="A URL, a doc_id, or the first 6 or more signs of one.")],
+    as_json: Annotated[bool, typer.Option("--json", help="For programs: one JSON value.")] = False,
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
-    """Everything that every stage said of one document: where it stands, its scores, the decisions, tokens, losses."""
-    from flows.cli.explain import explain_document
+    """The path of one document: what every stage said of it, each rule with its limit, its copies and which stays, the
+    corpora and token shards that hold it, and the training steps of every model that read it.
 
+    A URL may have several documents: all are explained, the newest first. Give a doc_id for one of them.
+    """
+    from flows.cli.explain import explain_document, explained
+
+    if as_json:
+        print(json.dumps(plain(explained(existing_lake(lake), document)), ensure_ascii=False, indent=1))
+        return
     explain_document(existing_lake(lake), document, Console())
 
 
@@ -177,9 +186,16 @@ def report(
     print(wanted[-1])
 
 
-def existing_lake(lake: Path) -> LakeFolder:
-    """The lake of `--lake`. Raises Refused, with what to do, if there is none."""
+def existing_lake(lake: Path, reads: bool = True) -> LakeFolder:
+    """The lake of `--lake`; while this process `reads` it, `gristmill gc` deletes nothing there.
+
+    Raises: Refused, with what to do, if there is none.
+    """
     try:
-        return LakeFolder(lake).check()
+        folder = LakeFolder(lake).check()
     except NoLake as error:
         raise Refused(f"{error} Or name another: --lake FOLDER.") from error
+    if reads and os.access(folder.root, os.W_OK):
+        folder.hold = Hold(folder.root, everything=True)
+        atexit.register(folder.hold.release)
+    return folder

@@ -4,6 +4,9 @@ import pyarrow as pa
 
 from storage.table import column, table
 
+FORGOTTEN = "forgotten"
+"""The `extractor` of a document whose text was forgotten: a tombstone names it."""
+
 FILES = table(
     column("path", pa.string(), "Path below the source's root, with forward slashes.", nullable=False),
     column("sha256", pa.string(), "SHA-256 of the file's bytes, 64 hexadecimal characters.", nullable=False),

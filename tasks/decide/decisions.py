@@ -10,7 +10,7 @@
 | `cluster` | string | smallest doc_id among the passing documents of its cluster, maybe its own; null if it failed |
 | `cluster_size` | int32 | passing documents in its cluster, itself too; 0 if it did not pass |
 | `kept_as` | string | the document that stays for it; null unless it was dropped as a duplicate |
-| `jaccard` | float32 | Jaccard similarity to that document, estimated from signatures; 1 for an exact copy |
+| `jaccard` | float32 | Jaccard to that document, estimated (exact with `min_exact_jaccard`); 1 for an exact copy |
 | `content_hash` | string | its content hash; null without text |
 | `split` | string | `train` or `validation`, the same for a whole cluster; null if it did not pass |
 
@@ -23,13 +23,17 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from storage.hashing import splitmix64
 from storage.table import column, table
-from tasks.decide.clusters import PAIRS_AT_ONCE, Clusters, estimate_jaccard, find_clusters
-from tasks.decide.failures import DecideError, Failures, find_failures
+from tasks.decide.clusters import Clusters, Evidence, find_clusters
+from tasks.decide.duplicates.canonical_url import canonical_urls
+from tasks.decide.duplicates.near import PAIRS_AT_ONCE, exact_jaccards, share_of_equal
+from tasks.decide.failures import UNDATED, DecideError, Failures, find_failures
 from tasks.decide.rules import DecideConfig
 from tasks.decide.signatures import SignatureFiles
+from tasks.decide.thresholds import KINDS, DuplicateRules
 
 DECISIONS = table(
     column("doc_id", pa.string(), "The document; rows are sorted by it.", nullable=False),
@@ -45,13 +49,15 @@ DECISIONS = table(
         nullable=False,
     ),
     column("kept_as", pa.string(), "The document that stays for it; null unless it was dropped as a duplicate."),
-    column("jaccard", pa.float32(), "Jaccard to that document, estimated from signatures; 1 for an exact copy."),
+    column(
+        "jaccard",
+        pa.float32(),
+        "Jaccard to that document, exact with min_exact_jaccard, else estimated.",
+    ),
     column("content_hash", pa.string(), "Its content hash; null without text."),
     column("split", pa.string(), "train or validation, the same for a whole cluster; null if it did not pass."),
 )
 
-EXACT = "duplicates.exact"
-NEAR = "duplicates.near"
 HEXADECIMAL = re.compile("[0-9a-f]*")
 
 
@@ -77,28 +83,40 @@ def decide_documents(
     """
     failures = find_failures(documents, annotations, config, tombstones, lost or {}, threads, memory_limit)
     files = SignatureFiles([str(path) for path in annotations[failures.signed_by]], threads)
-    return _assemble(failures, files, config)
+    embedded = SignatureFiles([str(path) for path in annotations.get(failures.embedded_by or "", ())], threads)
+    return _assemble(failures, files, embedded, config)
 
 
-def _assemble(failures: Failures, files: SignatureFiles, config: DecideConfig) -> pa.Table:
+def _assemble(failures: Failures, files: SignatureFiles, embedded: SignatureFiles, config: DecideConfig) -> pa.Table:
     """Cluster what passes and write one row per document."""
     rows, failed, names = failures.documents, failures.failed, failures.reasons
     n = rows.num_rows
     passing = np.flatnonzero(~failed.any(axis=1))
-    place = files.places(rows.column("sign_file").to_numpy(), rows.column("sign_row").to_numpy())[passing]
-    content = content_words(rows.column("content_hash").take(pa.array(passing)))
+    chosen, rules = rows.take(pa.array(passing)), config.duplicates
+    place = _places(files, chosen, "sign")
+    content = content_words(chosen.column("content_hash"))
     buckets, signed = files.buckets(place)
-    seen_us = rows.column("seen").to_numpy()[passing]
-    seen = np.empty(len(passing), dtype=np.int64)
-    seen[np.argsort(seen_us, kind="stable")] = np.arange(len(passing))  # rows are in the order of doc_id
+    evidence = Evidence(
+        address=_addresses(chosen.column("read_url")) if rules.url else None,
+        simhash=files.simhashes(place) if rules.simhash is not None else None,
+        embedding=embedded.embeddings(_places(embedded, chosen, "embed")) if rules.semantic is not None else None,
+        shingles=lambda positions: files.shingles(place[positions]),
+    )
     clusters = find_clusters(
-        content, seen, buckets, signed, lambda positions: files.signatures(place[positions]), config.duplicates
+        content,
+        _order(chosen, rules),
+        buckets,
+        signed,
+        lambda positions: files.signatures(place[positions]),
+        rules,
+        evidence,
     )
     copies = np.flatnonzero(clusters.stays != np.arange(len(passing)))
     # Reasons of a duplicate come after all others, of which it has none.
-    names = [*names, EXACT, NEAR]
-    failed = np.concatenate([failed, np.zeros((n, 2), dtype=bool)], axis=1)
-    failed[passing[copies], np.where(clusters.exact[copies], len(names) - 2, len(names) - 1)] = True
+    n_rules = len(names)
+    names = [*names, *(f"duplicates.{kind}" for kind in KINDS)]
+    failed = np.concatenate([failed, np.zeros((n, len(KINDS)), dtype=bool)], axis=1)
+    failed[passing[copies], n_rules + clusters.kind[copies]] = True
     reason_row, reason = np.nonzero(failed)
     offsets = np.zeros(n + 1, dtype=np.int32)
     np.cumsum(np.bincount(reason_row, minlength=n), out=offsets[1:])
@@ -115,7 +133,7 @@ def _assemble(failures: Failures, files: SignatureFiles, config: DecideConfig) -
     size[passing] = clusters.size
     jaccard = np.zeros(n, dtype=np.float32)
     estimated = np.zeros(n, dtype=bool)
-    values, known = _jaccards(clusters, copies, signed, place, files)
+    values, known = _jaccards(clusters, copies, signed, place, files, rules)
     jaccard[passing[copies]], estimated[passing[copies]] = values, known
     validation = np.zeros(n, dtype=bool)
     validation[passing] = _validation(clusters, content, config.validation_share)
@@ -140,26 +158,64 @@ def _assemble(failures: Failures, files: SignatureFiles, config: DecideConfig) -
     )
 
 
+def _places(files: SignatureFiles, rows: pa.Table, kind: str) -> np.ndarray:
+    return files.places(rows.column(f"{kind}_file").to_numpy(), rows.column(f"{kind}_row").to_numpy())
+
+
+def _order(rows: pa.Table, rules: DuplicateRules) -> np.ndarray:
+    """Each document's place (int64) in the order in which one stays before another; rows are in the order of doc_id."""
+    seen = rows.column("seen").to_numpy()
+    order = np.argsort(seen, kind="stable")
+    if rules.keep == "newest":
+        order = np.argsort(np.where(seen == UNDATED, seen, -seen), kind="stable")
+    elif rules.keep != "first_seen":
+        values = rows.column(f"read_{rules.keep_by or 'text_bytes'}").take(pa.array(order))
+        # A stable sort: of equals the first seen stays first. Nulls come last, not-a-numbers before them.
+        options = pc.ArraySortOptions(order="descending", null_placement="at_end")
+        order = order[pc.call_function("array_sort_indices", [values.combine_chunks()], options).to_numpy()]
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    return place
+
+
+def _addresses(urls: pa.ChunkedArray) -> np.ndarray:
+    """A number for each canonical URL (int64), -1 where there is none."""
+    encoded = canonical_urls(urls.combine_chunks()).dictionary_encode()
+    return pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+
+
 def _take(values: pa.Array, positions: np.ndarray) -> pa.Array:
     """values[positions], null where a position is -1."""
     return values.take(pa.array(np.maximum(positions, 0), mask=positions < 0))
 
 
 def _jaccards(
-    clusters: Clusters, copies: np.ndarray, signed: np.ndarray, place: np.ndarray, files: SignatureFiles
+    clusters: Clusters,
+    copies: np.ndarray,
+    signed: np.ndarray,
+    place: np.ndarray,
+    files: SignatureFiles,
+    rules: DuplicateRules,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Estimated Jaccard of each copy to who stays for it (float64), and whether there is an estimate."""
+    """Jaccard of each copy to who stays for it (float64), and whether it is known: exact where near ones are."""
     stays = clusters.stays[copies]
     same = clusters.content[copies] == clusters.content[stays]
     values = same.astype(np.float64)
     compared = np.flatnonzero(~same & signed[copies] & signed[stays])
+    # Exact copies have one signature: that of the first is looked at, as it was for clusters.
+    first = np.zeros(int(clusters.content.max(initial=-1)) + 1, dtype=np.int64)
+    first[clusters.content[::-1]] = np.arange(len(place))[::-1]
+    place = place[first[clusters.content]]
     involved = np.unique(np.concatenate([place[copies[compared]], place[stays[compared]]]))
-    table_of = files.signatures(involved)
     left = np.searchsorted(involved, place[copies[compared]])
     right = np.searchsorted(involved, place[stays[compared]])
-    for start in range(0, len(compared), PAIRS_AT_ONCE):
-        some = slice(start, start + PAIRS_AT_ONCE)
-        values[compared[some]] = estimate_jaccard(table_of[left[some]], table_of[right[some]])
+    if rules.min_exact_jaccard is not None:
+        values[compared] = exact_jaccards(files.shingles(involved), left, right)
+    else:
+        table_of = files.signatures(involved)
+        for start in range(0, len(compared), PAIRS_AT_ONCE):
+            some = slice(start, start + PAIRS_AT_ONCE)
+            values[compared[some]] = share_of_equal(table_of[left[some]], table_of[right[some]])
     known = same.copy()
     known[compared] = True
     return values, known

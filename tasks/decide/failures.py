@@ -1,7 +1,7 @@
 """Evaluates every rule on every document: one join of all scores in DuckDB, in bounded memory, without the text."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage.schemas.documents import FORGOTTEN
 from tasks.decide.predicates import PredicateError, literal, quoted
 from tasks.decide.rule_group import limit_name
 from tasks.decide.rules import DecideConfig, Rule, check_rules, compile_rules, percentiles
@@ -20,8 +21,10 @@ EMPTIED = "edits.emptied"
 BLOCKED = "urls.blocked"
 TOMBSTONE = "forget.tombstone"
 UNDATED = np.iinfo(np.int64).max  # seen after all that have a date
+PLACED = {"sign": "signature", "embed": "embedding"}
+"""Columns that are read from their files afterwards, by row, under the names of where they lie."""
 # What no rule can read: the text, because scores decide, and lists of hashes, which say nothing by themselves.
-UNRULED = frozenset({"text", "signature", "buckets"})
+UNRULED = frozenset({"text", "signature", "buckets", "lines", "paragraphs", "anchors"})
 
 
 class DecideError(ValueError):
@@ -33,14 +36,17 @@ class Failures:
     """What each document failed.
 
     `documents`: sorted by doc_id, with source, content_hash, `seen` (capture date in microseconds, the largest number
-    if there is none), `sign_file` and `sign_row` (where the signature lies in the files of `signed_by`). `reasons`: the
-    names of all rules, in order. `failed`: (documents, reasons) bool.
+    if there is none), `sign_file` and `sign_row` (where the signature lies in the files of `signed_by`),
+    `embed_file` and `embed_row` (the same of an embedding and `embedded_by`, where there is one), and what the
+    rules of duplicates read, each column under `read_NAME`. `reasons`: the names of all rules, in order.
+    `failed`: (documents, reasons) bool.
     """
 
     documents: pa.Table
     reasons: tuple[str, ...]
     failed: np.ndarray
     signed_by: str
+    embedded_by: str | None = None
 
 
 def find_failures(
@@ -71,9 +77,16 @@ def find_failures(
         # In an order that does not depend on the order of the inputs.
         marks = {**{_lost_by(stage): lost[stage] for stage in sorted(lost)}, TOMBSTONE: tombstones}
         rows, reasons, failed = _score(
-            connection, annotations, columns, config.excluded, rules, marks, percentiles(config)
+            connection,
+            annotations,
+            columns,
+            config.excluded,
+            rules,
+            marks,
+            percentiles(config),
+            config.duplicates.columns(),
         )
-    return Failures(rows, reasons, failed, columns["signature"][0])
+    return Failures(rows, reasons, failed, columns["signature"][0], columns.get("embedding", (None,))[0])
 
 
 def _lost_by(stage: str) -> str:
@@ -90,9 +103,11 @@ def _open(
             raise DecideError(f"decide was given no file of {name}: it needs one row of it for each document.")
         files = f"read_parquet([{', '.join(literal(str(path)) for path in paths)}])"
         found = connection.execute(f"DESCRIBE SELECT * FROM {files}").fetchall()
-        # Where a document's signature lies: which file, which row of it.
-        place = (
-            ", file_index AS sign_file, file_row_number AS sign_row" if "signature" in [row[0] for row in found] else ""
+        # Where a document's signature, or embedding, lies: which file, which row of it.
+        place = "".join(
+            f", file_index AS {kind}_file, file_row_number AS {kind}_row"
+            for kind, needed in PLACED.items()
+            if needed in [row[0] for row in found]
         )
         connection.execute(f"CREATE VIEW {quoted(f'input_{name}')} AS SELECT *{place} FROM {files}")
         for column_name, kind, *_ in found:
@@ -114,23 +129,27 @@ def _open(
 
 
 def _check_rows(connection: duckdb.DuckDBPyConnection, annotations: Mapping[str, Sequence[str]]) -> None:
-    """Raises: DecideError where the documents, or an annotation of more rows than documents, repeat a doc_id.
+    """Raises: DecideError where an annotation of more rows than documents repeats a doc_id.
 
-    An annotation of as many rows as there are documents repeats one only if another is missing, which the join finds.
+    One of as many rows as there are documents repeats one only if another is missing, which the join finds.
     """
     ((n,),) = connection.execute("SELECT count(*) FROM input_documents").fetchall()
-    for name in ("documents", *annotations):
-        view = quoted(f"input_{name}")
-        ((rows,),) = connection.execute(f"SELECT count(*) FROM {view}").fetchall()
-        if rows <= n and name != "documents":
-            continue
-        ((repeated, example),) = connection.execute(
-            f"SELECT count(*), min(doc_id) FROM (SELECT doc_id FROM {view} GROUP BY doc_id HAVING count(*) > 1)"
-        ).fetchall()
-        if repeated:
-            raise DecideError(
-                f"{name} has more than one row for {repeated} documents, such as {example}: give each snapshot once."
-            )
+    for name in annotations:
+        ((rows,),) = connection.execute(f"SELECT count(*) FROM {quoted(f'input_{name}')}").fetchall()
+        if rows > n:
+            _check_repeats(connection, name)
+
+
+def _check_repeats(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Raises: DecideError where an input has several rows of one document."""
+    ((repeated, example),) = connection.execute(
+        "SELECT count(*), min(doc_id) FROM "
+        f"(SELECT doc_id FROM {quoted(f'input_{name}')} GROUP BY doc_id HAVING count(*) > 1)"
+    ).fetchall()
+    if repeated:
+        raise DecideError(
+            f"{name} has more than one row for {repeated} documents, such as {example}: give each snapshot once."
+        )
 
 
 def _check_matches(result: pa.Table, annotations: Mapping[str, Sequence[str]]) -> None:
@@ -152,10 +171,12 @@ def _score(
     rules: Sequence[Rule],
     marks: Mapping[str, Sequence[str]],
     limits: Sequence[tuple[str, float]],
+    carried: Collection[str],
 ) -> tuple[pa.Table, tuple[str, ...], np.ndarray]:
     """Evaluate all rules, some of which are compared with `limits` (column, percentile) of a source and language.
 
-    Returns: the documents sorted by doc_id, the names of all reasons, and (documents, reasons) bool: what each failed.
+    Returns: the documents sorted by doc_id, with the `carried` columns, the names of all reasons, and (documents,
+    reasons) bool: what each failed.
     """
     joins = []
     found = []
@@ -171,23 +192,31 @@ def _score(
     # A column by its bare name must be the one of its own input, so rules see a subquery with nothing else in it.
     # No hash: there is no text, or the stage that hashes it lost the document.
     unhashed = dict(zip(marks, found_marks, strict=True)).get(_lost_by(columns["content_hash"][0]), "false")
-    skipped = f"coalesce(extractor = {literal(SKIPPED)}, false)" if "extractor" in columns else "false"
+    extracted = "extractor" in columns
+    skipped = f"coalesce(extractor = {literal(SKIPPED)}, false)" if extracted else "false"
+    forgotten = found_marks[list(marks).index(TOMBSTONE)]
+    forgotten = f"({forgotten} OR coalesce(extractor = {literal(FORGOTTEN)}, false))" if extracted else forgotten
     textless = f"content_hash IS NULL AND NOT {unhashed}"
     reasons = {EXCLUDED: f"source IN ({', '.join(map(literal, sorted(excluded)))})"} if excluded else {}
     reasons |= {TEXT_MISSING: f"{textless} AND NOT {skipped}", **dict(zip(marks, found_marks, strict=True))}
     reasons |= {rule.name: f"coalesce((\n{rule.drop_when}\n), false)" for rule in rules}
     # A text that was never extracted can't stay, whether the recipe still drops by the list or not.
     reasons[BLOCKED] = f"({textless} AND {skipped}) OR {reasons.get(BLOCKED, 'false')}"
+    # What was said of a text before it was forgotten counts for nothing: the same as if it had never been read.
+    reasons = {name: f"(({reason}) AND NOT {forgotten})" for name, reason in reasons.items()} | {TOMBSTONE: forgotten}
     taken = [name for name in columns if name not in UNRULED]
-    limited = _limits(joins, limits)
+    limited = _limits(joins, limits, forgotten)
     if limited:
         joins.append(f"LEFT JOIN ({limited}) ON source = limit_source AND language IS NOT DISTINCT FROM limit_language")
+    placed = [kind for kind, needed in PLACED.items() if needed in columns]
+    places = [f"{kind}_{what}" for kind in placed for what in ("file", "row")]
     query = (
-        "SELECT doc_id, source, content_hash, sign_file, sign_row, "
+        f"SELECT doc_id, source, if({forgotten}, NULL, content_hash) AS content_hash, {', '.join(places)}, "
         f"coalesce(epoch_us(capture_date), {UNDATED}) AS seen, "
+        + "".join(f"{quoted(name)} AS {quoted(f'read_{name}')}, " for name in carried)
         + ", ".join(f"found_{number}" for number in range(len(found)))
         + "".join(f", {reason} AS failed_{number}" for number, reason in enumerate(reasons.values()))
-        + f" FROM (SELECT doc_id, sign_file, sign_row, {', '.join(found)}"
+        + f" FROM (SELECT doc_id, {', '.join(places)}, {', '.join(found)}"
         + "".join(f", {name}" for name in [*(f"mark_{number}" for number in range(len(marks))), *map(quoted, taken)])
         + "".join(f", {quoted(limit_name(*limit))}" for limit in limits)
         + f" FROM input_documents {' '.join(joins)})"
@@ -205,11 +234,16 @@ def _score(
     failed = np.empty((result.num_rows, len(reasons)), dtype=bool)
     for number in range(len(reasons)):
         failed[:, number] = result.column(f"failed_{number}").to_numpy()
-    rows = result.select(["doc_id", "source", "content_hash", "seen", "sign_file", "sign_row"]).combine_chunks()
-    return rows.take(order), tuple(reasons), failed[order.to_numpy()]
+    taken = ["doc_id", "source", "content_hash", "seen", *places, *(f"read_{name}" for name in carried)]
+    rows = result.select(taken).combine_chunks().take(order)
+    doc_id = rows.column("doc_id")
+    if pc.call_function("any", [pc.call_function("equal", [doc_id[1:], doc_id[:-1]])]).as_py():
+        for name in ("documents", *annotations):
+            _check_repeats(connection, name)
+    return rows, tuple(reasons), failed[order.to_numpy()]
 
 
-def _limits(joins: Sequence[str], limits: Sequence[tuple[str, float]]) -> str | None:
+def _limits(joins: Sequence[str], limits: Sequence[tuple[str, float]], forgotten: str) -> str | None:
     """A query for the percentiles of each source and language, if any are asked for: exact, whatever the order."""
     if not limits:
         return None
@@ -219,5 +253,5 @@ def _limits(joins: Sequence[str], limits: Sequence[tuple[str, float]]) -> str | 
     )
     return (
         f"SELECT source AS limit_source, language AS limit_language, {found} "
-        f"FROM input_documents {' '.join(joins)} GROUP BY ALL"
+        f"FROM input_documents {' '.join(joins)} WHERE NOT {forgotten} GROUP BY ALL"
     )

@@ -5,11 +5,13 @@ A threshold in a recipe and the rule that it makes have the same name: `decide.g
 predicate is true; a score that is null (too few words for an n-gram, no text) drops nothing. A document of an excluded
 source is dropped by `source.excluded`, one without text by `extract.text_missing` (by `urls.blocked` where a block list
 spared its extraction), one that a stage could not finish by `<stage>.lost`, a forgotten one by `forget.tombstone`, one
-of which composition would leave nothing by `edits.emptied`, and copies by `duplicates.exact` and `duplicates.near`.
+of which composition would leave nothing by `edits.emptied`, copies by `duplicates.<kind>` (exact, url, near, simhash,
+semantic), and one that stays, but all parts of which go (see `repeats`), by `repeats.emptied`.
 
 The groups and their columns are in `thresholds`.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -19,6 +21,7 @@ from pydantic import Field, ValidationError, model_validator
 from tasks.config import StageConfig
 from tasks.decide.predicates import PredicateError, check_columns, check_predicate, check_type, literal, nearest, quoted
 from tasks.decide.presets import expand
+from tasks.decide.repeats.rules import RepeatedLines, RepeatedSubstrings
 from tasks.decide.rule_group import RuleGroup
 from tasks.decide.thresholds import (
     GROUPS,
@@ -35,6 +38,11 @@ from tasks.decide.thresholds import (
     WordListRules,
 )
 from tasks.decide.variants import AfterC4Rules, AfterFineWebRules, DatatroveRules, OutlierRules, RefinedWebRules
+
+EVIDENCE = {"shingles": "sign.shingles to true", "simhash": "sign.simhash to true", "embedding": "embed.model"}
+"""What makes the columns that a recipe's stages do not write unasked."""
+_ORDERED = re.compile(r"(U?(TINY|SMALL|BIG)INT|U?INTEGER|FLOAT|DOUBLE|BOOLEAN|DATE|TIMESTAMP.*)\Z")
+"""DuckDB's names of the types that a document can be the best by."""
 
 
 class DecideConfig(StageConfig):
@@ -80,6 +88,13 @@ class DecideConfig(StageConfig):
         "reasons; others come after them.",
     )
     duplicates: DuplicateRules = DuplicateRules()
+    repeated_lines: RepeatedLines | None = Field(
+        default=None, description="Lines that stand in many of the documents that stay, which go. Null: none."
+    )
+    repeated_paragraphs: RepeatedLines | None = Field(default=None, description="The same of paragraphs.")
+    repeated_substrings: RepeatedSubstrings | None = Field(
+        default=None, description="Runs of words that stand in several of the documents that stay. Null: none."
+    )
     # Plain mappings, not models: what is set to null and what is not named must look different in the fingerprint.
     sources: dict[str, dict[str, dict[str, Any] | None]] = Field(
         default_factory=dict,
@@ -95,7 +110,13 @@ class DecideConfig(StageConfig):
 
     RESERVED: ClassVar[frozenset[str]] = frozenset(
         {"validation_share", "duplicates", "sources", "languages", "preset", "order", "excluded"}
+        | {"repeated_lines", "repeated_paragraphs", "repeated_substrings"}
     )
+
+    @property
+    def repeats(self) -> bool:
+        """Whether parts of documents are taken out of those that stay."""
+        return any((self.repeated_lines, self.repeated_paragraphs, self.repeated_substrings))
 
     @model_validator(mode="before")
     @classmethod
@@ -281,6 +302,19 @@ def check_rules(config: DecideConfig, columns: Mapping[str, str]) -> None:
     Args: `columns` the DuckDB type of each column of the documents and of all annotations (as DESCRIBE says it).
     Raises: PredicateError, a sentence with the rule's place in the recipe and the nearest right name.
     """
+    for name, rule in config.duplicates.evidence().items():
+        if name not in columns:
+            raise PredicateError(
+                f"decide.duplicates.{rule} needs the column {name}, which no stage of this recipe writes: set "
+                f"{EVIDENCE[name]}, or decide.duplicates.{rule} to null."
+            )
+    for name, rule in config.duplicates.columns().items():
+        check_columns(f"decide.duplicates.{rule}", [name], columns)
+        if rule == "keep_by" and not _ORDERED.match(columns[name]):
+            raise PredicateError(
+                f"decide.duplicates.keep_by: {name} holds {columns[name]}, which has no highest: name a column of "
+                "numbers or dates."
+            )
     for prefix, effective in _every(config):
         for group in GROUPS:
             thresholds: RuleGroup | None = getattr(effective, group)

@@ -6,7 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
+from tasks.decide.duplicates.near import Sets
 
 
 class RowGroup(NamedTuple):
@@ -26,6 +29,7 @@ class SignatureFiles:
         self.paths = list(paths)
         self.threads = threads
         lengths = [pq.read_metadata(path).num_rows for path in self.paths]
+        self._kept = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty((0, 0), dtype=np.uint64)
         self.starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
     def places(self, files: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -37,8 +41,72 @@ class SignatureFiles:
         return self._read("buckets", places)
 
     def signatures(self, places: np.ndarray) -> np.ndarray:
-        """Signatures at these places, (n, values) uint64; zero where a document has none."""
-        return self._read("signature", places)[0]
+        """Signatures at these places, (n, values) uint64; zero where a document has none.
+
+        What was read last is kept: those who stay are compared with those who go after all were compared for clusters.
+        """
+        kept, order, matrix = self._kept
+        found = np.minimum(np.searchsorted(kept, places), max(0, len(kept) - 1))
+        if len(kept) and np.array_equal(kept[found], places):
+            return matrix[order[found]]
+        matrix = self._read("signature", places)[0]
+        order = np.argsort(places, kind="stable")
+        self._kept = places[order], order, matrix
+        return matrix
+
+    def simhashes(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Simhashes at these places, (n,) uint64, and whether each document has one, (n,) bool."""
+        found = self._take("simhash", places)
+        return pc.fill_null(found, 0).to_numpy().astype(np.uint64), found.is_valid().to_numpy()
+
+    def shingles(self, places: np.ndarray) -> Sets:
+        """The sets of shingles at these places; empty where a document has none."""
+        return Sets(*self._lists("shingles", places, np.uint64))
+
+    def embeddings(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Embeddings at these places, (n, d) float16, zero where there is none, and whether there is one, (n,) bool.
+
+        Raises: ValueError where they are not all of one length.
+        """
+        offsets, values = self._lists("embedding", places, np.float16)
+        lengths = np.diff(offsets)
+        present = lengths > 0
+        widths = np.unique(lengths[present])
+        if len(widths) > 1:
+            raise ValueError(
+                f"The column embedding has lists of {' and '.join(map(str, widths))} numbers: embed all snapshots with "
+                "one model."
+            )
+        matrix = np.zeros((len(places), int(widths[0]) if len(widths) else 1), dtype=np.float16)
+        matrix[present] = values.reshape(-1, matrix.shape[1])
+        return matrix, present
+
+    def _lists(self, name: str, places: np.ndarray, kind: type) -> tuple[np.ndarray, np.ndarray]:
+        """Lists at these places: where each starts (n + 1, int64), and their values, one list after another."""
+        found = self._take(name, places)
+        chunks = [chunk for chunk in found.chunks if len(chunk)]
+        lengths = pc.fill_null(pc.call_function("list_value_length", [found]), 0).to_numpy()
+        values = [chunk.flatten().to_numpy(zero_copy_only=False).astype(kind, copy=False) for chunk in chunks]
+        offsets = np.zeros(len(places) + 1, dtype=np.int64)
+        np.cumsum(lengths, out=offsets[1:])
+        return offsets, np.concatenate([np.empty(0, dtype=kind), *values])
+
+    def _take(self, name: str, places: np.ndarray) -> pa.ChunkedArray:
+        """A column's values at these ascending places, a row group at a time."""
+        if (places[1:] < places[:-1]).any():
+            order = np.argsort(places, kind="stable")
+            back = np.empty_like(order)
+            back[order] = np.arange(len(order))
+            return self._take(name, places[order]).take(pa.array(back))
+
+        def read_group(task: RowGroup) -> pa.Array:
+            with pq.ParquetFile(task.path, metadata=task.metadata) as file:
+                column = file.read_row_group(task.number, columns=[name], use_threads=False).column(0).combine_chunks()
+            return column.take(pa.array(places[task.wanted] - task.start))
+
+        with ThreadPoolExecutor(self.threads) as pool:
+            chunks = list(pool.map(read_group, self._groups(places)))
+        return pa.chunked_array(chunks, pq.read_schema(self.paths[0]).field(name).type)
 
     def _read(self, name: str, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         order = np.argsort(places, kind="stable")

@@ -8,14 +8,18 @@ import duckdb
 from storage.artifact import MAIN_TABLE, Artifact
 from storage.commit import ShardOutput
 from storage.failpoints import reached
+from storage.schemas.repeats import BOILERPLATE, EDITED, REMOVALS
+from storage.table import Table
 from tasks.decide.decisions import DECISIONS, decide_documents
+from tasks.decide.repeats.find import find_repeats
 from tasks.decide.rules import DecideConfig
 from tasks.executor import Watch, available_cores
-from tasks.stage import Inputs, Shard, Stage
+from tasks.stage import Inputs, Shard, Stage, StageFailed
 
 
 def _plan(inputs: Inputs, config: DecideConfig) -> list[Shard]:
     documents, annotations = inputs["documents"], inputs["annotations"]
+    _check_substrings(annotations, config)
     by_stage: dict[str, list[str]] = {}
     lost: dict[str, list[str]] = {}
     for annotation in annotations:
@@ -34,13 +38,44 @@ def _plan(inputs: Inputs, config: DecideConfig) -> list[Shard]:
 
 
 def _work(shard: Shard, config: DecideConfig, output: ShardOutput, watch: Watch) -> None:
-    """Apply the recipe's thresholds to all columns, name every failed rule, cluster what passes, and say who stays."""
+    """Apply the recipe's thresholds to all columns, name every failed rule, cluster what passes, and say who stays.
+
+    Where the recipe asks for it, also what of those that stay stands in others of them.
+    """
     where, threads = shard.where, available_cores()
     decisions = decide_documents(where["documents"], where["annotations"], config, lost=where["lost"], threads=threads)
     reached("decide.decided")
-    for batch in decisions.to_batches():
-        output.write(batch)
+    written = {MAIN_TABLE: decisions}
+    if config.repeats:
+        repeats = find_repeats(decisions, where["documents"], where["annotations"], config)
+        written = {
+            MAIN_TABLE: repeats.decisions,
+            "removals": repeats.removals,
+            "boilerplate": repeats.boilerplate,
+            "edited": repeats.edited,
+        }
+    for name, table in written.items():
+        for batch in table.to_batches():
+            output.write(batch, name)
     watch.progress(shard.size)
+
+
+def _check_substrings(annotations: Sequence[Artifact], config: DecideConfig) -> None:
+    """Raises: StageFailed where shorter runs of words are asked for than the documents' anchors find for certain."""
+    noted = [one.manifest.identity.config.get("substrings") for one in annotations if one.stage == "parts"]
+    asked = config.repeated_substrings.min_tokens if config.repeated_substrings else None
+    for least in noted:
+        if asked is not None and least is not None and least > asked:
+            raise StageFailed(
+                f"decide failed: decide.repeated_substrings.min_tokens is {asked}, and parts.substrings, {least}, "
+                f"finds no shorter runs of words for certain: set parts.substrings to {asked}."
+            )
+
+
+def tables(config: DecideConfig) -> dict[str, Table]:
+    """What is written: the decisions, and, where parts of documents go, which, and what they leave."""
+    repeats = {"removals": REMOVALS, "boilerplate": BOILERPLATE, "edited": EDITED}
+    return {MAIN_TABLE: DECISIONS, **(repeats if config.repeats else {})}
 
 
 def reasons(artifact: Artifact) -> list[dict[str, Any]]:
@@ -57,10 +92,10 @@ def reasons(artifact: Artifact) -> list[dict[str, Any]]:
 
 decide = Stage(
     "decide",
-    1,
+    2,
     "decisions",
     DecideConfig,
-    {MAIN_TABLE: DECISIONS},
+    tables,
     _plan,
     _work,
     here=True,

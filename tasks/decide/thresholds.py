@@ -32,7 +32,7 @@ rules leave, are in `variants`; how a rule becomes SQL is in `rule_group`.
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from tasks.config import StageConfig
 from tasks.decide.rule_group import Count, DropWhen, Ratio, RuleGroup, Share
@@ -213,10 +213,17 @@ class DecontaminationRules(RuleGroup):
     )
 
 
+KINDS = ("exact", "url", "near", "simhash", "semantic")
+"""The kinds of duplicates, in the order in which they are looked at; a rule `duplicates.<kind>` each."""
+
+
 class DuplicateRules(StageConfig):
     """Which copies go. Clusters are formed among the documents that pass every other rule."""
 
     exact: Annotated[bool, Field(description="Drop all but one of the documents with one content hash.")] = True
+    url: Annotated[
+        bool, Field(description="Drop all but one of the documents with one canonical URL (docs/duplicates.md).")
+    ] = False
     near: Annotated[bool, Field(description="Drop all but one of the documents connected through shared buckets.")] = (
         True
     )
@@ -224,9 +231,68 @@ class DuplicateRules(StageConfig):
         Share | None,
         Field(description="Two documents of a bucket are connected only from this estimated Jaccard on; null: always."),
     ] = None
+    min_exact_jaccard: Annotated[
+        Share | None,
+        Field(
+            description="The same by the exact Jaccard of their shingles, which sign keeps with sign.shingles: true; "
+            "null: not looked at."
+        ),
+    ] = None
+    simhash: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=16,
+            description="Drop all but one of the documents connected by simhashes that differ in at most so many of 64 "
+            "bits (Manku et al. 2007: 3), which sign keeps with sign.simhash: true; null: not looked at.",
+        ),
+    ] = None
+    semantic: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            le=1,
+            description="Drop all but one of the documents connected by embeddings of at least this cosine, which the "
+            "stage embed makes; null: not looked at.",
+        ),
+    ] = None
     keep: Annotated[
-        Literal["first_seen"], Field(description="Who stays: the first by capture date (undated last), then doc_id.")
+        Literal["first_seen", "newest", "longest", "best"],
+        Field(
+            description="Who stays: first_seen or newest by capture date (undated last), longest by text_bytes, or "
+            "best by the column keep_by. Of equals the first seen, then the smallest doc_id."
+        ),
     ] = "first_seen"
+    keep_by: Annotated[
+        str | None,
+        Field(description="The column that keep: best goes by, highest first, nulls last, such as quality_score."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "DuplicateRules":
+        if self.keep == "best" and self.keep_by is None:
+            raise ValueError("keep: best needs the column to go by: name one in keep_by, such as quality_score.")
+        if self.keep != "best" and self.keep_by is not None:
+            raise ValueError(f"keep_by ({self.keep_by}) is read only by keep: best, and keep is {self.keep}.")
+        return self
+
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of duplicates that go."""
+        return tuple(kind for kind in KINDS if getattr(self, kind) is not None and getattr(self, kind) is not False)
+
+    def evidence(self) -> dict[str, str]:
+        """The columns of lists and hashes that these rules need, which no stage writes unasked, each by the rule."""
+        rules = {"shingles": "min_exact_jaccard", "simhash": "simhash", "embedding": "semantic"}
+        return {column: rule for column, rule in rules.items() if getattr(self, rule) is not None}
+
+    def columns(self) -> dict[str, str]:
+        """The columns of single values that these rules read, each by the rule that does."""
+        found = {"url": "url"} if self.url else {}
+        if self.keep == "longest":
+            found["text_bytes"] = "keep"
+        if self.keep_by is not None:
+            found[self.keep_by] = "keep_by"
+        return found
 
 
 GROUPS: dict[str, type[RuleGroup]] = {

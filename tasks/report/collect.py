@@ -176,6 +176,7 @@ def collect(lake: Lake, run: str, results: Results, artifacts: Sequence[Artifact
     if results.decisions:
         _ask_documents(facts, results.decisions)
         _ask_curation(facts, results.decisions, artifacts)
+    _ask_drift(facts, artifacts)
     _ask_corpus(facts)
     _ask_models(facts)
     return facts
@@ -226,6 +227,14 @@ def _ask_curation(facts: Facts, decisions: Artifact, used: Sequence[Artifact]) -
         facts.ask("opt-outs", curation.opt_outs())
 
 
+def _ask_drift(facts: Facts, used: Sequence[Artifact]) -> None:
+    """Whether the new snapshots of the run are like the earlier ones, where any were compared."""
+    found = [one.fingerprint for one in used if one.stage == "drift"]
+    if found:
+        facts.ask("compared", curation.compared(found[-1]))
+        facts.ask("warnings", curation.warnings(found[-1]))
+
+
 def learned_scores(decisions: Artifact) -> list[str]:
     """The columns of classifiers and of perplexity among what decisions looked at."""
     found: list[str] = []
@@ -244,8 +253,10 @@ def _ask_corpus(facts: Facts) -> None:
         named = "license_from" in columns_of(facts.connection, "documents")
         tokens = (results.tokens.stage, results.tokens.fingerprint) if results.tokens else None
         facts.ask("licenses", queries.licenses((results.corpus.stage, results.corpus.fingerprint), tokens, named))
-    if results.tokens:
+    if results.corpus and results.tokens:
         facts.ask("tokens", queries.tokens(results.tokens.stage, results.tokens.fingerprint))
+        phases = list(dict.fromkeys(row["phase"] for row in results.corpus.read(["phase"], "mixture").to_pylist()))
+        facts.ask("realised", queries.realised(results.tokens.stage, results.tokens.fingerprint, phases))
     if results.base and results.tokens and results.packing:
         facts.ask(
             "read", queries.tokens_read(results.base.fingerprint, results.tokens.stage, results.tokens.fingerprint)

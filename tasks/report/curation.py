@@ -110,3 +110,19 @@ def changes() -> str:
             sum(edit.end - edit.start)::bigint as characters
         from (select doc_id, unnest(edits) as edit from documents where kept)
         group by what order by places desc, what""")
+
+
+def compared(drift: str) -> str:
+    """New snapshots beside the earlier ones of their source: how much was compared, how much is a warning."""
+    return dedented(f"""
+        select source, snapshot, documents, known_documents, comparisons, warnings
+        from drift_checked where fingerprint = {quoted(drift)} order by source, snapshot""")
+
+
+def warnings(drift: str) -> str:
+    """What is unlike in them; of a phrase that bursts where it stands, and no text."""
+    return dedented(f"""
+        select source, metric, scope, name, what, value, expected, "limit", count, "of", known_count, known_of, domains,
+            p, places
+        from drift where fingerprint = {quoted(drift)}
+        order by metric = 'burst' desc, p, source, metric, scope, name""")

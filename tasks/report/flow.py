@@ -38,7 +38,10 @@ GROUP_NAMES = {
     "rules": "own rules",
     "edits": "nothing left of it",
     "duplicates": "duplicates",
+    "repeats": "nothing but repeats",
 }
+DUPLICATES = ("exact", "url", "near", "simhash", "semantic")
+"""The kinds of duplicates that a recipe may ask for."""
 BASELINES = (
     ("unigram", "unigram of tokens"),
     ("byte_unigram", "unigram of bytes"),
@@ -78,7 +81,9 @@ def _applied(facts: Facts, group: str) -> bool:
     """Whether the recipe has rules of this group for all sources, even if they dropped nothing."""
     decisions = facts.results.decisions
     rules = decisions.manifest.identity.config.get(group) if decisions else None
-    return bool(rules) and (group != "duplicates" or rules.get("exact", False) or rules.get("near", False))
+    if group == "duplicates" and rules:
+        return any(rules.get(kind) is not None and rules[kind] is not False for kind in DUPLICATES)
+    return bool(rules)
 
 
 def bits_row(facts: Facts) -> dict[str, Any]:
@@ -105,7 +110,7 @@ def headline(facts: Facts) -> list[tuple[str, str, str]]:
     mixture = facts.get("mixture").rows
     if mixture:
         text = sum(row["bytes"] + row["validation_bytes"] for row in mixture)
-        tiles.append(("bytes of text", short(text), f"in the corpus, from {_sources(len(mixture))}"))
+        tiles.append(("bytes of text", short(text), f"in the corpus, from {_components(facts)}"))
     tokens = facts.get("tokens").rows
     if tokens:
         total, size = sum(row["tokens"] for row in tokens), sum(row["bytes"] for row in tokens)
@@ -125,8 +130,11 @@ def headline(facts: Facts) -> list[tuple[str, str, str]]:
     return tiles
 
 
-def _sources(count: int) -> str:
-    return f"{count} source{'' if count == 1 else 's'}"
+def _components(facts: Facts) -> str:
+    assert facts.results.corpus is not None
+    by = facts.results.corpus.manifest.identity.config["by"]
+    count = len({row["component"] for row in facts.get("mixture").rows})
+    return f"{count} {'source' if by == 'source' else 'component'}{'' if count == 1 else 's'}"
 
 
 def next_commands(facts: Facts) -> list[tuple[str, str]]:

@@ -9,7 +9,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from storage.artifact import Artifact
 from storage.files import write_text
+from storage.forget.marks import marks_of
 from tasks.console import duration
+from tasks.drift.said import say
 from tasks.report import lineage
 from tasks.report.charts import bar_chart, line_chart
 from tasks.report.collect import Answer, Facts, Results, collect
@@ -69,6 +71,7 @@ def render(facts: Facts, recipe_name: str, used: Sequence[Artifact], changes: di
             baselines=BASELINES,
             scores=score_rows(facts),
             changes=changes,
+            marks=[(str(one), str(mark)) for one in dict.fromkeys(used) for mark in marks_of(facts.lake, one)],
             tree=lineage.tree(lineage.ends_of(list(used)), facts.run),
             commands=next_commands(facts),
             ask=f"{program()} sql{lake_option(facts.lake.root)}",
@@ -96,6 +99,7 @@ def _environment() -> Environment:
         "short": short,
         "full": full,
         "command": command,
+        "said": say,
     }
     return made
 

@@ -87,6 +87,8 @@ def copies() -> str:
         select count(distinct cluster) filter (cluster_size > 1) as clusters, max(cluster_size) as largest,
             count(*) filter (dropped_by = 'duplicates.exact') as exact,
             count(*) filter (dropped_by = 'duplicates.near') as near,
+            count(*) filter (dropped_by = 'duplicates.url') as url,
+            count(*) filter (dropped_by in ('duplicates.simhash', 'duplicates.semantic')) as alike,
             median(jaccard) filter (dropped_by = 'duplicates.near') as median_jaccard
         from documents""")
 
@@ -135,11 +137,25 @@ def licenses(corpus: tuple[str, str], tokens: tuple[str, str] | None, named: boo
 
 
 def mixture(stage: str, fingerprint: str) -> str:
-    """What the mixture of a corpus came to, by source."""
+    """What the mixture of a corpus came to, by phase of training and component."""
     return dedented(f"""
-        select source, kept_documents, kept_bytes, share_wanted, documents, bytes, share, epochs,
-            validation_documents, validation_bytes
-        from {identifier(stage + "_mixture")} where fingerprint = {quoted(fingerprint)} order by bytes desc, source""")
+        select phase, component, kept_documents, kept_bytes, share_wanted, documents, bytes, share, epochs,
+            validation_documents, validation_bytes, exhausted
+        from {identifier(stage + "_mixture")} where fingerprint = {quoted(fingerprint)}
+        order by phase, bytes desc, component""")
+
+
+def realised(stage: str, fingerprint: str, phases: Sequence[str]) -> str:
+    """What the mixture came to in tokens: shares of each phase's training tokens, copies counted."""
+    return dedented(f"""
+        select phase, component, sum(tokens)::bigint as tokens,
+            sum(tokens) / sum(sum(tokens)) over (partition by phase) as share
+        from (
+            select component, unnest({list(phases)!r}) as phase,
+                unnest(list_transform(phase_copies, one -> one * length)) as tokens
+            from {identifier(stage)} where fingerprint = {quoted(fingerprint)} and split = 'train'
+        )
+        group by phase, component having sum(tokens) > 0 order by phase, tokens desc, component""")
 
 
 def tokens(stage: str, fingerprint: str) -> str:

@@ -22,6 +22,7 @@ def test_one_worker_and_four_give_the_same_bytes_for_every_data_stage(tmp_path):
         *SHARDED,
         "ingest",
         "questions",
+        "phrases",
         "decide",
         "train_tokenizer",
         "pack",

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from deployments.deploy import TRAIN_ON_CHANGE
 from storage import names
 from storage.artifact import Artifact
 from storage.lake import Lake
-from tests.acceptance.world import need_times_of_reading, never_read, write_warc, write_world
+from tests.acceptance.world import RECIPE, need_times_of_reading, never_read, write_warc, write_world
 from tests.deployments.served import Shipped, wait_for
 
 pytestmark = pytest.mark.slow
@@ -30,22 +32,45 @@ def corpora(lake: Path) -> list[Artifact]:
     return [artifact for _, artifact, _ in names.history(Lake(lake), "mill/corpus")]
 
 
-@pytest.mark.timeout(600)
-def test_a_new_file_becomes_a_new_corpus_version_on_a_schedule_and_no_old_file_is_read(up: Shipped, tmp_path: Path):
-    recipe = write_world(tmp_path / "world", warcs=2)
-    first = up.run("refresh", recipe=str(recipe))
-    assert up.ended(first)["type"] == "COMPLETED", up.state(first)
-    assert len(corpora(up.lake)) == 1
+def runs_of(up: Shipped, name: str) -> list[dict[str, Any]]:
+    """The runs of a deployment, the first to be made first."""
+    asked = {"flow_runs": {"deployment_id": {"any_": [up.deployment(name)["id"]]}}, "sort": "START_TIME_ASC"}
+    return up.api("POST", "flow_runs/filter", json=asked)
 
+
+def tasks_of(up: Shipped, run: str) -> int:
+    return up.api("POST", "task_runs/count", json={"flow_runs": {"id": {"any_": [run]}}})
+
+
+def switch(up: Shipped, recipe: Path, *, on: bool) -> None:
+    """Turn the schedule of refresh on or off, with a run every fifteen seconds, for this recipe."""
     deployment = up.deployment("refresh")
     up.api("PATCH", f"deployments/{deployment['id']}", json={"parameters": {"recipe": str(recipe)}})
     (schedule,) = deployment["schedules"]
-    every_minute = {"schedule": {"cron": "* * * * *", "timezone": "UTC"}, "active": True}
-    up.api("PATCH", f"deployments/{deployment['id']}/schedules/{schedule['id']}", json=every_minute)
+    often = {"schedule": {"interval": 15, "timezone": "UTC"}, "active": on}
+    up.api("PATCH", f"deployments/{deployment['id']}/schedules/{schedule['id']}", json=often)
 
-    old = sorted((tmp_path / "world" / "pages").iterdir())
+
+@pytest.mark.timeout(900)
+def test_a_schedule_fires_a_refresh_follows_and_training_is_asked_for_when_enough_has_changed(
+    up: Shipped, tmp_path: Path
+):
+    """One server and worker for all of it: new files become a new corpus version on a schedule, and no old file is
+    read; a small change trains nothing, a large one trains on that corpus; a refresh without news makes nothing."""
+    recipe = write_world(tmp_path / "world", warcs=2, recipe=f"{RECIPE}refresh: {{train_share: 0.3}}\n")
+    pages = tmp_path / "world" / "pages"
+    first = up.run("refresh", recipe=str(recipe))
+    assert up.ended(first)["type"] == "COMPLETED", up.state(first)
+    assert len(corpora(up.lake)) == 1
+    assert tasks_of(up, first) > 5
+
+    (automation,) = up.api("POST", "automations/filter", json={})
+    assert (automation["name"], automation["enabled"]) == (TRAIN_ON_CHANGE, False)
+    up.api("PATCH", f"automations/{automation['id']}", json={"enabled": True})
+    old = sorted(pages.iterdir())
     opened = {path: never_read(path) for path in old}
-    write_warc(tmp_path / "world" / "pages" / "new.warc.gz", 900, 9)
+    write_warc(pages / "small.warc.gz", 900, 3)
+    switch(up, recipe, on=True)
     wait_for(lambda: len(corpora(up.lake)) > 1, 240)
 
     times = {path: path.stat().st_atime_ns for path in old}
@@ -53,11 +78,33 @@ def test_a_new_file_becomes_a_new_corpus_version_on_a_schedule_and_no_old_file_i
     # the questions are read too: documents are compared with them
     snapshots = [one for one in lake.artifacts("ingest") if one.manifest.identity.config["source"] == "pages"]
     assert [one.rows() for one in snapshots] == [2, 1]
-    assert snapshots[1].read(["path"]).column("path").to_pylist() == ["new.warc.gz"]
-    assert [one.rows() for one in lake.artifacts("extract")][1] == 9
-    assert len(lake.artifacts("extract")) == 2
+    assert snapshots[1].read(["path"]).column("path").to_pylist() == ["small.warc.gz"]
+    assert [one.rows() for one in lake.artifacts("extract")][1] == 3
     assert corpora(up.lake)[-1].inputs("documents") == lake.artifacts("extract")
-    runs = up.api("POST", "flow_runs/filter", json={"flow_runs": {"deployment_id": {"any_": [deployment["id"]]}}})
-    assert any(run["auto_scheduled"] and run["state_type"] in ("RUNNING", "COMPLETED") for run in runs)
+    assert any(
+        run["auto_scheduled"] and run["state_type"] in ("RUNNING", "COMPLETED") for run in runs_of(up, "refresh")
+    )
+
+    write_warc(pages / "large.warc.gz", 1300, 40)
+    wait_for(lambda: runs_of(up, "pretrain"), 240)
+    switch(up, recipe, on=False)
+    (training,) = runs_of(up, "pretrain")
+    asked = corpora(up.lake)
+    assert [one.inputs("documents") for one in asked] == [lake.artifacts("extract")[:count] for count in (1, 2, 3)]
+    assert training["parameters"]["corpus"] == asked[2].fingerprint
+    assert training["parameters"]["recipe"] == str(recipe)
+    assert up.ended(training["id"])["type"] == "COMPLETED", up.state(training["id"])
+    (model,) = lake.artifacts("pretrain")
+    assert model.input("tokens").input("corpus") == asked[2]
+
+    made = len(lake.artifacts())
+    both = [up.run("refresh", recipe=str(recipe)) for _ in range(2)]
+    assert [up.ended(run)["type"] for run in both] == ["COMPLETED"] * 2
+    assert [tasks_of(up, run) for run in both] == [0, 0]
+    assert len(lake.artifacts()) == made
+    assert len(corpora(up.lake)) == 3
+    one, other = sorted((up.api("GET", f"flow_runs/{run}") for run in both), key=lambda run: run["start_time"])
+    assert one["end_time"] <= other["start_time"], "two refreshes went on at the same time"
+    assert len(runs_of(up, "pretrain")) == 1
     need_times_of_reading(tmp_path / "world")
     assert times == opened

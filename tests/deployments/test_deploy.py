@@ -20,7 +20,7 @@ def test_every_parameter_of_a_deployment_has_a_title_a_description_and_a_default
 
 def test_every_flow_is_deployed_and_crawl_and_refresh_have_schedules_that_are_off():
     made = {declared.name: build(declared) for declared in DEPLOYMENTS}
-    assert set(made) == {"data-to-model", "crawl", "learn", "refresh", "pretrain", "finetune", "evaluate"}
+    assert set(made) == {"data-to-model", "crawl", "learn", "refresh", "redecide", "pretrain", "finetune", "evaluate"}
     assert [name for name, one in made.items() if one.schedules] == ["crawl", "refresh"]
     (schedule,) = made["refresh"].schedules
     assert (schedule.schedule.cron, schedule.schedule.timezone, schedule.active) == (

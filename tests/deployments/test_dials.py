@@ -29,6 +29,7 @@ def turned(folder: Path, *settings: str, recipe: str = RECIPE, **dials: Any) -> 
     [
         ("data-to-model", set(DIALS)),
         ("refresh", {"min_words", "min_language_probability"}),
+        ("redecide", {"min_words", "min_language_probability"}),
         ("pretrain", {"training_tokens", "learning_rate"}),
         ("finetune", set()),
         ("evaluate", set()),

@@ -47,9 +47,15 @@ def test_a_recipe_without_mistakes_passes(tmp_path):
     ("setting", "sentences"),
     [
         ("decide.sources.page.gopher=null", ["decide.sources.page: there is no such source", "did you mean 'pages'?"]),
-        ("mixture.sources.page.weight=1", ["mixture.sources.page: there is no such source", "did you mean 'pages'?"]),
-        ("mixture.sources.talks.weight=1", ["mixture.sources.talks: this source holds conversations"]),
-        ("mixture.sources.pages.wieght=1", ["mixture.sources.pages.wieght", "did you mean 'weight'?", "max_epochs"]),
+        (
+            "mixture.components.page.weight=1",
+            ["mixture.components.page: there is no such source", "did you mean 'pages'?"],
+        ),
+        ("mixture.components.talks.weight=1", ["mixture.components.talks: this source holds conversations"]),
+        (
+            "mixture.components.pages.wieght=1",
+            ["mixture.components.pages.wieght", "did you mean 'weight'?", "max_epochs"],
+        ),
         ("decide.sources.pages.gofer.min_words=1", ["decide.sources.pages.gofer", "did you mean gopher?"]),
         ("decide.sources.pages.gopher.min_word=1", ["decide.sources.pages.gopher.min_word", "did you mean"]),
         ("training.model.key_value_heads=3", ["training.model: 2 heads can't share 3 key-value heads evenly"]),
@@ -83,9 +89,9 @@ def test_a_device_that_is_not_here_is_said_before_any_work(tmp_path):
 
 def test_mistakes_of_several_kinds_are_named_together(tmp_path):
     message = said(
-        tmp_path, RECIPE, "evaluation.stride=999", "mixture.sources.page.weight=1", "sources.pages.path=none"
+        tmp_path, RECIPE, "evaluation.stride=999", "mixture.components.page.weight=1", "sources.pages.path=none"
     )
-    assert all(part in message for part in ("evaluation.stride", "mixture.sources.page", "does not exist"))
+    assert all(part in message for part in ("evaluation.stride", "mixture.components.page", "does not exist"))
 
 
 def test_a_stride_of_the_whole_context_and_fields_of_the_readers_pass(tmp_path):
@@ -183,12 +189,14 @@ def test_the_command_marks_what_a_recipe_changes(tmp_path: Path):
     text = (
         "name: mine\nsources: [{name: web, path: crawl}]\ndecide: {gopher: {min_words: 7}, repetition: null, c4: {}}\n"
     )
-    lines = printed(write(tmp_path, f"{text}mixture: {{sources: {{web: {{weight: 0.5}}}}}}\n"), width=120).splitlines()
+    lines = printed(
+        write(tmp_path, f"{text}mixture: {{components: {{web: {{weight: 0.5}}}}}}\n"), width=120
+    ).splitlines()
     assert [line for line in lines if line.startswith("* ")] == [
         "* decide.gopher.min_words: 7   (default 50)",
         "* decide.repetition: null   (default a section)",
         "* decide.c4   (default null)",
-        "* mixture.sources.web.weight: 0.5   (default null)",
+        "* mixture.components.web.weight: 0.5   (default null)",
     ]
     assert "  sources.web.path: crawl" in lines
     assert "  decide.fineweb.max_short_line_share   (off: its section is null)" in lines

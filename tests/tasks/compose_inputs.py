@@ -76,15 +76,15 @@ def put(
         named = {"cuts": [list(one) for one in cuts], "shuffle": shuffle, "number": number}
         batches = [_documents(one) for one in rows]
         table = Table(DOCUMENTS.schema, group_rows=GROUP_ROWS)
-        documents.append(_commit(lake, "extract", "documents", named, [], table, batches))
+        documents.append(commit(lake, "extract", "documents", named, [], table, batches))
         languages = [[{"doc_id": p.doc_id, "language": p.language} for p in one] for one in rows]
         declared = with_doc_id(LANGUAGE)
-        filled = [_fill(one, declared) for one in languages]
+        filled = [fill(one, declared) for one in languages]
         inputs = [Input(role="documents", stage="extract", fingerprint=documents[-1].fingerprint)]
-        annotations.append(_commit(lake, "language", "annotation", named, inputs, declared, filled))
+        annotations.append(commit(lake, "language", "annotation", named, inputs, declared, filled))
         if edits is not None:
-            spans = [_fill([{"doc_id": p.doc_id, **p.spans} for p in one], FOUND) for one in rows]
-            found = _commit(lake, "found", "annotation", named, inputs, FOUND, spans)
+            spans = [fill([{"doc_id": p.doc_id, **p.spans} for p in one], FOUND) for one in rows]
+            found = commit(lake, "found", "annotation", named, inputs, FOUND, spans)
             annotations.append(resolve_edits(edits, documents=documents[-1], annotations=found))
     inputs = [Input(role="documents", stage=one.stage, fingerprint=one.fingerprint) for one in documents]
     inputs += [Input(role="annotations", stage=one.stage, fingerprint=one.fingerprint) for one in annotations]
@@ -92,7 +92,7 @@ def put(
         {"doc_id": p.doc_id, "source": p.source, "kept": p.kept, "split": p.split, "failed": [], "cluster_size": 1}
         for p in sorted(pages, key=lambda page: page.doc_id)
     ]
-    decisions = _commit(lake, "decide", "decisions", {}, inputs, DECISIONS, [_fill(decided, DECISIONS)])
+    decisions = commit(lake, "decide", "decisions", {}, inputs, DECISIONS, [fill(decided, DECISIONS)])
     return {"decisions": decisions, "documents": documents}
 
 
@@ -104,18 +104,20 @@ def _documents(pages: Sequence[Page]) -> pa.RecordBatch:
         | {"url": f"https://example.org/{p.doc_id}"}
         for p in pages
     ]
-    return _fill(rows, DOCUMENTS)
+    return fill(rows, DOCUMENTS)
 
 
-def _fill(rows: Sequence[dict], declared: Table) -> pa.RecordBatch:
+def fill(rows: Sequence[dict], declared: Table) -> pa.RecordBatch:
+    """The rows as a batch of this table, null where they have no value."""
     return pa.RecordBatch.from_pylist(
         [dict.fromkeys(declared.schema.names) | row for row in rows], schema=declared.schema
     )
 
 
-def _commit(
+def commit(
     lake: Path, stage: str, kind: str, config: dict, inputs: list[Input], declared: Table, batches: Sequence
 ) -> Artifact:
+    """An artifact of these batches, a part each; the one that the lake has if it is there."""
     identity = Identity(stage=stage, version=1, config=config, inputs=tuple(inputs))
     with stage_artifact(Lake(lake), identity, kind, print) as staging:
         if isinstance(staging, Artifact):

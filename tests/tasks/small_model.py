@@ -31,9 +31,11 @@ from tasks.train_tokenizer import TokenizerConfig, train_tokenizer
 CORPUS = table(
     column("doc_id", pa.string(), "Document.", nullable=False),
     column("source", pa.string(), "Source."),
+    column("component", pa.string(), "Component."),
     column("language", pa.string(), "Language."),
     column("split", pa.string(), "Split."),
     column("copies", pa.int32(), "Copies."),
+    column("phase_copies", pa.list_(pa.int32()), "Copies by phase."),
     column("text", pa.large_string(), "Text."),
 )
 CONTEXT = 64
@@ -71,21 +73,30 @@ def write_text(draw: random.Random, sentences: int) -> str:
     return " ".join(said)
 
 
-def commit_corpus(lake: Path, count: int = 160, seed: int = 7) -> Artifact:
-    """A corpus of two sources, every eighth document in its validation part."""
+def commit_corpus(lake: Path, count: int = 160, seed: int = 7, phases: int = 1) -> Artifact:
+    """A corpus of two sources, every eighth document in its validation part.
+
+    Of several phases, each has the documents whose number leaves its own remainder.
+    """
     draw = random.Random(seed)
-    rows = [
-        {
-            "doc_id": hashlib.sha256(f"{seed} {number}".encode()).hexdigest()[:32],
-            "source": ("web", "books")[number % 3 == 0],
-            "language": "en",
-            "split": "validation" if number % 8 == 0 else "train",
-            "copies": 1 if number % 8 == 0 else 1 + number % 2,
-            "text": write_text(draw, draw.randint(2, 16)),
-        }
-        for number in range(count)
-    ]
-    identity = Identity(stage="compose", version=1, config={"seed": seed, "count": count})
+    rows = []
+    for number in range(count):
+        source, held = ("web", "books")[number % 3 == 0], number % 8 == 0
+        copies = 1 if held else 1 + number % 2
+        own = 0 if held else number % phases
+        rows.append(
+            {
+                "doc_id": hashlib.sha256(f"{seed} {number}".encode()).hexdigest()[:32],
+                "source": source,
+                "component": source,
+                "language": "en",
+                "split": "validation" if held else "train",
+                "copies": copies,
+                "phase_copies": [copies if phase == own else 0 for phase in range(phases)],
+                "text": write_text(draw, draw.randint(2, 16)),
+            }
+        )
+    identity = Identity(stage="compose", version=1, config={"seed": seed, "count": count, "phases": phases})
     # of no kind that the views know: they look for the decisions that a corpus was composed by
     with stage_artifact(Lake(lake), identity, "text", print) as staging:
         if isinstance(staging, Artifact):

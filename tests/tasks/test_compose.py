@@ -22,7 +22,7 @@ from tests.tasks.compose_inputs import GROUP_ROWS, Page, put, write_pages
 
 COUNTS = {"books": 60, "code": 90, "pages": 400}
 CONFIG = ComposeConfig.model_validate(
-    {"sources": {"books": {"weight": 0.3, "max_epochs": 3}}, "budget_bytes": 250_000, "part_bytes": 12_000}
+    {"components": {"books": {"weight": 0.3, "max_epochs": 3}}, "budget_bytes": 250_000, "part_bytes": 12_000}
 )
 PAGES = write_pages(COUNTS)
 
@@ -79,13 +79,13 @@ def test_what_the_mixture_came_to_is_a_table_that_agrees_with_the_rows(corpus: A
     train = table.filter(pc.equal(table["split"], "train"))
     total = 0
     for row in summary(corpus):
-        mine = train.filter(pc.equal(train["source"], row["source"]))
+        mine = train.filter(pc.equal(train["source"], row["component"]))
         counted = pc.sum(pc.multiply(mine["copies"].cast("int64"), mine["text_bytes"])).as_py()
         assert (row["documents"], row["bytes"]) == (mine.num_rows, counted)
         assert row["share"] == pytest.approx(row["share_wanted"], abs=0.01)
         total += counted
     assert 245_000 < total <= 250_000
-    assert [row["share_wanted"] for row in summary(corpus) if row["source"] == "books"] == [pytest.approx(0.3)]
+    assert [row["share_wanted"] for row in summary(corpus) if row["component"] == "books"] == [pytest.approx(0.3)]
 
 
 CUTS = [
@@ -160,7 +160,7 @@ def test_documents_that_were_not_decided_on_together_are_a_sentence(tmp_path: Pa
 
 def test_the_plan_says_what_each_source_gives_and_which_runs_out(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     inputs = put(tmp_path / "lake", PAGES, [[0]])
-    wishes = ComposeConfig.model_validate({"sources": {"books": {"weight": 0.5}, "poems": {"weight": 0.1}}})
+    wishes = ComposeConfig.model_validate({"components": {"books": {"weight": 0.5}, "poems": {"weight": 0.1}}})
     with running(tmp_path / "lake", "compose", workers=0):
         compose(wishes, **inputs)
     said = capsys.readouterr().err
@@ -168,6 +168,74 @@ def test_the_plan_says_what_each_source_gives_and_which_runs_out(tmp_path: Path,
     assert said.count("runs out") == 1
     assert "1.00 epochs, runs out" in said
     assert "poems: no kept document" in said
+
+
+def compose_with(tmp_path: Path, settings: dict) -> Artifact:
+    inputs = put(tmp_path / "lake", PAGES, [[90], [40, 0]])
+    with running(tmp_path / "lake", "compose", workers=0, quiet=True):
+        return compose(ComposeConfig.model_validate(settings), **inputs)
+
+
+def test_components_are_what_an_expression_tells_apart(tmp_path: Path) -> None:
+    by = "language || case when source = 'books' then ' books' else '' end"
+    made = compose_with(tmp_path, {"by": by, "components": {"en": {"weight": 0.6}, "de books": {"weight": 0}}})
+    rows = made.read(["source", "language", "component", "split", "copies", "text_bytes"]).to_pylist()
+    for row in rows:
+        assert row["component"] == row["language"] + (" books" if row["source"] == "books" else "")
+    assert {row["component"] for row in rows} == {"en", "de", "en books"}
+    train = [row for row in rows if row["split"] == "train"]
+    english = sum(row["text_bytes"] * row["copies"] for row in train if row["component"] == "en")
+    assert english / sum(row["text_bytes"] * row["copies"] for row in train) == pytest.approx(0.6, abs=0.01)
+
+
+def test_documents_are_repeated_as_an_expression_says(tmp_path: Path) -> None:
+    made = compose_with(tmp_path, {"repeat": "case when language = 'de' then 2.5 else 1 end"})
+    rows = [row for row in made.read(["language", "split", "copies"]).to_pylist() if row["split"] == "train"]
+    german = [row["copies"] for row in rows if row["language"] == "de"]
+    assert {row["copies"] for row in rows if row["language"] == "en"} == {1}
+    assert set(german) == {2, 3}
+    assert sum(german) / len(german) == pytest.approx(2.5, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"repeat": "n_words"}, "mixture.repeat reads n_words, which no input"),
+        ({"repeat": "-1"}, "null, negative or no number"),
+        ({"repeat": "case when language = 'de' then 1 end"}, "null, negative or no number"),
+        ({"repeat": "cast(language as integer)"}, "cannot be computed"),
+        ({"repeat": "0"}, "mixture.repeat is 0 for every kept document"),
+    ],
+)
+def test_an_expression_that_does_not_hold_is_a_sentence(tmp_path: Path, settings: dict, sentence: str) -> None:
+    with pytest.raises(StageFailed, match=sentence):
+        compose_with(tmp_path, settings)
+
+
+def test_each_phase_has_copies_of_its_own(tmp_path: Path) -> None:
+    phases = [
+        {"name": "main", "share": 0.8},
+        {"name": "last", "share": 0.2, "weights": {"books": 1, "code": 0, "pages": 0}},
+    ]
+    made = compose_with(tmp_path, {"phases": phases, "budget_bytes": 200_000, "max_epochs": 2})
+    rows = made.read(["source", "split", "copies", "phase_copies", "text_bytes"]).to_pylist()
+    assert all(sum(row["phase_copies"]) == row["copies"] for row in rows)
+    last = [row for row in rows if row["phase_copies"][1]]
+    assert {row["source"] for row in last} == {"books"}
+    planned = [row for row in summary(made) if row["phase"] == "last" and row["component"] == "books"]
+    assert sum(row["phase_copies"][1] * row["text_bytes"] for row in last) == planned[0]["bytes"]
+    assert planned[0]["bytes"] == pytest.approx(40_000, rel=0.03)
+
+
+def test_a_corpus_opens_with_load_dataset(tmp_path: Path, corpus: Artifact) -> None:
+    datasets = pytest.importorskip("datasets")
+    loaded = datasets.load_dataset(
+        "parquet", data_files=str(corpus.folder / "part-*.parquet"), split="train", cache_dir=str(tmp_path)
+    )
+    rows = corpus.read().to_pylist()
+    assert loaded.num_rows == len(rows)
+    for name in ("doc_id", "text", "source", "component", "phase_copies"):
+        assert loaded[name][:] == [row[name] for row in rows]
 
 
 SCRIPT = textwrap.dedent("""

@@ -87,8 +87,8 @@ def test_the_corpus_holds_the_composed_text_and_the_documents_the_extracted_one(
 def test_what_the_edits_came_to_is_in_the_mixture(corpus: Artifact) -> None:
     table = corpus.read()
     for row in summary(corpus):
-        mine = table.filter(pc.equal(table["source"], row["source"]))
-        emptied = [page for page in PAGES if page.source == row["source"] and page.kept and not composed(page)]
+        mine = table.filter(pc.equal(table["source"], row["component"]))
+        emptied = [page for page in PAGES if page.source == row["component"] and page.kept and not composed(page)]
         assert row["emptied_documents"] == len(emptied) > 0
         assert row["redactions"] == pc.sum(mine["redactions"]).as_py() > 0
         assert row["removed_characters"] == pc.sum(mine["removed_characters"]).as_py() > 0

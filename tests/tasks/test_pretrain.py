@@ -20,13 +20,14 @@ from storage.artifact import Artifact
 from storage.lake import Lake
 from storage.sql import connect
 from storage.tokens import PackedRows
+from tasks.pack import PackConfig, pack
 from tasks.pretrain import PretrainConfig, pretrain
 from tasks.run import running
 from tasks.stage import StageFailed
 from tasks.tokenize import fitting, tokenize
 from tasks.train_tokenizer import TokenizerConfig, train_tokenizer
 from tasks.training import Checkpoints
-from tests.tasks.small_model import World, shared_world
+from tests.tasks.small_model import CONTEXT, World, commit_corpus, shared_world
 
 TINY = ModelConfig(depth=1, width=16, heads=2, key_value_heads=1, head_width=8, mlp_width=24)
 
@@ -98,6 +99,35 @@ def test_it_is_said_which_documents_stood_in_which_step(world, model):
     spans, documents = found.fetchone() or (0, 0)
     assert spans >= 4
     assert documents >= 1
+
+
+def test_each_step_reads_rows_of_its_own_phase_and_phases_follow_each_other(tmp_path):
+    lake = tmp_path / "lake"
+    with running(lake, "phases", workers=1, quiet=True):
+        corpus = commit_corpus(lake, phases=3)
+        tokenizer = train_tokenizer(TokenizerConfig(vocabulary_size=400), corpus=corpus)
+        tokens = tokenize(fitting(tokenizer), corpus=corpus, tokenizer=tokenizer)
+        packing = pack(PackConfig(context_length=CONTEXT), tokens=tokens)
+        made = pretrain(settings(steps=60), packing=packing, tokens=tokens, tokenizer=tokenizer)
+    own = {
+        row["doc_id"]: [copies > 0 for copies in row["phase_copies"]].index(True)
+        for row in corpus.read(["doc_id", "phase_copies"]).to_pylist()
+    }
+    found = connect(lake).execute(
+        "select r.step, p.phase, list(distinct p.doc_id) from pretrain_rows r join pack p on p.row = r.row "
+        "where r.fingerprint = $1 and p.fingerprint = $2 and p.split = 'train' group by all order by all",
+        [made.fingerprint, packing.fingerprint],
+    )
+    rows = found.fetchall()
+    phases = [phase for _, phase, _ in rows]
+    assert len(rows) == 60
+    assert phases == sorted(phases)
+    assert set(phases) == {0, 1, 2}
+    assert all(own[doc_id] == phase for _, phase, doc_ids in rows for doc_id in doc_ids)
+    # as many steps as rows, so that each phase is read as often as the others
+    held = PackedRows(packing, tokens, "train").phase_rows
+    for phase in range(3):
+        assert phases.count(phase) == pytest.approx(60 * held[phase] / held.sum(), abs=1)
 
 
 def test_times_and_rates_are_provenance_not_rows(model):

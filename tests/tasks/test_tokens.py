@@ -37,9 +37,11 @@ from tasks.train_tokenizer import TokenizerConfig, train_tokenizer
 CORPUS = table(
     column("doc_id", pa.string(), "Document.", nullable=False),
     column("source", pa.string(), "Source."),
+    column("component", pa.string(), "Component."),
     column("language", pa.string(), "Language."),
     column("split", pa.string(), "Split."),
     column("copies", pa.int32(), "Copies."),
+    column("phase_copies", pa.list_(pa.int32()), "Copies by phase."),
     column("text", pa.large_string(), "Text."),
     group_rows=50,
 )
@@ -61,12 +63,15 @@ SMALL = TokenizerConfig(vocabulary_size=400)
 
 
 def document(number: int, draw: random.Random, words: int = 60) -> dict:
+    copies = 1 if number % 10 == 0 else 1 + (number % 7 == 0) + 2 * (number % 11 == 0)
     return {
         "doc_id": hashlib.sha256(str(number).encode()).hexdigest()[:32],
         "source": ("web", "books")[number % 3 == 0],
+        "component": ("web", "books")[number % 3 == 0],
         "language": None if number % 5 == 0 else "en",
         "split": "validation" if number % 10 == 0 else "train",
-        "copies": 1 if number % 10 == 0 else 1 + (number % 7 == 0) + 2 * (number % 11 == 0),
+        "copies": copies,
+        "phase_copies": [copies],
         "text": " ".join(draw.choices(WORDS, k=draw.randint(0, words))),
     }
 
@@ -150,8 +155,9 @@ def test_each_index_row_leads_to_the_tokens_of_its_text(made):
         assert ids[:-1] == library.encode(text).ids
         assert encoder.decode(ids[:-1]) == text
         assert row["bytes"] == len(text.encode())
-        assert {name: row[name] for name in ("source", "language", "split", "copies")} == {
-            name: texts[row["doc_id"]][name] for name in ("source", "language", "split", "copies")
+        assert {name: row[name] for name in ("source", "component", "language", "split", "copies", "phase_copies")} == {
+            name: texts[row["doc_id"]][name]
+            for name in ("source", "component", "language", "split", "copies", "phase_copies")
         }
     assert any("<|endoftext|>" in row["text"] for row in texts.values())
 
@@ -457,7 +463,7 @@ def test_the_summaries_add_up(made):
     corpus, _, tokens, packing = made
     rows = realised(tokens)
     texts = corpus.read().to_pylist()
-    assert {(row["source"], row["split"]) for row in rows} == {
+    assert {(row["component"], row["split"]) for row in rows} == {
         (source, split) for source in ("web", "books") for split in ("train", "validation")
     }
     assert sum(row["tokens"] for row in rows) == tokens.rows(TOKENS)

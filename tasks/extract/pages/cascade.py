@@ -1,7 +1,8 @@
 """Our own extractor in three profiles: a scanner and small networks, and where they are unsure, a second opinion.
 
 A network gives each block of the page the probability that it belongs to its text. Two of the profiles ask more
-networks where it hesitates, and trafilatura about a page on which they stay unsure, whose opinion is added to theirs.
+networks, one of them only where the first hesitates, and trafilatura about a page on which they stay unsure, whose
+opinion is added to theirs.
 Tables and lists inside the text are kept whole.
 """
 
@@ -34,7 +35,7 @@ class Profile:
 
     Attributes:
         hesitant: above this doubt (`doubt`) of the first network all are asked, and their mean counts; a doubt is a
-            half at most.
+            half at most, and above 0 on every page.
         unsure: above this doubt there is a second opinion.
     """
 
@@ -45,7 +46,7 @@ class Profile:
 PROFILES = {
     "cascade-quick": Profile(),
     "cascade-balanced": Profile(hesitant=0.05, unsure=0.38),
-    "cascade-accurate": Profile(hesitant=0.05, unsure=0.1),
+    "cascade-accurate": Profile(hesitant=0.0, unsure=0.1),
 }
 """The profiles by the names of extractors."""
 

@@ -28,6 +28,15 @@ class Page:
     date: datetime | None = None
     source: str = "web"
     scores: dict[str, Any] = field(default_factory=dict)
+    url: str | None = None
+    text_bytes: int | None = None
+    simhash: int | None = None
+    embedding: tuple[float, ...] | None = None
+
+    @property
+    def shingles(self) -> list[int] | None:
+        """A set in which a signature's values stand apart by their place."""
+        return None if self.signature is None else sorted({10 * n + v for n, v in enumerate(self.signature)})
 
 
 QUALITY = pa.schema(
@@ -60,7 +69,8 @@ def write_inputs(
 ) -> tuple[list[str], dict[str, list[str]]]:
     """Write documents and annotations, each shuffled and cut in its own way. Returns: what decide takes."""
     folder.mkdir(parents=True, exist_ok=True)
-    tables = {"documents": _documents(pages), "quality": _quality(pages), "sign": _signatures(pages)}
+    tables = {"documents": _documents(pages), "quality": _quality(pages)}
+    tables |= {"sign": _signatures(pages), "embed": _embeddings(pages)}
     paths: dict[str, list[str]] = {}
     rng = np.random.default_rng(shuffle)
     for name, table in tables.items():
@@ -82,8 +92,9 @@ def _documents(pages: Sequence[Page]) -> pa.Table:
         {
             "doc_id": pa.array([page.doc_id for page in pages], pa.string()),
             "source": pa.array([page.source for page in pages], pa.string()),
-            "url": pa.array([f"https://example.org/{page.doc_id}" for page in pages], pa.string()),
+            "url": pa.array([page.url or f"https://example.org/{page.doc_id}" for page in pages], pa.string()),
             "capture_date": pa.array([page.date for page in pages], pa.timestamp("us", "UTC")),
+            "text_bytes": pa.array([page.text_bytes for page in pages], pa.int64()),
             "text": pa.array(["text that decide must not read"] * len(pages), pa.large_string()),
         }
     )
@@ -93,6 +104,16 @@ def _quality(pages: Sequence[Page]) -> pa.Table:
     rows = [{**GOOD, **page.scores} if page.content else {} for page in pages]
     scores = pa.Table.from_pylist([{name: row.get(name) for name in QUALITY.names} for row in rows], schema=QUALITY)
     return scores.add_column(0, "doc_id", pa.array([page.doc_id for page in pages], pa.string()))
+
+
+def _embeddings(pages: Sequence[Page]) -> pa.Table:
+    rows = [None if page.embedding is None else np.array(page.embedding, np.float16) for page in pages]
+    return pa.table(
+        {
+            "doc_id": pa.array([page.doc_id for page in pages], pa.string()),
+            "embedding": pa.array(rows, pa.list_(pa.float16())),
+        }
+    )
 
 
 def _signatures(pages: Sequence[Page]) -> pa.Table:
@@ -108,5 +129,7 @@ def _signatures(pages: Sequence[Page]) -> pa.Table:
             "buckets": pa.FixedSizeListArray.from_arrays(
                 pa.array(hash_bands(signatures, SIGN).ravel()), SIGN.bands, mask=mask
             ),
+            "shingles": pa.array([page.shingles for page in pages], pa.list_(pa.uint64())),
+            "simhash": pa.array([page.simhash for page in pages], pa.uint64()),
         }
     )

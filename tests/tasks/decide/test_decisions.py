@@ -2,8 +2,6 @@
 
 import tempfile
 from collections import Counter
-from datetime import UTC, datetime, timedelta
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +18,7 @@ from tasks.decide.failures import DecideError
 from tasks.decide.predicates import PredicateError
 from tasks.decide.rules import DecideConfig
 from tests.tasks.decide.inputs import SIGN, Page, config, named, write_inputs
-
-DAY = datetime(2024, 1, 1, tzinfo=UTC)
-
-
-def day(number: int | None) -> datetime | None:
-    return None if number is None else DAY + timedelta(days=number)
+from tests.tasks.decide.slow import day, decide_slowly
 
 
 def decide(
@@ -40,96 +33,65 @@ def rows_of(table: pa.Table) -> dict[str, dict[str, Any]]:
     return {row["doc_id"]: row for row in table.to_pylist()}
 
 
-def agreement(left: Page, right: Page) -> float:
-    assert left.signature is not None
-    assert right.signature is not None
-    return sum(a == b for a, b in zip(left.signature, right.signature, strict=True)) / SIGN.n_values
-
-
-def share_a_band(left: Page, right: Page) -> bool:
-    if left.signature is None or right.signature is None:
-        return False
-    bands = range(0, SIGN.n_values, SIGN.rows)
-    return any(left.signature[band : band + SIGN.rows] == right.signature[band : band + SIGN.rows] for band in bands)
-
-
-def decide_slowly(pages: list[Page], rules: DecideConfig) -> dict[str, dict[str, Any]]:
-    """All pairs and a union-find, with no thought of speed."""
-    duplicates = rules.duplicates
-    passing = [page for page in pages if page.content and page.scores.get("n_words", 100) >= 50]
-    parent = {page.doc_id: page.doc_id for page in passing}
-
-    def root(doc_id: str) -> str:
-        while parent[doc_id] != doc_id:
-            doc_id = parent[doc_id]
-        return doc_id
-
-    for left, right in combinations(passing, 2):
-        copies = duplicates.exact and left.content == right.content
-        near = duplicates.near and share_a_band(left, right)
-        if near and duplicates.min_jaccard is not None:
-            near = agreement(left, right) >= duplicates.min_jaccard
-        if copies or near:
-            parent[root(left.doc_id)] = root(right.doc_id)
-
-    def seen(page: Page) -> tuple[bool, datetime, str]:
-        return page.date is None, page.date or DAY, page.doc_id
-
-    result = {}
-    for page in pages:
-        row: dict[str, Any] = {"source": page.source, "content_hash": page.content or None, "cluster_size": 0}
-        row |= dict.fromkeys(("dropped_by", "cluster", "kept_as", "jaccard"))
-        if page not in passing:
-            row["dropped_by"] = "rules.short" if page.content else "extract.text_missing"
-        else:
-            members = [other for other in passing if root(other.doc_id) == root(page.doc_id)]
-            stays = min(members, key=seen)
-            row |= {"cluster": min(other.doc_id for other in members), "cluster_size": len(members)}
-            if stays is not page:
-                copies = [other for other in members if other.content == page.content and seen(other) < seen(page)]
-                row["dropped_by"] = "duplicates.exact" if duplicates.exact and copies else "duplicates.near"
-                row["kept_as"] = stays.doc_id
-                row["jaccard"] = 1.0 if stays.content == page.content else float(np.float32(agreement(stays, page)))
-        row["kept"] = row["dropped_by"] is None
-        row["failed"] = [] if row["kept"] else [row["dropped_by"]]
-        result[page.doc_id] = row
-    return result
-
-
 @st.composite
 def page_sets(draw: st.DrawFn) -> list[Page]:
     value = st.integers(0, 2)
     signature = st.none() | st.tuples(*[value] * SIGN.n_values)
-    contents = draw(st.lists(signature, min_size=1, max_size=12))
+    # Cosines of such vectors are far from the limits that are drawn, or equal to them with no rounding.
+    embedding = st.none() | st.tuples(*[st.integers(-1, 1)] * 3)
+    simhash = st.integers(0, 15).map(lambda bits: bits * 0x1000_0100_0001_0001 % 2**64)
+    contents = draw(st.lists(st.tuples(signature, simhash, embedding), min_size=1, max_size=12))
     ids = draw(st.lists(st.integers(0, 2**128 - 1), unique=True, max_size=14))
     pages = []
     for number in ids:
         content = draw(st.integers(-1, len(contents) - 1))
+        signature, simhash, embedding = contents[content]
         pages.append(
             Page(
                 doc_id=named(number),
                 content="" if content < 0 else named(7**40 * (content + 1) % 2**128),
-                signature=None if content < 0 else contents[content],
+                signature=None if content < 0 else signature,
+                simhash=None if content < 0 or signature is None else simhash,
+                embedding=None if content < 0 else embedding,
                 date=day(draw(st.none() | st.integers(0, 3))),
-                scores={"n_words": draw(st.sampled_from([10, 100, 100, 100]))},
+                scores={
+                    "n_words": draw(st.sampled_from([10, 100, 100, 100])),
+                    "bullet_line_share": draw(st.sampled_from([None, 0.0, 0.25, 0.5])),
+                },
+                url=draw(st.none() | st.sampled_from(["https://a.example/1", "https://a.example/2"])),
+                text_bytes=draw(st.none() | st.integers(1, 3)),
             )
         )
     return pages
 
 
-@given(
-    page_sets(),
-    st.booleans(),
-    st.booleans(),
-    st.sampled_from([None, 0.0, 0.5, 0.6, 0.8, 1.0]),
-    st.integers(1, 3),
-    st.integers(0, 99),
-)
-@hypothesis_settings(max_examples=100)
+POLICIES: list[dict[str, Any]] = [
+    {},
+    {"keep": "newest"},
+    {"keep": "longest"},
+    {"keep": "best", "keep_by": "bullet_line_share"},
+]
+
+
+@st.composite
+def duplicate_rules(draw: st.DrawFn) -> dict[str, Any]:
+    switches = {kind: draw(st.booleans()) for kind in ("exact", "url", "near")}
+    return {
+        **switches,
+        "min_jaccard": draw(st.sampled_from([None, 0.0, 0.5, 0.6, 0.8, 1.0])),
+        "min_exact_jaccard": draw(st.sampled_from([None, None, 0.0, 0.4, 0.6])),
+        "simhash": draw(st.sampled_from([None, None, 0, 1, 4])),
+        "semantic": draw(st.sampled_from([None, None, 0.4, 0.6, 0.95])),
+        **draw(st.sampled_from(POLICIES)),
+    }
+
+
+@given(page_sets(), duplicate_rules(), st.integers(1, 3), st.integers(0, 99))
+@hypothesis_settings(max_examples=80)
 def test_decisions_equal_a_brute_force_over_all_pairs(
-    pages: list[Page], exact: bool, near: bool, least: float | None, pieces: int, shuffle: int
+    pages: list[Page], duplicates: dict[str, Any], pieces: int, shuffle: int
 ) -> None:
-    rules = config(duplicates={"exact": exact, "near": near, "min_jaccard": least})
+    rules = config(duplicates=duplicates)
     table = decide(pages, rules, pieces, shuffle)
     table.validate(full=True)
     assert table.schema.equals(DECISIONS.schema)
@@ -144,10 +106,13 @@ def test_decisions_equal_a_brute_force_over_all_pairs(
             assert row["split"] == rows[row["cluster"]]["split"]
 
 
-@given(page_sets(), st.integers(1, 5), st.integers(0, 10**6))
+@given(page_sets(), duplicate_rules(), st.integers(1, 5), st.integers(0, 10**6))
 @hypothesis_settings(max_examples=20)
-def test_neither_order_nor_files_change_the_table(pages: list[Page], pieces: int, shuffle: int) -> None:
-    assert decide(pages, config(), pieces, shuffle).equals(decide(pages, config()))
+def test_neither_order_nor_files_change_the_table(
+    pages: list[Page], duplicates: dict[str, Any], pieces: int, shuffle: int
+) -> None:
+    rules = config(duplicates=duplicates)
+    assert decide(pages, rules, pieces, shuffle).equals(decide(pages, rules))
 
 
 def chain() -> list[Page]:
@@ -400,3 +365,32 @@ def test_inputs_that_do_not_fit_are_refused_with_a_sentence(tmp_path: Path) -> N
         decide_documents(documents, annotations, DecideConfig())
     with pytest.raises(PredicateError, match="cannot be computed for some document"):
         decide_documents(documents, annotations, config(rules={"cast": "url::INTEGER > 3"}))
+
+
+def test_who_stays_goes_by_a_column_that_there_is_and_that_has_a_highest(tmp_path: Path) -> None:
+    documents, annotations = write_inputs(tmp_path, [Page(named(1), named(5))])
+    for column, message in {
+        "n_word": r"decide\.duplicates\.keep_by reads the column n_word, .*; did you mean n_words",
+        "language": r"decide\.duplicates\.keep_by: language holds VARCHAR, which has no highest",
+        "text": "decisions are made on scores alone",
+    }.items():
+        with pytest.raises(PredicateError, match=message):
+            decide_documents(documents, annotations, config(duplicates={"keep": "best", "keep_by": column}))
+    for wrong in ({"keep": "best"}, {"keep": "longest", "keep_by": "n_words"}):
+        with pytest.raises(ValueError, match="keep_by"):
+            config(duplicates=wrong)
+
+
+def test_captures_of_one_page_are_one_cluster_whatever_their_texts() -> None:
+    pages = [
+        Page(
+            named(1), named(11), (1, 1, 2, 2, 3, 3), day(2), url="http://www.example.org/mill?utm_source=letter&b=2&a=1"
+        ),
+        Page(named(2), named(12), (4, 4, 5, 5, 6, 6), day(1), url="https://example.org/mill/?a=1&b=2#wheel"),
+        Page(named(3), named(13), (7, 7, 8, 8, 9, 9), day(3), url="https://example.org/mill?a=2&b=1"),
+    ]
+    rows = rows_of(decide(pages, config(duplicates={"url": True})))
+    assert [row["dropped_by"] for row in rows.values()] == ["duplicates.url", None, None]
+    assert rows[named(1)]["kept_as"] == named(2)
+    assert rows[named(2)]["cluster_size"] == 2
+    assert all(row["kept"] for row in rows_of(decide(pages, config())).values())

@@ -62,14 +62,14 @@ class Told:
         return html.document_fromstring(self.path.read_bytes())
 
 
-def grow(folder: Path) -> Artifact:
+def grow(folder: Path, rules: dict = RULES) -> Artifact:
     """A corpus of the pages of a small world."""
     source = Source(name="pages", path=str(folder / "pages"), license="CC0-1.0")
     documents = [extract(ExtractConfig(), snapshot=one) for one in ingest(source)]
     annotations = [identify_language(LanguageConfig(), documents=one) for one in documents]
     annotations += [measure_quality(QualityConfig(), documents=one) for one in documents]
     annotations += [sign(SignConfig(), documents=one) for one in documents]
-    decisions = decide(DecideConfig.model_validate(RULES), documents=documents, annotations=annotations)
+    decisions = decide(DecideConfig.model_validate(rules), documents=documents, annotations=annotations)
     return compose(ComposeConfig(), decisions=decisions, documents=documents)
 
 

@@ -1,0 +1,71 @@
+"""The command `boilerplate`: the lines and paragraphs that stand in many documents, by name."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli.app import DEFAULT_LAKE, Lake, app
+from flows.cli.look import existing_lake
+from flows.cli.rows import Format, write_rows
+from storage.artifact import Artifact
+from storage.lake import Lake as LakeFolder
+from storage.statements import Refused
+
+SHOWN = 100  # characters of a line in a table
+
+
+@app.command()
+def boilerplate(
+    corpus: Annotated[
+        str | None, typer.Argument(help="A corpus, or decisions, by name or fingerprint (default: the newest corpus).")
+    ] = None,
+    rows: Annotated[int, typer.Option(min=1, help="How many, those in most documents first.")] = 20,
+    form: Annotated[Format, typer.Option("--format", help="How rows are written; a table cuts long lines.")] = (
+        Format.table
+    ),
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
+    lake: Lake = DEFAULT_LAKE,
+) -> None:
+    """The repeated lines and paragraphs of a corpus: how many documents and domains hold each, and what it says.
+
+    They are found where a recipe asks for them: parts.lines and decide.repeated_lines, parts.paragraphs and
+    decide.repeated_paragraphs (gristmill recipe --section parts). The lake keeps hashes and places alone; the text is
+    read from the first document that holds it. By SQL: gristmill sql "from decide_boilerplate", and what goes of each
+    document: gristmill sql "from decide_removals"
+    """
+    import duckdb
+
+    decisions = _decisions(existing_lake(lake), corpus)
+    paths = decisions.paths("boilerplate")
+    if not paths:
+        raise Refused(
+            f"{decisions} looked for no repeated lines or paragraphs: set parts.lines to true and "
+            "decide.repeated_lines to {min_documents: 10} in the recipe, and run gristmill refresh."
+        )
+    said = "substring(d.text, b.start + 1, b.end - b.start)"
+    if form is Format.table:
+        plain = f"trim(regexp_replace({said}, '\\s+', ' ', 'g'))"
+        said = f"case when length({plain}) > {SHOWN} then {plain}[:{SHOWN - 1}] || '…' else {plain} end"
+    query = f"""with b as (from read_parquet($paths) order by documents desc, kind, hash limit $rows),
+        d as (select doc_id, text from read_parquet($texts) where doc_id in (select doc_id from b))
+        select b.documents, b.domains, b.occurrences, replace(b.kind, 'repeated_', '') as part, b.doc_id, {said} as text
+        from b join d using (doc_id) order by b.documents desc, b.kind, b.hash"""
+    texts = [str(path) for one in decisions.inputs("documents") for path in one.paths()]
+    with duckdb.connect() as connection:
+        given = {"paths": [str(path) for path in paths], "texts": texts, "rows": rows}
+        write_rows(connection.execute(query, given).to_arrow_table(), form, output)
+
+
+def _decisions(lake: LakeFolder, named: str | None) -> Artifact:
+    """The decisions that a corpus was composed by. Raises: Refused where there are none."""
+    from storage.sql import newest_corpus
+
+    found = lake.get(named) if named is not None else newest_corpus(lake)
+    if found is None:
+        raise Refused(f"There is no corpus in {lake.root}: gristmill refresh makes one.")
+    if found.manifest.kind == "decisions":
+        return found
+    if decisions := found.inputs("decisions"):
+        return decisions[0]
+    raise Refused(f"{found} holds no decisions: give the name of a corpus, or of decisions.")

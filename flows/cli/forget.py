@@ -1,0 +1,78 @@
+"""The command `gristmill forget`."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from flows.cli.app import DEFAULT_LAKE, Lake, Workers, app, check_writable
+from flows.cli.look import existing_lake
+from storage.statements import Refused
+
+MOST = 10
+
+
+@app.command()
+def forget(
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="A URL, a domain (with its subdomains), a pattern with * over whole addresses, or a doc_id. Where one "
+            "could be read as another: url:…, domain:…, glob:…, regex:…, doc_id:…",
+            metavar="URL|DOMAIN|PATTERN|DOC_ID",
+        ),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it. Without this, what would change is listed.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Allow a pattern that names every document.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="List the tombstones that the lake has.")] = False,
+    lake: Lake = DEFAULT_LAKE,
+    workers: Workers = None,
+) -> None:
+    """Forget documents: their text goes, their ids and scores stay, and what is read later of them has no text.
+
+    First it lists what would change: documents, duplicates that come in for them, corpora, token shards, models that
+    have read them. With --yes it writes tombstones, makes the documents and the named corpora again without the text,
+    and marks models. The next run makes tokens and models anew; `gristmill gc` deletes what holds the text. Models stay
+    and are marked, for what they learned stands in their weights. Your own files are yours: what is read from them is
+    left out, what stands in them stays.
+
+    gristmill forget https://example.org/page            # what would change
+    gristmill forget example.org --yes                   # a whole domain
+    gristmill forget "regex:/users/[0-9]+" --yes
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    folder = existing_lake(lake)
+    from storage.forget.tombstones import BadTombstone, entries, fits_everything, parse
+
+    if listed:
+        for entry in entries(folder):
+            console.print(f"{entry.number:>6}  {_when(entry.written)}  {entry.tombstone}", markup=False)
+        return
+    if not targets:
+        raise Refused("Forget what? Give a URL, a domain, a pattern with * or a doc_id; --list shows the tombstones.")
+    try:
+        wanted = [parse(target) for target in targets]
+    except BadTombstone as error:
+        raise Refused(str(error)) from error
+    from flows.cli.forgetting import print_plan
+    from flows.forget import forget as flow
+    from flows.forget import plan_forgetting
+
+    plan = plan_forgetting(folder, wanted)
+    print_plan(folder, wanted, plan, console)
+    everything = [one for one in wanted if fits_everything(one)]
+    if (everything or (plan.documents > 1 and len(plan.named) == plan.documents)) and not force:
+        which = f"{everything[0]} fits every address" if everything else "This names every document of the lake"
+        raise Refused(f"{which}. If that is what you want: the same with --force.")
+    if not yes:
+        console.print("\nNothing was changed. To forget: the same command with --yes.")
+        return
+    check_writable(lake)
+    flow(folder, wanted, workers=workers)
+    console.print("\nForgotten. `gristmill gc` deletes what holds the text; the next run makes tokens and models anew.")
+
+
+def _when(seconds: float) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")

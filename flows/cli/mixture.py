@@ -1,0 +1,58 @@
+"""The command `mixture`: what a corpus would be made of, before it is composed."""
+
+import os
+from typing import Annotated, Any
+
+import typer
+
+from flows.cli.app import DEFAULT_LAKE, Lake, Recipe, Settings, app
+from flows.cli.look import FormatOption, existing_lake
+from flows.cli.rows import Format, write_rows
+
+
+@app.command()
+def mixture(
+    recipe: Recipe = "sample",
+    settings: Settings = None,
+    corpus: Annotated[
+        str | None,
+        typer.Option("--corpus", help="A corpus or decisions, by name or fingerprint, whose decisions are mixed."),
+    ] = None,
+    form: FormatOption = Format.table,
+    lake: Lake = DEFAULT_LAKE,
+) -> None:
+    """The plan of a recipe's mixture: what each component gives, and which runs out. Nothing is composed.
+
+    The documents are those that the recipe's newest corpus was decided on; thresholds under `decide` are as they were
+    then. Bytes are exact, tokens are estimated by `bytes_per_token` until a corpus is tokenized.
+
+    gristmill mixture sample --set mixture.budget_bytes=50000000 --set mixture.components.books.weight=0.4
+    """
+    os.environ.setdefault("GRISTMILL_PREPARED", "1")  # no flow is run, so no settings of Prefect's are needed
+    from flows.planning import plan_of
+
+    plan = plan_of(existing_lake(lake), recipe, settings or [], corpus)
+    write_rows(_shown(plan), form, None)
+
+
+def _shown(plan: list[dict[str, Any]]) -> Any:
+    import pyarrow as pa
+
+    rows = [
+        {
+            "phase": row["phase"],
+            "component": row["component"],
+            "kept": row["kept_documents"],
+            "documents": row["documents"],
+            "megabytes": round(row["bytes"] / 1e6, 2),
+            "tokens": row["tokens"],
+            "wanted": round(row["share_wanted"], 4),
+            "share": round(row["share"], 4),
+            "epochs": round(row["epochs"], 2),
+            "runs out": row["exhausted"],
+        }
+        for row in plan
+    ]
+    if all(row["tokens"] is None for row in rows):
+        rows = [{name: value for name, value in row.items() if name != "tokens"} for row in rows]
+    return pa.Table.from_pylist(rows)

@@ -1,0 +1,194 @@
+"""Commands that follow what was made: batch, lineage, diff."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from flows.cli.app import DEFAULT_LAKE, Lake, app
+from flows.cli.look import existing_lake
+from flows.cli.rows import plain
+from storage.statements import Refused
+
+if TYPE_CHECKING:
+    from tasks.lineage.batch import Span
+    from tasks.report.lineage import Node
+
+Json = Annotated[bool, typer.Option("--json", help="For programs: one JSON value.")]
+MOST_FIELDS = 5
+
+
+def say(console: Console, text: str = "", indent: int = 0) -> None:
+    """A line as it is: no markup, no colours, no line breaks but its own."""
+    console.print(" " * indent + text, markup=False, highlight=False, soft_wrap=True)
+
+
+def write_json(value: Any) -> None:
+    """One JSON value on standard output."""
+    print(json.dumps(plain(value), ensure_ascii=False, indent=1, allow_nan=False))
+
+
+@app.command()
+def batch(
+    model: Annotated[str, typer.Argument(help="A name (sample/base, sample/base@2), a fingerprint, or its start.")],
+    step: Annotated[int, typer.Argument(min=1, help="The step, from 1.")],
+    row: Annotated[int | None, typer.Option(min=0, help="Only this row of the step (a row of the packing).")] = None,
+    ids: Annotated[bool, typer.Option("--ids", help="Ids and places only, no text.")] = False,
+    as_json: Json = False,
+    lake: Lake = DEFAULT_LAKE,
+) -> None:
+    """What a model read in one training step, document by document: source, URL, scores, and the text.
+
+    The text is decoded from the tokens that were read. `…` stands where a document goes on in another row. The same
+    places by SQL: select * from training_rows where step = 3
+    """
+    from tasks.lineage.batch import read_batch, tokenizer_of
+
+    folder = existing_lake(lake)
+    found = folder.get(model)
+    if found.manifest.kind != "model":
+        raise Refused(f"{found} is no model but of the kind {found.manifest.kind}: gristmill batch sample/base 1")
+    rows = read_batch(found, step, row)
+    decode = None if ids else tokenizer_of(found).decode
+    if as_json:
+        told = [
+            {"place": one.place, "row": one.row, "spans": [_span(span, decode) for span in one.spans]} for one in rows
+        ]
+        write_json({"model": f"{found.stage}/{found.fingerprint}", "step": step, "rows": told})
+        return
+    console = Console()
+    say(console, f"step {step} of {found}: {len(rows)} " + ("row" if len(rows) == 1 else "rows"))
+    for one in rows:
+        say(console, f"\nrow {one.row} (place {one.place})")
+        for span in one.spans:
+            end = span.position + span.length - 1
+            say(console, f"{span.doc_id}  {span.source}  tokens {span.position} to {end}", 2)
+            if span.url:
+                say(console, span.url, 2)
+            if span.shard is not None:
+                say(console, f"shard {span.shard}, from token {span.start}", 2)
+            _say_scores(console, span.scores)
+            if decode:
+                before, after = ("… " if span.before else ""), (" …" if span.after else "")
+                say(console, f"{before}{decode(span.ids)}{after}\n")
+
+
+def _span(span: "Span", decode: Any) -> dict[str, Any]:
+    told = {name: value for name, value in vars(span).items() if name != "ids"} | {"ids": span.ids.tolist()}
+    return told | ({"text": decode(span.ids)} if decode else {})
+
+
+def _say_scores(console: Console, scores: dict[str, Any]) -> None:
+    said = [f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in scores.items()]
+    line = ""
+    for one in (one for one, value in zip(said, scores.values(), strict=True) if value is not None):
+        if line and len(line) + len(one) > 74:
+            say(console, line, 4)
+            line = ""
+        line += f"{', ' if line else ''}{one}"
+    if line:
+        say(console, line, 4)
+
+
+@app.command()
+def lineage(
+    artifact: Annotated[str, typer.Argument(help="A name (sample/corpus@3), a fingerprint, or the start of one.")],
+    depth: Annotated[int | None, typer.Option(min=0, help="So many steps back (default: to the files).")] = None,
+    picture: Annotated[Path | None, typer.Option(help="Write the tree as a page: FILE.html, or FILE.svg.")] = None,
+    as_json: Json = False,
+    lake: Lake = DEFAULT_LAKE,
+) -> None:
+    """What an artifact was made from, back to the files: code revision, cost, and what was configured otherwise.
+
+    The differences are from the artifact that had the same name before (or the nearest of its stage).
+    """
+    from tasks.report.lineage import as_values, cut_tree, tree, write_picture
+
+    folder = existing_lake(lake)
+    found = folder.get(artifact)
+    if picture is not None and (picture.suffix not in (".html", ".svg") or not picture.absolute().parent.is_dir()):
+        raise Refused(f"--picture {picture}: give the name of a new file that ends in .html or .svg, in a folder.")
+    root = cut_tree(tree([found], "", files=True, predecessors=True)[0], depth)
+    if picture is not None:
+        write_picture(root, picture)
+        print(picture)
+    elif as_json:
+        write_json(as_values(root))
+    else:
+        _say_node(Console(), root, "", "")
+
+
+def _say_node(console: Console, node: "Node", first: str, rest: str) -> None:
+    from tasks.report.page import size
+
+    role = f"as {node.role}, " if node.role and node.role != node.stage else ""
+    if node.several:
+        say(console, f"{first}{node.stage} x {node.several}  {role}{node.rows:,} rows, {size(node.bytes)}")
+    elif node.again:
+        say(console, f"{first}{node.stage} {node.fingerprint[:12]}  {role}see above")
+    else:
+        say(console, f"{first}{node.stage} {node.fingerprint[:12]}  {role}{node.rows:,} rows, {size(node.bytes)}")
+        under = rest + ("│ " if node.inputs else "  ")
+        if node.cost():
+            say(console, f"{under}{node.cost()}")
+        for line in node.differs[:MOST_FIELDS]:
+            say(console, f"{under}differs: {line}")
+        if len(node.differs) > MOST_FIELDS:
+            say(console, f"{under}and {len(node.differs) - MOST_FIELDS} more: --json")
+        for path in node.files[:MOST_FIELDS]:
+            say(console, f"{under}file {path}")
+        if len(node.files) > MOST_FIELDS:
+            say(console, f"{under}and {len(node.files) - MOST_FIELDS} more files: --json")
+    for number, inner in enumerate(node.inputs, 1):
+        last = number == len(node.inputs)
+        _say_node(console, inner, rest + ("└─ " if last else "├─ "), rest + ("   " if last else "│  "))
+
+
+@app.command()
+def diff(
+    first: Annotated[str, typer.Argument(metavar="CORPUS_A", help="A corpus: sample/corpus@1, or a fingerprint.")],
+    second: Annotated[str, typer.Argument(metavar="CORPUS_B", help="The other: sample/corpus is the newest.")],
+    samples: Annotated[int, typer.Option(min=0, help="Texts shown of what went, and of what came.")] = 10,
+    seed: Annotated[int, typer.Option(help="Of which texts are shown.")] = 0,
+    as_json: Json = False,
+    lake: Lake = DEFAULT_LAKE,
+) -> None:
+    """Two corpora side by side: counts, what came and went, which rule moved it, and what was configured otherwise."""
+    from tasks.lineage.difference import compare_corpora
+
+    folder = existing_lake(lake)
+    told = compare_corpora(folder.get(first), folder.get(second), samples, seed)
+    if as_json:
+        write_json(told)
+        return
+    console = Console()
+    for side in ("a", "b"):
+        say(console, f"{side}  {told[side]['artifact']}")
+        say(console, f"{told[side]['documents']:,} documents, {told[side]['bytes']:,} bytes of text", 3)
+    say(console, f"in both: {told['both']:,} documents")
+    for name, groups in told["groups"].items():
+        say(console, f"\n{name:<36}{'a':>10}{'b':>10}{'out':>10}{'in':>10}")
+        for one in groups:
+            counts = "".join(f"{one[key]:>10,}" for key in ("a", "b", "out", "in"))
+            say(console, f"{one['name'][:35]:<36}{counts}")
+    for side, what in (("out", "dropped in b by"), ("in", "was dropped in a by")):
+        if told["moves"][side]:
+            say(console, f"\n{side + ': ' + what:<56}{'documents':>10}")
+            for one in told["moves"][side]:
+                say(console, f"{one['rule'][:55]:<56}{one['documents']:>10,}")
+    if told["configuration"]:
+        say(console, "\nconfigured otherwise")
+        for one in told["configuration"]:
+            say(console, f"{one['stage']}.{one['field']}: {_values(one['a'])} -> {_values(one['b'])}", 2)
+    for side in ("out", "in"):
+        for one in told["samples"][side]:
+            say(console, f"\n{side}  {one['doc_id']}  {one['source']}  {one['rule']}")
+            if one["url"]:
+                say(console, one["url"], 4)
+            say(console, " ".join(one["text"].split()), 4)
+
+
+def _values(values: list[Any] | None) -> str:
+    return "nothing" if values is None else ", ".join(map(str, values))

@@ -1,0 +1,139 @@
+"""The command `whatif`."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from flows.cli.app import DEFAULT_LAKE, Lake, Settings, Workers, app, check_writable
+from flows.cli.look import existing_lake
+from storage.statements import Refused
+
+
+@app.command()
+def whatif(
+    subject: Annotated[
+        str | None,
+        typer.Argument(metavar="[RECIPE or CORPUS]", help="A recipe, or a corpus by name. Default: the newest corpus."),
+    ] = None,
+    settings: Settings = None,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            "--where", help="SQL over the columns of `documents`: keep only where it is true, besides the rules."
+        ),
+    ] = None,
+    clusters: Annotated[
+        bool | None,
+        typer.Option(
+            "--clusters/--no-clusters", help="Form clusters of copies again (default), or count by rules alone."
+        ),
+    ] = None,
+    samples: Annotated[int, typer.Option(min=0, help="Documents shown on each side of the line (0: none).")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed shows the same documents.")] = 0,
+    curve: Annotated[
+        str | None,
+        typer.Option(
+            "--curve", help="Turn one dial through a range: decide.gopher.min_words=10:200:10, or a list 10,50."
+        ),
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", help="Draw the curve into this file (.svg or .html).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON, for a program.")] = False,
+    commit: Annotated[
+        bool, typer.Option("--commit", help="Make it so: a new recipe, new decisions, a new version of the corpus.")
+    ] = False,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="With --commit: the new recipe's file (default: beside the old one).")
+    ] = None,
+    lake: Lake = DEFAULT_LAKE,
+    workers: Workers = None,
+) -> None:
+    """What other thresholds would keep and drop, from stored scores: nothing is read again, and nothing written.
+
+    gristmill whatif sample --set decide.gopher.min_words=40
+    gristmill whatif --where "n_words >= 40 and language = 'en'" --no-clusters
+    gristmill whatif sample --curve decide.gopher.min_words=10:200:10 --picture words.svg
+
+    Copies are found anew among what would pass, so that the counts are those that --commit gives. Tokens are estimates
+    until then: bytes per token, as the recipe's tokenizer came to in this lake. In SQL the same is a table function:
+    gristmill sql "from whatif('gopher.min_words', n_words < 40)" (a rule's name, and what it would drop).
+    """
+    from flows.cli.whatif.answer import Stored, parse_curve
+    from flows.cli.whatif.printing import answer_as_json, curve_as_json, draw_curve, print_answer, print_curve
+    from flows.cli.whatif.question import ask
+
+    if picture is not None and (curve is None or picture.suffix not in (".svg", ".html")):
+        raise Refused("--picture FILE.svg or FILE.html draws a curve: give --curve too.")
+    if commit and (curve is not None or clusters is False):
+        raise Refused("--commit makes one configuration so, clusters and all: leave --curve and --no-clusters out.")
+    if to is not None and not commit:
+        raise Refused("--to names the recipe that --commit writes: give --commit too.")
+    if commit:
+        check_writable(lake)
+    question = ask(existing_lake(lake), subject, settings or [], where)
+    stored = Stored(question)
+    if curve is not None:
+        dial, values = parse_curve(curve)
+        if picture is not None and not all(isinstance(one, int | float) for one in values):
+            raise Refused(f"--picture: only numbers can be drawn, and {dial} is to take {values[0]!r}.")
+        points = stored.curve(dial, values, bool(clusters), _progress(len(values)))
+        total, of = float(stored.documents.tokens(stored.before).sum()), len(stored.documents.size)
+        if as_json:
+            _print_json(curve_as_json(dial, points, bool(clusters), stored.ratio))
+        else:
+            print_curve(dial, points, _now(question.old, dial), bool(clusters), of, stored.ratio)
+        if picture is not None:
+            _draw(picture, draw_curve(dial, points, of, total), dial)
+        return
+    answer = stored.answer(clusters is not False, samples, seed)
+    if as_json and not commit:
+        _print_json(answer_as_json(question, answer, stored.ratio))
+    elif not as_json:
+        print_answer(question, answer, stored.ratio, Console())
+    if commit:
+        from flows.cli.whatif.commit import make_it_so
+
+        made = make_it_so(question, answer, stored, to, lake, workers)
+        if as_json:
+            _print_json(answer_as_json(question, answer, stored.ratio) | {"commit": made.plain()})
+        else:
+            for line in made.lines():
+                print(line)
+
+
+def _print_json(content: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+
+
+def _progress(points: int) -> Any:
+    """Says on the error output how far a curve with clusters is, and what is left of it."""
+    started = time.monotonic()
+
+    def said(done: int) -> None:
+        left = (time.monotonic() - started) / done * (points - done)
+        print(f"point {done} of {points}, about {left:.0f} s more", file=sys.stderr)
+
+    return said
+
+
+def _now(config: Any, dial: str) -> Any:
+    """Where a dial stands, or None."""
+    value = config.model_dump(mode="json")
+    for step in dial.split(".")[1:]:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
+def _draw(path: Path, svg: str, title: str) -> None:
+    page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><body>{svg}</body></html>\n'
+    try:
+        path.write_text(svg if path.suffix == ".svg" else page, encoding="utf-8")
+    except OSError as error:
+        raise Refused(f"{path} can't be written: {error.strerror or error}.") from error
+    print(f"Drawn: {path}", file=sys.stderr)

@@ -1,0 +1,36 @@
+"""What a corpus would come to, without a run: the plan of a mixture over decisions that were made before."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from flows.recipe import load_recipe
+from flows.session import NothingYet
+from storage import names
+from storage.artifact import Artifact
+from storage.lake import Lake
+from tasks.compose import plan_mixture
+
+
+def plan_of(lake: Lake, recipe: str, settings: Sequence[str], corpus: str | None) -> list[dict[str, Any]]:
+    """Rows of MIXTURE for a recipe's mixture, over the decisions of a corpus (its newest, unless one is named).
+
+    Raises: NothingYet where the lake has no corpus of the recipe; tasks.mixture.MixtureError where nothing comes of it.
+    """
+    plan = load_recipe(recipe, settings)
+    found = lake.get(corpus) if corpus else names.latest(lake, f"{plan.name}/corpus")
+    if found is None:
+        raise NothingYet(
+            f"The lake {lake.root} has no {plan.name}/corpus yet, so nothing is decided that could be mixed. Make it "
+            f"first: gristmill refresh {recipe}."
+        )
+    return plan_mixture(decisions_of(found), plan.mixture)
+
+
+def decisions_of(artifact: Artifact) -> Artifact:
+    """The decisions that an artifact is, or was composed by. Raises NothingYet for any other."""
+    if artifact.manifest.kind == "decisions":
+        return artifact
+    found = artifact.inputs("decisions")
+    if not found:
+        raise NothingYet(f"{artifact} holds no decisions: give the name of a corpus, or of decisions.")
+    return found[0]

@@ -1,0 +1,26 @@
+"""Marks what holds forgotten text or learned from it, and sets aside what holds it, so that `gc` deletes it."""
+
+from collections.abc import Mapping
+
+from storage.artifact import Artifact
+from storage.catalog.superseded import supersede
+from storage.forget.holders import Holders, find_holders, mark_holders
+from storage.lake import Lake
+
+WHY = "it holds text that was forgotten"
+
+
+def settle(lake: Lake, successors: Mapping[Artifact, Artifact] | None = None) -> Holders:
+    """Mark and set aside all that the lake has of forgotten text; gives it. Costs nothing without a tombstone.
+
+    What a run makes while a tombstone is written does not have it. So this is done again when a run ends that saw one
+    come, and before `gc` looks. `successors`: what stands for an artifact now, where the caller knows it.
+    """
+    found = find_holders(lake)
+    mark_holders(lake, found)
+    for one in found.documents:
+        clean = [form for form in one.origin.forms() if form not in found.documents]
+        supersede(lake, one, clean[0] if clean else None, WHY)
+    for one in found.texts:
+        supersede(lake, one, (successors or {}).get(one), WHY)
+    return found

@@ -1,0 +1,201 @@
+"""Tombstones: `tombstones/<n>.json`, appended to and never changed. Each names documents whose text is forgotten.
+
+A tombstone holds for what is read later too: a page that is crawled again has no text either.
+"""
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage.files import canonical_json, read_json, write_once
+
+if TYPE_CHECKING:
+    from storage.lake import Lake
+
+FOLDER = "tombstones"
+Kind = Literal["url", "domain", "glob", "regex", "doc_id"]
+KINDS: tuple[str, ...] = get_args(Kind)
+_DOC_ID = re.compile(r"[0-9a-f]{32}\Z")
+_HOST = re.compile(r"[^\s/:?#@*]+\.[^\s/:?#@*.]+\Z")
+_PARTS = r"(?i)^(?:https?://)?(?:[^/?#@]*@)?(?P<host>[^/?#:@]*)(?::(?P<port>\d*))?(?P<rest>[^#]*)"
+_PROBES = ("http://a.example/", "https://www.b.test/c/d?e=f", "http://8.test/page.html")
+
+
+class BadTombstone(ValueError):
+    """What was given names nothing that can be forgotten: what is wrong with it."""
+
+
+@dataclass(frozen=True, order=True)
+class Tombstone:
+    """What is forgotten.
+
+    - `url`: the page at this address, whatever the scheme (http, https), case of the host, default port and fragment.
+    - `domain`: every page of this host and of its subdomains.
+    - `glob`: every address that this fits from end to end; `*` is any characters, and nothing else is special.
+    - `regex`: every address in which this regular expression (RE2) is found.
+    - `doc_id`: the one document.
+    """
+
+    kind: Kind
+    pattern: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.pattern}"
+
+
+def parse(given: str) -> Tombstone:
+    """The tombstone for what a person typed: a URL, a domain, a glob, a doc_id; or with its kind, as `regex:…`.
+
+    Raises: BadTombstone with what to write.
+    """
+    kind, mark, rest = given.partition(":")
+    if mark and kind in KINDS and not rest.startswith("//"):
+        found = Tombstone(kind, rest)  # type: ignore[arg-type]
+    elif _DOC_ID.match(given):
+        found = Tombstone("doc_id", given)
+    elif "*" in given:
+        found = Tombstone("glob", given)
+    elif _HOST.match(given):
+        found = Tombstone("domain", given)
+    else:
+        found = Tombstone("url", given)
+    return _checked(found)
+
+
+def _checked(one: Tombstone) -> Tombstone:
+    kind, pattern = one.kind, one.pattern.strip()
+    if not pattern:
+        raise BadTombstone(f"{kind}: names nothing. Give a URL, a domain, a pattern (with *) or a doc_id.")
+    if kind == "doc_id" and not _DOC_ID.match(pattern):
+        raise BadTombstone(f"{pattern!r} is no doc_id: those have 32 hexadecimal characters (0 to 9, a to f).")
+    if kind == "domain":
+        pattern = _ascii_host(pattern.strip("."))
+        if not pattern or re.search(r"[\s/:?#@*]", pattern):
+            raise BadTombstone(f"{one.pattern!r} is no domain: write it as in example.org.")
+    if kind == "url" and not _address_keys(pa.array([pattern]))[0].as_py().strip("/"):
+        raise BadTombstone(f"{pattern!r} is no URL: write it as in https://example.org/page.")
+    if kind == "regex":
+        try:
+            pc.match_substring_regex(pa.array(["x"]), pattern)  # type: ignore[attr-defined]
+        except pa.ArrowInvalid as error:
+            raise BadTombstone(f"{pattern!r} is no regular expression ({error}).") from error
+    return Tombstone(kind, pattern)
+
+
+def _ascii_host(host: str) -> str:
+    try:
+        return host.lower().encode("idna").decode() if not host.isascii() else host.lower()
+    except UnicodeError:
+        return host.lower()
+
+
+def fits_everything(one: Tombstone) -> bool:
+    """Whether a pattern fits addresses that have nothing in common."""
+    return bool(Matcher([one]).matches(pa.array([""] * len(_PROBES)), pa.array(_PROBES)).all())
+
+
+class Matcher:
+    """Which documents a set of tombstones names. One pass over the addresses for each pattern, and one for all else."""
+
+    def __init__(self, tombstones: Sequence[Tombstone]) -> None:
+        by_kind: dict[str, list[str]] = {kind: [] for kind in KINDS}
+        for one in tombstones:
+            by_kind[one.kind].append(one.pattern)
+        self._doc_ids = pa.array(sorted(set(by_kind["doc_id"])), pa.string())
+        urls = pa.array(sorted(set(by_kind["url"])), pa.string())
+        self._addresses = _address_keys(urls) if len(urls) else urls
+        self._domains = frozenset(by_kind["domain"])
+        self._patterns = [*by_kind["regex"], *(_glob(pattern) for pattern in by_kind["glob"])]
+
+    def matches(self, doc_ids: pa.Array, urls: pa.Array) -> np.ndarray:
+        """Which of n documents are named: (n,) bool. A document without a URL is named by its doc_id alone."""
+        found = np.zeros(len(doc_ids), bool)
+        if len(self._doc_ids):
+            found |= _bools(pc.is_in(doc_ids, value_set=self._doc_ids))  # type: ignore[attr-defined]
+        if len(self._addresses):
+            found |= _bools(pc.is_in(_address_keys(urls), value_set=self._addresses))  # type: ignore[attr-defined]
+        if self._domains:
+            found |= self._of_domains(urls)
+        for pattern in self._patterns:
+            found |= _bools(pc.match_substring_regex(urls, pattern))  # type: ignore[attr-defined]
+        return found
+
+    def _of_domains(self, urls: pa.Array) -> np.ndarray:
+        hosts = pc.dictionary_encode(_hosts(urls))  # type: ignore[attr-defined]
+        named = [host is not None and self._holds(host) for host in hosts.dictionary.to_pylist()]
+        places = pc.fill_null(hosts.indices, -1).to_numpy(zero_copy_only=False)
+        return np.append(np.array(named, bool), False)[places]
+
+    def _holds(self, host: str) -> bool:
+        labels = _ascii_host(host.strip(".")).split(".")
+        return any(".".join(labels[start:]) in self._domains for start in range(len(labels)))
+
+
+def _bools(values: pa.Array) -> np.ndarray:
+    return pc.fill_null(values, False).to_numpy(zero_copy_only=False).astype(bool)
+
+
+def _split(urls: pa.Array) -> pa.StructArray:
+    return pc.extract_regex(urls, _PARTS)  # type: ignore[attr-defined]
+
+
+def _hosts(urls: pa.Array) -> pa.Array:
+    return pc.utf8_lower(pc.struct_field(_split(urls), "host"))  # type: ignore[attr-defined]
+
+
+def _address_keys(urls: pa.Array) -> pa.Array:
+    """Of each URL its host in lower case, the port unless it is 80 or 443, and all from the path to the fragment."""
+    parts = _split(urls)
+    host, port, rest = (pc.struct_field(parts, name) for name in ("host", "port", "rest"))  # type: ignore[attr-defined]
+    usual = pc.is_in(port, value_set=pa.array(["", "80", "443"]))  # type: ignore[attr-defined]
+    port = pc.if_else(usual, "", pc.binary_join_element_wise("", port, ":"))  # type: ignore[attr-defined]
+    rest = pc.if_else(pc.starts_with(rest, "/"), rest, pc.binary_join_element_wise("/", rest, ""))  # type: ignore[attr-defined]
+    return pc.binary_join_element_wise(pc.utf8_lower(host), port, rest, "")  # type: ignore[attr-defined]
+
+
+def _glob(pattern: str) -> str:
+    return "(?s)^" + ".*".join(re.sub(r"([^\w\s])", r"\\\1", part, flags=re.ASCII) for part in pattern.split("*")) + "$"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A tombstone as it stands in the lake: its number, and when it was written (seconds since 1970)."""
+
+    number: int
+    tombstone: Tombstone
+    written: float
+
+
+def entries(lake: "Lake") -> list[Entry]:
+    """Every tombstone of the lake, oldest first."""
+    found = []
+    for path in sorted((lake.root / FOLDER).glob("[0-9]*.json")):
+        about = read_json(path)
+        found.append(Entry(int(path.stem), Tombstone(about["kind"], about["pattern"]), about["written"]))
+    return found
+
+
+def all_tombstones(lake: "Lake") -> tuple[Tombstone, ...]:
+    """The tombstones of the lake, sorted, each once."""
+    return tuple(sorted({entry.tombstone for entry in entries(lake)}))
+
+
+def bury(lake: "Lake", tombstone: Tombstone) -> int:
+    """Write a tombstone; returns its number. Nothing is written if the lake has it already."""
+    folder = lake.root / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    about = {"kind": tombstone.kind, "pattern": tombstone.pattern, "written": time.time()}
+    while True:
+        past = entries(lake)
+        for entry in past:
+            if entry.tombstone == tombstone:
+                return entry.number
+        number = (past[-1].number if past else 0) + 1
+        if write_once(folder / f"{number:06d}.json", canonical_json(about) + "\n"):
+            return number

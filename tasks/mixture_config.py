@@ -1,0 +1,136 @@
+"""What a recipe says of its mixture: what it is made of, in which shares, how much, in which phases of training."""
+
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator, model_validator
+
+from storage.schemas.redaction import MARKS
+from tasks.config import StageConfig
+
+Weight = Annotated[float, Field(ge=0)]
+Epochs = Annotated[float, Field(gt=0)]
+
+
+class Component(StageConfig):
+    """What holds for one component: one source, language, domain, or whatever `by` tells apart."""
+
+    weight: Weight | None = Field(
+        default=None, description="Share of the corpus's training text; null: by size; 0: none of it."
+    )
+    max_epochs: Epochs | None = Field(
+        default=None, description="How often its text may count at most; null: as for all."
+    )
+    bytes_per_token: Epochs | None = Field(
+        default=None, description="UTF-8 bytes of its text per token, where the budget is in tokens; null: as for all."
+    )
+
+
+class Phase(StageConfig):
+    """A phase of training: how much of the budget it has, and what differs in its mix."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="What the plan and the report call it.")
+    share: float = Field(gt=0, le=1, description="Its part of the budget; those of all phases sum to 1.")
+    weights: dict[str, Weight] = Field(
+        default={}, description="Weights of components in this phase, in place of those of `components`."
+    )
+    temperature: Epochs | None = Field(default=None, description="In place of the mixture's; null: as it is.")
+
+
+class ComposeConfig(StageConfig):
+    """Shares, size and order of a corpus.
+
+    `by` tells the components of the mixture apart. Those without a weight share what the weights leave, in proportion
+    to (kept text)^(1/temperature): 1 takes them as large as they are, more makes them more alike (Conneau et al. 2020,
+    alpha = 1/temperature). If every component has a weight, only their proportions count. Without a budget the corpus
+    is as large as the shares allow before a first component runs out; with one, a component that runs out leaves its
+    rest to the others. Sizes are UTF-8 bytes, or tokens estimated from them where the budget is in tokens. Validation
+    documents count once; a component of which less than an epoch is taken gives the same part of its validation
+    documents. Example: a corpus that is a quarter books, at most a tenth code, the rest pages by size:
+    `{components: {books: {weight: 0.25, max_epochs: 2}, code: {weight: 0.1}}, budget_bytes: 16000000}`.
+
+    `remove` and `redact` change the text as it is composed; the extracted text stays whole, and all sizes here are
+    those of the composed text. Example: `{remove: [c4_line_spans], redact: {email: <EMAIL>, ip: <IP>}}`.
+    """
+
+    by: str = Field(
+        default="source",
+        min_length=1,
+        description="What tells components apart: SQL over a document's columns (language, registered_domain, "
+        "year(published), case when n_words > 500 then 'long' else 'short' end). Null counts as 'other'.",
+    )
+    components: dict[str, Component] = Field(default={}, description="What differs for a component, by its name.")
+    repeat: str | None = Field(
+        default=None,
+        min_length=1,
+        description="How often a document counts in an epoch: SQL that gives a number, 0 or more (least(cluster_size, "
+        "4)); parts of one are drawn by the document's id. Null: once.",
+    )
+    temperature: Annotated[float, Field(gt=0, description="Evens out what has no weight: 1 is by size.")] = 1.0
+    budget_bytes: Annotated[int | None, Field(gt=0, description="Training bytes at most, copies counted.")] = None
+    budget_tokens: Annotated[int | None, Field(gt=0, description="The same in tokens, through bytes_per_token.")] = None
+    bytes_per_token: Annotated[float, Field(gt=0, description="UTF-8 bytes of text per token.")] = 4.0
+    max_epochs: Annotated[
+        float,
+        Field(gt=0, description="How often a text may count in all (up to 4 costs little: Muennighoff et al. 2023)."),
+    ] = 1.0
+    phases: tuple[Phase, ...] = Field(
+        default=(), description="Phases of training, each with a mix of its own, one after the other. None: one phase."
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**63, description="Of the order and of the choice of documents.")] = 0
+    part_bytes: Annotated[int, Field(gt=0, description="Bytes of text in one part file at most.")] = 64 << 20
+    remove: tuple[str, ...] = Field(default=(), description="Columns of spans that are cut out of the text.")
+    redact: dict[str, str] = Field(
+        default={},
+        description="What stands for each kind of span that is redacted, by its kind ({email: <EMAIL>}); true: "
+        "the usual marks, for all kinds. Kinds that are not named stay as they are.",
+    )
+
+    @field_validator("redact", mode="before")
+    @classmethod
+    def _usual_marks(cls, given: Any) -> Any:
+        return {True: dict(MARKS), False: {}}[given] if isinstance(given, bool) else given
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "ComposeConfig":
+        if self.budget_bytes is not None and self.budget_tokens is not None:
+            raise ValueError("budget_bytes and budget_tokens say the same thing twice: set one of them to null.")
+        if self.phases and self.budget is None:
+            raise ValueError("phases divide a budget: set budget_bytes or budget_tokens.")
+        total = sum(phase.share for phase in self.phases)
+        if self.phases and abs(total - 1) > 1e-6:
+            raise ValueError(f"the shares of the phases sum to {total:g}, not 1: divide the whole budget among them.")
+        names = [phase.name for phase in self.phases]
+        if len(set(names)) < len(names):
+            raise ValueError("two phases have one name: give each its own.")
+        return self
+
+    @property
+    def budget(self) -> int | None:
+        """Training text at most, in tokens where `in_tokens`, else in bytes; None: no limit."""
+        return self.budget_bytes if self.budget_tokens is None else self.budget_tokens
+
+    @property
+    def in_tokens(self) -> bool:
+        """Whether sizes are estimated tokens."""
+        return self.budget_tokens is not None
+
+    @property
+    def all_phases(self) -> tuple[Phase, ...]:
+        """The phases; where none is named, the one that has the whole budget."""
+        return self.phases or (Phase(name="train", share=1),)
+
+    def weight(self, component: str, phase: Phase) -> float | None:
+        """The weight of a component in a phase; None: by size."""
+        if component in phase.weights:
+            return phase.weights[component]
+        return self.components[component].weight if component in self.components else None
+
+    def bytes_per_token_of(self, component: str) -> float:
+        """Bytes of text that count as one token of a component."""
+        own = self.components[component].bytes_per_token if component in self.components else None
+        return self.bytes_per_token if own is None else own
+
+    def max_epochs_of(self, component: str) -> float:
+        """How often a component's text may count at most."""
+        own = self.components[component].max_epochs if component in self.components else None
+        return self.max_epochs if own is None else own

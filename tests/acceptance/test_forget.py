@@ -1,0 +1,185 @@
+"""Forgotten text is gone: a planted sentence is found in the files of a lake before, and nowhere after.
+
+Every file is decoded: Parquet, Arrow, tokens back to text, SQLite (Prefect's too), logs, reports, JSON, the catalog.
+"""
+
+import io
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+from warcio.statusandheaders import StatusAndHeaders
+from warcio.warcwriter import WARCWriter
+
+from storage import names
+from storage.forget import marks
+from storage.forget.tombstones import bury, parse
+from storage.lake import Lake
+from storage.sql import connect
+from tests.acceptance.drive import gristmill
+from tests.acceptance.said import find, pieces
+from tests.acceptance.way import finish
+from tests.acceptance.world import page, write_world
+
+SENTENCE = "Violet astrolabe hums beneath nineteen crooked lanterns while Quimper sleeps unpaid."
+PLANTED, TWIN = "http://gossip.example/planted", "http://gossip.example/twin"
+
+
+def plant(path: Path, pages: dict[str, tuple[str, str]]) -> None:
+    """A WARC file of pages: URL to (date, HTML)."""
+    with open(path, "wb") as stream:
+        writer = WARCWriter(stream, gzip=True)
+        for number, (url, (date, html)) in enumerate(pages.items()):
+            headers = {"WARC-Date": date, "WARC-Record-ID": f"<urn:uuid:00000000-0000-4000-b000-{number:012d}>"}
+            http = StatusAndHeaders("200 OK", [("Content-Type", "text/html; charset=utf-8")], protocol="HTTP/1.1")
+            payload = io.BytesIO(html.encode())
+            kwargs = {"warc_headers_dict": headers, "http_headers": http, "length": len(html.encode())}
+            writer.write_record(writer.create_warc_record(url, "response", payload=payload, **kwargs))
+
+
+def gossip() -> tuple[str, str]:
+    """A page with the sentence, and the same page without it."""
+    without = page(random.Random(5), "Gossip of the mill", "en", 9)
+    return without.replace("</p>", f" {SENTENCE}</p>", 1), without
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> Path:
+    """A recipe; among its pages the planted one, and a twin of a later date."""
+    folder = tmp_path_factory.mktemp("forget")
+    recipe = write_world(folder / "world", warcs=2)
+    told, untold = gossip()
+    pages = {PLANTED: ("2025-05-05T05:05:05Z", told), TWIN: ("2025-06-06T06:06:06Z", untold)}
+    plant(folder / "world" / "pages" / "gossip.warc.gz", pages)
+    return recipe
+
+
+def crawl_again(recipe: Path) -> None:
+    """The planted page is crawled a second time, with other words around the sentence."""
+    html = page(random.Random(6), "More gossip", "en", 8).replace("</p>", f" {SENTENCE}</p>", 1)
+    plant(recipe.parent / "pages" / "again.warc.gz", {PLANTED: ("2026-03-03T03:03:03Z", html)})
+
+
+def run(*arguments: str, lake: Path) -> str:
+    """A command that has to succeed; gives what it said."""
+    done = gristmill(*arguments, lake=lake)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_planted_sentence_is_found_before_and_nowhere_after(world, tmp_path):
+    recipe = tmp_path / "world" / world.name
+    shutil.copytree(world.parent, recipe.parent)
+    lake = tmp_path / "lake"
+    run("run", str(recipe), lake=lake)
+    before = find(lake, SENTENCE)
+    assert {"extract", "compose", "tokenize"} <= before.keys()
+    old = Lake(lake)
+    base, scores, corpus = (names.latest(old, f"mill/{name}") for name in ("base", "base-scores", "corpus"))
+    rows = connect(lake).execute("select url, kept, dropped_by from documents where url in ($1, $2)", [PLANTED, TWIN])
+    told = {url: (kept, dropped_by) for url, kept, dropped_by in rows.fetchall()}
+    assert told == {PLANTED: (True, None), TWIN: (False, "duplicates.near")}
+
+    listed = run("forget", PLANTED, lake=lake)
+    for said in ("1 of ", "comes in, a duplicate until now", TWIN, str(corpus), "token shard", str(base), str(scores)):
+        assert said in listed
+    assert find(lake, SENTENCE) == before  # a dry run changes nothing
+    assert not (lake / "tombstones").exists()
+
+    run("forget", PLANTED, "--yes", lake=lake)
+    assert base is not None
+    assert scores is not None
+    assert [one.mark for one in marks.marks_of(old, base)] == ["learned"]
+    assert [one.mark for one in marks.marks_of(old, scores)] == ["holds"]
+    assert "learned from text that was forgotten since" in run("show", "mill/base", lake=lake)
+    run("gc", "--runs", "0", "--yes", lake=lake)
+    assert base.exists  # what it learned is numbers: it stays until another has its name
+    assert not find(lake, SENTENCE)
+
+    crawl_again(recipe)
+    run("run", str(recipe), lake=lake)
+    run("gc", "--runs", "0", "--yes", lake=lake)
+    assert find(lake, SENTENCE) == {}
+
+    now = Lake(lake)
+    sql = connect(now)
+    query = "select kept, dropped_by, failed, n_words, text, title from documents where url = $1 order by capture_date"
+    known, again = sql.execute(query, [PLANTED]).fetchall()
+    assert known[:3] == again[:3] == (False, "forget.tombstone", ["forget.tombstone"])
+    assert known[3] > 30  # its scores are kept, and it was not scored again
+    assert known[4:] == again[4:] == (None, None)
+    assert again[3] is None
+    assert sql.execute("select kept from documents where url = $1", [TWIN]).fetchall() == [(True,)]
+    assert names.latest(now, "mill/base") != base
+    assert not base.exists
+    assert not scores.exists
+    assert [one.mark for one in marks.marks_of(now, base)] == ["learned"]
+    (holds,) = sql.execute("select count(*) from marks where mark = 'holds'").fetchall()
+    assert holds[0] >= 4  # documents, corpus, tokens, evaluations
+
+
+def test_the_search_finds_what_it_looks_for_in_every_kind_of_file(tmp_path):
+    import gzip
+    import json
+    import sqlite3
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    words = " ".join(SENTENCE.split()[2:5])
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "a.txt").write_text(f"noise {words.upper()} noise")
+    (tmp_path / "gz").mkdir()
+    (tmp_path / "gz" / "a.warc.gz").write_bytes(gzip.compress(words.encode()))
+    (tmp_path / "table").mkdir()
+    rows = pa.table({"spans": [[{"note": words}]]})
+    pq.write_table(rows, tmp_path / "table" / "a.parquet", compression="zstd")
+    (tmp_path / "page").mkdir()
+    (tmp_path / "page" / "a.html").write_text(words.replace(" ", "&#32;"))
+    (tmp_path / "json").mkdir()
+    (tmp_path / "json" / "a.json").write_text(json.dumps({words.replace(" ", "\u00a0"): 1}))
+    (tmp_path / "base").mkdir()
+    with sqlite3.connect(tmp_path / "base" / "a.sqlite") as connection:
+        connection.execute("create table t (a blob)")
+        connection.execute("insert into t values (?)", [words.encode()])
+    (tmp_path / "clean").mkdir()
+    (tmp_path / "clean" / "a.txt").write_text("Violet lanterns, nineteen of them, and an astrolabe.")
+    assert set(find(tmp_path, SENTENCE)) == {"log", "gz", "table", "page", "json", "base"}
+    assert len(pieces("one two three four")) == 6
+
+
+@pytest.fixture(scope="module")
+def corpus(world, tmp_path_factory) -> Path:
+    """A lake with a corpus of that world."""
+    lake = tmp_path_factory.mktemp("corpus") / "lake"
+    finish(lake, world, part="corpus")
+    return lake
+
+
+def parts(lake: Path, stage: str, name: str = "mill/corpus") -> list[tuple[str, str]]:
+    """Name and SHA-256 of the part files of the newest corpus, or of the decisions that it was made by."""
+    found = Lake(lake).get(name)
+    found = found if stage == "compose" else found.input("decisions")
+    return [(part.name, part.sha256) for part in found.manifest.parts]
+
+
+@pytest.mark.timeout(300)
+def test_a_refresh_after_forgetting_equals_a_rebuild_after_forgetting(world, corpus, tmp_path):
+    recipe = tmp_path / "world" / world.name
+    shutil.copytree(world.parent, recipe.parent)
+    shutil.copytree(corpus, tmp_path / "refreshed")
+    run("forget", "gossip.example/planted", "http://mill.example/de/4", "--yes", lake=tmp_path / "refreshed")
+    run("forget", "*mill.example/en/10*", "--yes", lake=tmp_path / "refreshed")
+    crawl_again(recipe)
+    finish(tmp_path / "refreshed", recipe, part="corpus")
+    rebuilt = Lake(tmp_path / "rebuilt")
+    for target in ("gossip.example/planted", "http://mill.example/de/4", "*mill.example/en/10*"):
+        bury(rebuilt, parse(target))
+    finish(rebuilt.root, recipe, part="corpus")
+    for stage in ("compose", "decide"):
+        assert parts(tmp_path / "refreshed", stage) == parts(rebuilt.root, stage)
+    # of what is read for the first time under a tombstone, the text was never written
+    assert find(rebuilt.root, SENTENCE) == {}

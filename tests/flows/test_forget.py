@@ -1,0 +1,177 @@
+"""Forgetting step by step: successors, what is said of them, kills, runs that go on meanwhile."""
+
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from flows.forget import forget, plan_forgetting
+from flows.recipe import check_recipe, load_recipe
+from flows.refresh import grow_corpus
+from storage import gc, names
+from storage.catalog.superseded import all_superseded
+from storage.forget.settle import settle
+from storage.forget.tombstones import all_tombstones, bury, parse
+from storage.lake import Lake
+from storage.sql import connect
+from tasks.extract.config import ExtractConfig
+from tasks.extract.stage import extract
+from tasks.forgotten import GONE
+from tasks.run import running
+from tests.acceptance.drive import gristmill
+from tests.acceptance.way import contents
+from tests.acceptance.world import write_world
+
+PAGE = "http://mill.example/en/3"
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory) -> tuple[Path, Path]:
+    """A lake with a corpus, and the recipe that it is of."""
+    folder = tmp_path_factory.mktemp("grown")
+    recipe = write_world(folder / "world", warcs=1)
+    grow(folder / "lake", recipe)
+    return folder / "lake", recipe
+
+
+def grow(lake: Path, recipe: Path) -> None:
+    with running(lake, "test", workers=1, quiet=True):
+        grow_corpus(check_recipe(load_recipe(str(recipe))))
+
+
+@pytest.fixture
+def lake(grown, tmp_path) -> Lake:
+    """A copy of that lake."""
+    shutil.copytree(grown[0], tmp_path / "lake")
+    return Lake(tmp_path / "lake")
+
+
+def documents(lake: Lake):
+    """The documents that the newest corpus was made from."""
+    (found,) = lake.get("mill/corpus").input("decisions").inputs("documents")
+    return found
+
+
+def test_a_successor_has_the_same_rows_and_says_nothing_of_the_forgotten_one(lake):
+    before = documents(lake)
+    forget(lake, [parse(PAGE)], workers=1)
+    after = documents(lake)
+    assert after.origin == before
+    old, new = before.read().to_pylist(), after.read().to_pylist()
+    assert len(old) == len(new) > 10
+    for was, now in zip(old, new, strict=True):
+        if was["url"] == PAGE:
+            assert was["text"]
+            assert now == was | dict.fromkeys(GONE) | {"extractor": "forgotten"}
+        else:
+            assert now == was
+
+
+def test_a_successor_is_the_same_bytes_copied_or_read_from_the_files(lake, grown, tmp_path):
+    forget(lake, [parse(PAGE)], workers=1)
+    anew = Lake(tmp_path / "anew")
+    bury(anew, parse(PAGE))
+    grow(anew.root, grown[1])
+    assert documents(anew).manifest == documents(lake).manifest
+
+
+def test_nothing_is_scored_again_and_the_scores_are_kept(lake, grown):
+    forget(lake, [parse(PAGE)], workers=1)
+    scored = {one for one in lake.artifacts() if one.manifest.kind == "annotation"}
+    grow(lake.root, grown[1])
+    assert {one for one in lake.artifacts() if one.manifest.kind == "annotation"} == scored
+    query = "select n_words, dropped_by, failed from documents where url = $1"
+    ((n_words, dropped_by, failed),) = connect(lake).execute(query, [PAGE]).fetchall()
+    assert n_words > 0
+    assert (dropped_by, failed) == ("forget.tombstone", ["forget.tombstone"])
+
+
+def test_a_tombstone_that_names_nothing_makes_nothing_and_holds_for_what_comes(lake, grown):
+    before = documents(lake)
+    forget(lake, [parse("elsewhere.example")], workers=1)
+    grow(lake.root, grown[1])
+    assert documents(lake) == before
+    assert all_tombstones(lake) == (parse("elsewhere.example"),)
+
+
+def test_several_add_up_and_to_forget_again_changes_nothing(lake):
+    forget(lake, [parse(PAGE)], workers=1)
+    forget(lake, [parse("*mill.example/de/*")], workers=1)
+    texts = documents(lake).read(["url", "text"]).to_pylist()
+    gone = {row["url"] for row in texts if row["text"] is None}
+    assert gone == {row["url"] for row in texts if row["url"] == PAGE or "/de/" in row["url"]}
+    before = contents(lake.root), len(names.history(lake, "mill/corpus")), len(all_superseded(lake))
+    forget(lake, [parse(PAGE)], workers=1)
+    assert (contents(lake.root), len(names.history(lake, "mill/corpus")), len(all_superseded(lake))) == before
+
+
+def test_the_plan_says_what_then_happens(lake):
+    wanted = [parse("*mill.example/en/1*")]
+    plan = plan_forgetting(lake, wanted)
+    kept = "select doc_id from documents where kept"
+    before = {doc_id for (doc_id,) in connect(lake).execute(kept).fetchall()}
+    forget(lake, wanted, workers=1)
+    after = {doc_id for (doc_id,) in connect(lake).execute(kept).fetchall()}
+    (change,) = plan.changes
+    assert change.out == sorted(before - after)
+    assert change.promoted == sorted(after - before)
+    assert set(change.out) <= set(plan.named)
+
+
+def test_gc_deletes_what_holds_the_text_and_the_lake_goes_on_without_it(lake, grown):
+    before, old = documents(lake), lake.get("mill/corpus")
+    forget(lake, [parse(PAGE)], workers=1)
+    gc.collect(lake, gc.Keeping(runs=0))
+    assert not before.exists
+    assert not old.exists
+    assert before.standing() == documents(lake)
+    artifacts = len(lake.artifacts())
+    grow(lake.root, grown[1])
+    assert len(lake.artifacts()) == artifacts
+
+
+def test_what_a_run_makes_while_a_tombstone_is_written_is_named_and_set_aside(lake, grown, capsys):
+    with running(lake, "test", workers=1):
+        corpus = grow_corpus(check_recipe(load_recipe(str(grown[1]), ["decide.gopher.min_words=31"])))
+        bury(lake, parse(PAGE))
+    assert corpus in all_superseded(lake)
+    assert f"{corpus} was made without a tombstone that was written meanwhile: run again." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("point", ["forget.buried", "extract.commit.renamed", "decide.decided", "forget.named"])
+def test_killed_at_any_instant_and_called_again_it_ends_the_same(grown, tmp_path, point):
+    calm, killed = tmp_path / "calm", tmp_path / "killed"
+    for folder in (calm, killed):
+        shutil.copytree(grown[0], folder)
+    forget(Lake(calm), [parse(PAGE)], workers=1)
+    done = gristmill("forget", PAGE, "--yes", lake=killed, environment={"GRISTMILL_KILL_AT": point})
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    if point == "forget.buried":  # gc alone knows what the tombstone names, too
+        settle(Lake(killed))
+        assert {one.stage for one in all_superseded(Lake(killed))} == {"extract", "compose"}
+    forget(Lake(killed), [parse(PAGE)], workers=1)
+    assert contents(killed) == contents(calm)
+    assert {(one.stage, one.fingerprint) for one in all_superseded(Lake(killed))} == {
+        (one.stage, one.fingerprint) for one in all_superseded(Lake(calm))
+    }
+
+
+def test_a_pattern_that_names_everything_is_refused_without_force(lake):
+    for target in ("*", "mill.example", "regex:."):
+        done = gristmill("forget", target, "--yes", lake=lake.root)
+        assert done.returncode == 1
+        assert "--force" in done.stderr
+    assert all_tombstones(lake) == ()
+    assert gristmill("forget", "mill.example/en/1", "--yes", lake=lake.root).returncode == 0
+    assert "url:mill.example/en/1" in gristmill("forget", "--list", lake=lake.root).stdout
+    assert "Forget what?" in gristmill("forget", lake=lake.root).stderr
+
+
+def test_extract_itself_asks_for_the_tombstones(lake, grown):
+    bury(lake, parse(PAGE))
+    snapshot = documents(lake).input("snapshot")
+    config = ExtractConfig.model_validate(documents(lake).manifest.identity.config)
+    with running(lake, "test", workers=1, quiet=True):
+        made = extract(config, snapshot=snapshot)
+    assert [one.stage for one in made.inputs("tombstones")] == ["tombstones"]

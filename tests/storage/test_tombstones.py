@@ -1,0 +1,124 @@
+"""What a tombstone names: by an oracle that looks at one address at a time."""
+
+import fnmatch
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storage.forget import marks
+from storage.forget.tombstones import (
+    BadTombstone,
+    Matcher,
+    Tombstone,
+    all_tombstones,
+    bury,
+    entries,
+    fits_everything,
+    parse,
+)
+from storage.lake import Lake
+from tests.storage.small import make
+
+HOSTS = ["mill.example", "www.mill.example", "notmill.example", "MILL.example", "mill.example.org", "example"]
+PATHS = ["", "/", "/a", "/a/", "/A", "/a?b=c", "/a%20b", "/a.b(c)+[d]"]
+addresses = st.builds(
+    lambda scheme, user, host, port, path, fragment: f"{scheme}://{user}{host}{port}{path}{fragment}",
+    st.sampled_from(["http", "https", "HTTP"]),
+    st.sampled_from(["", "", "me:you@"]),
+    st.sampled_from(HOSTS),
+    st.sampled_from(["", ":80", ":443", ":8080"]),
+    st.sampled_from(PATHS),
+    st.sampled_from(["", "#top"]),
+)
+
+
+def named(tombstone: Tombstone, urls: list[str | None]) -> list[bool]:
+    doc_ids = [f"{number:032x}" for number in range(len(urls))]
+    return Matcher([tombstone]).matches(pa.array(doc_ids, pa.string()), pa.array(urls, pa.string())).tolist()
+
+
+def plain(url: str) -> tuple[str, int | None, str]:
+    """What makes two addresses one: host, port if it is unusual, and what is asked of it."""
+    parts = urlsplit(url)
+    port = None if parts.port in (80, 443) else parts.port
+    return parts.hostname or "", port, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+@given(addresses, st.lists(addresses, max_size=8))
+def test_a_url_names_the_page_whatever_scheme_case_of_host_port_and_fragment(url, others):
+    urls = [url, *others]
+    assert named(Tombstone("url", url), urls) == [plain(other) == plain(url) for other in urls]
+
+
+@given(st.sampled_from(HOSTS), st.lists(addresses, max_size=8))
+def test_a_domain_names_its_host_and_its_subdomains_and_no_other_that_ends_alike(domain, urls):
+    wanted = domain.lower()
+    hosts = [urlsplit(url).hostname or "" for url in urls]
+    expected = [host == wanted or host.endswith(f".{wanted}") for host in hosts]
+    assert named(parse(f"domain:{domain}"), urls) == expected
+
+
+@given(st.text(st.sampled_from("*am./?[]+(:"), min_size=1, max_size=12), st.lists(addresses, max_size=8))
+def test_in_a_glob_only_the_star_is_special(pattern, urls):
+    escaped = "".join({"[": "[[]", "?": "[?]"}.get(sign, sign) for sign in pattern)
+    assert named(Tombstone("glob", pattern), urls) == [fnmatch.fnmatchcase(url, escaped) for url in urls]
+
+
+@given(st.lists(st.sampled_from(range(9)), max_size=4))
+def test_doc_ids_and_patterns_add_up_and_a_document_without_a_url_is_named_by_its_id_alone(numbers):
+    urls = [None if number % 3 == 0 else f"http://mill.example/{number}" for number in range(9)]
+    doc_ids = [f"{number:032x}" for number in range(9)]
+    tombstones = [*(Tombstone("doc_id", doc_ids[number]) for number in numbers), Tombstone("regex", "/[45]$")]
+    found = Matcher(tombstones).matches(pa.array(doc_ids), pa.array(urls, pa.string()))
+    assert found.tolist() == [number in numbers or number in (4, 5) for number in range(9)]
+
+
+@pytest.mark.parametrize(
+    ("given_", "expected"),
+    [
+        ("https://mill.example/a", Tombstone("url", "https://mill.example/a")),
+        ("mill.example/a", Tombstone("url", "mill.example/a")),
+        ("Mill.Example", Tombstone("domain", "mill.example")),
+        ("domain:bücher.example.", Tombstone("domain", "xn--bcher-kva.example")),
+        ("https://mill.example/a?b=[1]", Tombstone("url", "https://mill.example/a?b=[1]")),
+        ("*://mill.example/user/*", Tombstone("glob", "*://mill.example/user/*")),
+        ("regex:/user/[0-9]+", Tombstone("regex", "/user/[0-9]+")),
+        ("0123456789abcdef0123456789abcdef", Tombstone("doc_id", "0123456789abcdef0123456789abcdef")),
+    ],
+)
+def test_what_a_person_types_is_read_as_what_it_looks_like(given_, expected):
+    assert parse(given_) == expected
+
+
+@pytest.mark.parametrize("given_", ["", "regex:(", "doc_id:12", "domain:a b", "domain:http://x", "url: "])
+def test_what_names_nothing_is_refused_with_a_sentence(given_):
+    with pytest.raises(BadTombstone, match=r"\."):
+        parse(given_)
+
+
+@pytest.mark.parametrize(("pattern", "all_"), [("*", True), ("http*", True), ("regex:.", True), ("*.example/*", False)])
+def test_a_pattern_that_fits_everything_is_told(pattern, all_):
+    assert fits_everything(parse(pattern)) is all_
+
+
+def test_tombstones_accumulate_in_their_order_and_none_is_written_twice(tmp_path):
+    lake = Lake(tmp_path)
+    wanted = [parse(f"http://mill.example/{number}") for number in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        numbers = list(pool.map(lambda one: bury(lake, one), [*wanted, *wanted]))
+    assert sorted(set(numbers)) == [1, 2, 3, 4, 5, 6]
+    assert [entry.number for entry in entries(lake)] == [1, 2, 3, 4, 5, 6]
+    assert all_tombstones(lake) == tuple(sorted(wanted))
+
+
+def test_a_mark_is_written_once_and_again_only_when_it_says_more(tmp_path):
+    lake = Lake(tmp_path)
+    model = make(lake, "pretrain", kind="model")
+    for documents, steps in ((1, 3), (1, 3), (2, 5)):
+        marks.put(lake, model, "learned", documents, steps)
+    assert [(one.number, one.documents, one.steps) for one in marks.marks_of(lake, model)] == [(1, 1, 3), (2, 2, 5)]
+    assert str(marks.all_marks(lake)[-1]).endswith("since (5 steps read 2 such documents)")
