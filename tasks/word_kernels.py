@@ -118,7 +118,7 @@ def hash_words(
 ) -> Any:
     """Cut each text into words and hash them in lower case.
 
-    Args: `text` valid UTF-8; `begins` and `stops` (n) where each text lies in it; `forms` the module's table (those past
+    Args: `text` valid UTF-8; `begins` and `stops` (n) where each lies in it; `forms` the module's table (those past
     its end are outside words). Fills `hashes` (at least one longer than the texts) with one uint64 a word (FNV-1a
     over its bytes, then `mix`), `starts` and `ends` with its place in characters of its text, `word_offsets` (n + 1).
     Returns: how many words in all.

@@ -1,9 +1,14 @@
 """Other tools' MinHash deduplication, from one Parquet file of documents to a file of the ids that stay."""
 
+import importlib
 import json
 import re
+import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -21,31 +26,38 @@ def _shingles(text: str) -> list[str]:
     return [" ".join(words[at : at + NGRAM]) for at in range(max(1, len(words) - NGRAM + 1))]
 
 
+def datatrove_steps() -> Any:
+    """datatrove's module of MinHash alone: its package imports all deduplication, which asks for another package."""
+    import datatrove.pipeline as pipeline
+
+    package = ModuleType("datatrove.pipeline.dedup")
+    package.__path__ = [str(Path(pipeline.__path__[0]) / "dedup")]
+    sys.modules[package.__name__] = package
+    return importlib.import_module("datatrove.pipeline.dedup.minhash")
+
+
 def datatrove(folder: Path, output: Path) -> Callable[[], int]:
     """Signatures, buckets, clusters and filter, chained as its documentation has them, one task each (a band each)."""
-    from datatrove.pipeline.dedup import MinhashDedupBuckets, MinhashDedupCluster, MinhashDedupFilter
-    from datatrove.pipeline.dedup.minhash import MinhashConfig, MinhashDedupSignature
     from datatrove.pipeline.readers import ParquetReader
     from datatrove.utils.logging import logger
 
+    steps = datatrove_steps()
     logger.remove()
-    config = MinhashConfig(n_grams=NGRAM, num_buckets=BANDS, hashes_per_bucket=ROWS)
-    signer_of = lambda path: MinhashDedupSignature(str(path), config)  # noqa: E731
-    signer_of(output.with_name("warm")).get_shingles("A warm mill grinds.")
-    round_number = 0
+    config = steps.MinhashConfig(n_grams=NGRAM, num_buckets=BANDS, hashes_per_bucket=ROWS)
+    at = output.with_name(f"{output.name}-steps")
+    shutil.rmtree(at, ignore_errors=True)
+    signatures, buckets, removed = (str(at / name) for name in ("signatures", "buckets", "removed"))
+    sign = steps.MinhashDedupSignature(signatures, config)
+    sign.get_signature(sign.get_shingles("A warm mill grinds the flour of the town."))
 
     def work() -> int:
-        nonlocal round_number
-        round_number += 1
-        at = output.with_name(f"{output.name}-datatrove-{round_number}")
-        signatures, buckets, removed = at / "signatures", at / "buckets", at / "removed"
-        signer_of(signatures).run(ParquetReader(str(folder / "documents")).run())
-        step = MinhashDedupBuckets(str(signatures), str(buckets), config=config)
+        sign.run(ParquetReader(str(folder / "documents")).run())
+        pair = steps.MinhashDedupBuckets(signatures, buckets, config=config)
         for band in range(BANDS):
-            step.run(None, band, BANDS)
-        MinhashDedupCluster(str(buckets), str(removed), config=config).run(None, 0, 1)
+            pair.run(None, band, BANDS)
+        steps.MinhashDedupCluster(buckets, removed, config=config).run(None, 0, 1)
         documents = ParquetReader(str(folder / "documents")).run()
-        stays = [document.id for document in MinhashDedupFilter(str(removed)).run(documents)]
+        stays = [document.id for document in steps.MinhashDedupFilter(removed).run(documents)]
         output.write_text(json.dumps(stays), encoding="utf-8")
         return pq.read_metadata(folder / "documents" / "00000.parquet").num_rows
 
