@@ -7,22 +7,26 @@ that pass everything else.
 | column | type | what |
 |---|---|---|
 | `content_hash` | string | BLAKE2b-128, 32 hexadecimal characters, of the text after `normalise` |
-| `n_shingles` | int32 | word n-grams, repeats counted; 1 for a text shorter than one, 0 without words |
+| `n_shingles` | int32 | n-grams, repeats counted; 1 for a text shorter than one, 0 without words |
 | `signature` | uint64[bands * rows] | MinHash (Broder 1997), datasketch's scheme `affine64`; null without words |
 | `buckets` | uint64[bands] | a hash of each band's values (LSH; Indyk and Motwani 1998); null without words |
 | `shingles` | list<uint64> | with `shingles: true`: the different shingles, hashed, ascending; null without words |
 | `simhash` | uint64 | with `simhash: true`: SimHash (Charikar 2002) of shingles of `simhash_ngram` words |
 
+Scheme and seed stand in the artifact's configuration, and in the description of `signature` that its files carry.
+
 **Words** are those of `tasks.words`: of the normalised text, in lower case; each letter where a script has no spaces,
-so that similarity comes out a little higher there, while the order of documents by similarity stays. The defaults are
-FineWeb's (Penedo et al. 2024, section 3.4: 5-grams of words, 14 bands of 8 rows, which pair two texts with probability
-1 - (1 - s^8)^14).
+so that similarity comes out a little higher there, while the order of documents by similarity stays. With
+`unit: characters` shingles are runs of characters of the normalised text in lower case, signs and spaces too. The
+defaults are FineWeb's (Penedo et al. 2024, section 3.4: 5-grams of words, 14 bands of 8 rows, which pair two texts
+with probability 1 - (1 - s^8)^14).
 """
 
 import functools
 import hashlib
+import itertools
 import unicodedata
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -31,13 +35,17 @@ from pydantic import Field
 from storage.table import Table, column, table
 from tasks.config import StageConfig
 from tasks.stage import stage
-from tasks.words import hash_words
+from tasks.words import forms, hash_normal_characters, hash_normal_words, joined, lower_bound, utf8
 
 
 class SignConfig(StageConfig):
     """What is hashed and how. The permutations follow from `scheme`, `seed` and the number of values, bands * rows."""
 
-    ngram: Annotated[int, Field(ge=1, le=100, description="Words in a shingle.")] = 5
+    ngram: Annotated[int, Field(ge=1, le=100, description="Words, or characters, in a shingle.")] = 5
+    unit: Annotated[
+        Literal["words", "characters"],
+        Field(description="What a shingle is made of: words, or characters of the text with white space made one."),
+    ] = "words"
     bands: Annotated[
         int, Field(ge=1, le=1000, description="Bands of the signature: a pair is found if one agrees.")
     ] = 14
@@ -111,23 +119,87 @@ def sign_documents(documents: pa.RecordBatch, config: SignConfig) -> pa.RecordBa
         raise ValueError(
             f"sign was given {column.null_count} documents without text; documents without text are not signed."
         )
-    texts = [normalise(text) for text in column.to_pylist()]
-    words, _, _, word_offsets = hash_words(texts)
-    n_words = np.diff(word_offsets)
-    signatures = sign_words(words, word_offsets, config)
+    texts = normalise_all(column)
+    units, offsets = hash_units(texts, config.unit)
+    n_units = np.diff(offsets)
+    signatures = sign_words(units, offsets, config)
     buckets = hash_bands(signatures, config)
-    wordless = n_words == 0
-    buckets[wordless] = 0
-    n_shingles = np.where(wordless, 0, np.maximum(1, n_words - config.ngram + 1)).astype(np.int32)
+    empty = n_units == 0
+    buckets[empty] = 0
+    n_shingles = np.where(empty, 0, np.maximum(1, n_units - config.ngram + 1)).astype(np.int32)
     return pa.RecordBatch.from_pydict(
         {
-            "content_hash": pa.array([hash_content(text) for text in texts], type=pa.string()),
+            "content_hash": hash_contents(texts),
             "n_shingles": pa.array(n_shingles),
-            "signature": _fixed_lists(signatures, wordless),
-            "buckets": _fixed_lists(buckets, wordless),
+            "signature": _fixed_lists(signatures, empty),
+            "buckets": _fixed_lists(buckets, empty),
         }
-        | _asked_for(words, word_offsets, config)
+        | _asked_for(units, offsets, config)
     )
+
+
+class NormalTexts(NamedTuple):
+    """n texts as `normalise` gives them: `text` their UTF-8 (uint8), `bounds` (n + 1, int64) where each starts in it.
+
+    `contextual`: the numbers of those with a letter of `tasks.words.CONTEXTUAL`, which are put into lower case whole.
+    """
+
+    text: np.ndarray
+    bounds: np.ndarray
+    contextual: list[int]
+
+
+def normalise_all(column: pa.Array) -> NormalTexts:
+    """`normalise` of every text of a string column without nulls.
+
+    The UTF-8 is copied by a compiled loop; Python sees only texts in which some character may change with what stands
+    beside it.
+    """
+    from tasks import word_kernels
+
+    text, offsets = utf8(column)
+    n = len(column)
+    collapsed = np.empty(int(offsets[-1] - offsets[0]), dtype=np.uint8)
+    bounds = np.zeros(n + 1, dtype=np.int64)
+    bound = np.zeros(n, dtype=np.bool_)
+    word_kernels.collapse_spaces(text, offsets, forms(), collapsed, bounds, bound)
+    contextual: list[int] = []
+    replaced: dict[int, np.ndarray] = {}
+    for place in np.flatnonzero(bound).tolist():
+        given = column[place].as_py()
+        if not unicodedata.is_normalized("NFC", given):
+            given = normalise(given)
+            replaced[place] = np.frombuffer(given.encode("utf-8"), np.uint8)
+        if lower_bound(given) is not given:
+            contextual.append(place)
+    if replaced:
+        spans = zip(bounds.tolist(), bounds[1:].tolist(), strict=False)
+        pieces = [replaced.get(place, collapsed[start:stop]) for place, (start, stop) in enumerate(spans)]
+        np.cumsum([len(piece) for piece in pieces], out=bounds[1:])
+        collapsed = np.concatenate(pieces)
+    return NormalTexts(collapsed, bounds, contextual)
+
+
+def hash_units(texts: NormalTexts, unit: Literal["words", "characters"]) -> tuple[np.ndarray, np.ndarray]:
+    """What a shingle is made of, hashed in lower case: uint64, and where each text starts among them (n + 1, int64)."""
+    text, begins, stops = texts.text, texts.bounds[:-1].copy(), texts.bounds[1:].copy()
+    if texts.contextual:
+        strings = [text[begins[place] : stops[place]].tobytes().decode("utf-8") for place in texts.contextual]
+        lowered, bounds = joined([lower_bound(one) for one in strings])
+        begins[texts.contextual] = bounds[:-1] + len(text)
+        stops[texts.contextual] = bounds[1:] + len(text)
+        text = np.concatenate([text, lowered])
+    if unit == "characters":
+        return hash_normal_characters(text, begins, stops)
+    words = hash_normal_words(text, begins, stops)
+    return words.hashes, words.offsets
+
+
+def hash_contents(texts: NormalTexts) -> pa.Array:
+    """`hash_content` of every text."""
+    view, bounds = memoryview(texts.text.data), texts.bounds.tolist()
+    digest = functools.partial(hashlib.blake2b, digest_size=16)
+    return pa.array([digest(view[start:stop]).hexdigest() for start, stop in itertools.pairwise(bounds)], pa.string())
 
 
 def _asked_for(words: np.ndarray, offsets: np.ndarray, config: SignConfig) -> dict[str, pa.Array]:
@@ -170,11 +242,11 @@ def signatures_table(config: SignConfig) -> Table:
             pa.string(),
             "BLAKE2b-128 of the text in NFC, white space collapsed; 32 hexadecimal characters.",
         ),
-        column("n_shingles", pa.int32(), "Word n-grams, repeats counted."),
+        column("n_shingles", pa.int32(), f"N-grams of {config.ngram} {config.unit}, repeats counted."),
         column(
             "signature",
             pa.list_(pa.uint64(), config.n_values),
-            "MinHash values (Broder 1997), datasketch's scheme affine64.",
+            f"MinHash values (Broder 1997), datasketch's scheme {config.scheme}, seed {config.seed}.",
         ),
         column(
             "buckets",

@@ -40,13 +40,13 @@ def hash_shingles(words: Any, ngram: Any, shingles: Any) -> None:
 
     Fewer words than `ngram`: one shingle of what there is. `shingles` is max(1, len(words) - ngram + 1) long.
     """
-    length = min(ngram, len(words))
+    # Word by word for all shingles, not shingle by shingle: several fit into a vector of the CPU.
     for start in range(len(shingles)):
-        value = np.uint64(0x9E3779B97F4A7C15)
-        for word in range(start, start + length):
-            value = (value ^ words[word]) * FNV_PRIME
-            value ^= value >> np.uint64(32)
-        shingles[start] = value
+        shingles[start] = np.uint64(0x9E3779B97F4A7C15)
+    for word in range(min(ngram, len(words))):
+        for start in range(len(shingles)):
+            value = (shingles[start] ^ words[start + word]) * FNV_PRIME
+            shingles[start] = value ^ (value >> np.uint64(32))
 
 
 @compiled(types.void(HASHES, MATRIX, HASHES))
@@ -55,13 +55,16 @@ def sign_shingles(shingles: Any, permutations: Any, signature: Any) -> None:
 
     `permutations` is (2, k): the odd multipliers a, the summands b.
     """
-    for k in range(len(signature)):
-        signature[k] = np.uint64(0xFFFFFFFFFFFFFFFF)
+    mixed = np.empty(len(shingles), dtype=np.uint64)
     for index in range(len(shingles)):
-        value = mix(shingles[index])
-        for k in range(len(signature)):
-            permuted = permutations[0, k] * value + permutations[1, k]
-            signature[k] = min(signature[k], permuted)
+        mixed[index] = mix(shingles[index])
+    # Value by value: a multiplier, a summand and the minima so far stay in registers over all shingles.
+    for k in range(len(signature)):
+        multiplier, summand = permutations[0, k], permutations[1, k]
+        least = np.uint64(0xFFFFFFFFFFFFFFFF)
+        for index in range(len(mixed)):
+            least = min(least, multiplier * mixed[index] + summand)
+        signature[k] = least
 
 
 @compiled(types.void(HASHES, OFFSETS, types.int64, MATRIX, MATRIX))

@@ -38,6 +38,9 @@ LINE_BREAKS = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 # What datatrove's `utils.text.PUNCTUATION` calls no word, terminal marks apart: it leaves out $ and the bullet.
 PUNCTUATION = "!/—”:％１〈&(、━\\【#%「」，】；+^]~“《„';’{|∶´[=-`*．（–？！：$～«〉,><》)?）。…@_.\"}►»"
 
+# Letters whose lower case is not one letter of its own: it depends on the word's end, or is two.
+CONTEXTUAL = "\u03a3\u0130"
+
 
 class HashedWords(NamedTuple):
     """Words of n texts, one after another.
@@ -94,26 +97,74 @@ def utf8(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     return np.frombuffer(data, np.uint8) if data else np.zeros(0, np.uint8), np.ascontiguousarray(starts)
 
 
+@functools.cache
+def forms() -> np.ndarray:
+    """Each code point's small form, kind and marks, uint32: the table of `word_kernels`."""
+    from tasks import word_kernels as k
+
+    every = "".join(map(chr, range(LAST_CLASSIFIED + 1)))
+    lowered = [character.lower() for character in every]
+    found = np.array([ord(small) if len(small) == 1 else code for code, small in enumerate(lowered)], np.uint32)
+    classes = word_classes()
+    found |= (classes & k.KIND).astype(np.uint32) << k.FORM_KIND_SHIFT
+    found[(classes & k.SPACE) != 0] |= k.FORM_SPACE
+    bound = [code for code, small in enumerate(lowered) if len(small) != 1 or every[code] in CONTEXTUAL]
+    bound += [code for code, character in enumerate(every) if not _begins(character)]
+    found[bound] |= k.FORM_BOUND
+    return found
+
+
 def hash_words(texts: Sequence[str]) -> HashedWords:
     """The words of texts in NFC and lower case, hashed, with their places in the texts as given."""
+    normal = [text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text) for text in texts]
+    text, bounds = joined([lower_bound(text) for text in normal])
+    words = hash_normal_words(text, bounds[:-1], bounds[1:])
+    _, starts, ends, offsets = words
+    for index, (before, after) in enumerate(zip(texts, normal, strict=True)):
+        if after is not before or "\u0130" in before:  # the only letter that gets longer in lower case
+            some = slice(offsets[index], offsets[index + 1])
+            first, last = _origins(before)
+            starts[some], ends[some] = first[starts[some]], last[ends[some]]
+    return words
+
+
+def hash_normal_words(text: np.ndarray, begins: np.ndarray, stops: np.ndarray) -> HashedWords:
+    """The words of texts in NFC, hashed in lower case, with their places in them.
+
+    Args: `text` uint8, UTF-8; `begins` and `stops` int64 (n), where each text lies in it. A text with one of CONTEXTUAL
+    in it is given in lower case (`lower_bound`).
+    """
     from tasks import word_kernels
 
-    normal = [text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text) for text in texts]
-    encoded = [text.lower().encode("utf-8") for text in normal]
+    size = int((stops - begins).sum()) + 1
+    hashes = np.empty(size, dtype=np.uint64)
+    starts, ends = np.empty(size, dtype=np.int32), np.empty(size, dtype=np.int32)
+    offsets = np.empty(len(begins) + 1, dtype=np.int64)
+    count = word_kernels.hash_words(text, begins, stops, forms(), hashes, starts, ends, offsets)
+    return HashedWords(hashes[:count], starts[:count], ends[:count], offsets)
+
+
+def hash_normal_characters(text: np.ndarray, begins: np.ndarray, stops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The characters of such texts, hashed in lower case: uint64, and where each text starts among them (n + 1)."""
+    from tasks import word_kernels
+
+    hashes = np.empty(int((stops - begins).sum()) + 1, dtype=np.uint64)
+    offsets = np.empty(len(begins) + 1, dtype=np.int64)
+    count = word_kernels.hash_characters(text, begins, stops, forms(), hashes, offsets)
+    return hashes[:count], offsets
+
+
+def lower_bound(text: str) -> str:
+    """The text in lower case if a letter of CONTEXTUAL stands in it, else as it is: the rest goes letter by letter."""
+    return text.lower() if any(letter in text for letter in CONTEXTUAL) else text
+
+
+def joined(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The UTF-8 of texts one after another (uint8), and where each starts in it (n + 1, int64)."""
+    encoded = [text.encode("utf-8") for text in texts]
     bounds = np.zeros(len(encoded) + 1, dtype=np.int64)
     np.cumsum([len(text) for text in encoded], out=bounds[1:])
-    joined = np.frombuffer(b"".join(encoded), dtype=np.uint8)
-    hashes = np.empty(len(joined) + 1, dtype=np.uint64)
-    starts, ends = np.empty(len(joined) + 1, dtype=np.int32), np.empty(len(joined) + 1, dtype=np.int32)
-    offsets = np.empty(len(encoded) + 1, dtype=np.int64)
-    count = word_kernels.hash_words(joined, bounds, word_classes(), hashes, starts, ends, offsets)
-    hashes, starts, ends = hashes[:count], starts[:count], ends[:count]
-    for index, (text, after) in enumerate(zip(texts, normal, strict=True)):
-        if after is not text or "\u0130" in text:  # the only letter that gets longer in lower case
-            words = slice(offsets[index], offsets[index + 1])
-            before = _origins(text)
-            starts[words], ends[words] = before[0][starts[words]], before[1][ends[words]]
-    return HashedWords(hashes, starts, ends, offsets)
+    return np.frombuffer(b"".join(encoded), dtype=np.uint8), bounds
 
 
 def _origins(text: str) -> tuple[np.ndarray, np.ndarray]:

@@ -36,6 +36,7 @@ def forget(
     and are marked, for what they learned stands in their weights. Your own files are yours: what is read from them is
     left out, what stands in them stays.
 
+    \b
     gristmill forget https://example.org/page            # what would change
     gristmill forget example.org --yes                   # a whole domain
     gristmill forget "regex:/users/[0-9]+" --yes

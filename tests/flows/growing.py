@@ -1,6 +1,7 @@
 """A recipe and files of its own writing that come one by one: copies, near copies, lines to remove, addresses."""
 
 import json
+import os
 import random
 from pathlib import Path
 
@@ -60,7 +61,9 @@ def write_files(folder: Path, files: int, pages: int = 12) -> list[Path]:
 
 def grow(folder: Path, lake: Path) -> tuple[Artifact, Run]:
     """The corpus of the files that are there now, made in this process."""
-    (folder / "growing.yaml").write_text(RECIPE, encoding="utf-8")
+    own = folder / f"growing-{os.getpid()}.yaml"
+    own.write_text(RECIPE, encoding="utf-8")
+    own.replace(folder / "growing.yaml")  # another process may be reading it
     plan = check_recipe(load_recipe(str(folder / "growing.yaml")))
     with running(lake, "refresh", workers=0, quiet=True) as run:
         return grow_corpus(plan), run

@@ -1,5 +1,6 @@
 """Signatures against datasketch, words against a slow splitter, and a cache that works where nothing can be written."""
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -19,7 +20,9 @@ from tasks.sign import (
     SignConfig,
     hash_bands,
     hash_content,
+    hash_contents,
     normalise,
+    normalise_all,
     permutations,
     sign_documents,
     sign_words,
@@ -87,6 +90,37 @@ def test_content_hash_sees_neither_form_nor_white_space(text: str) -> None:
     assert one == two
     assert one["content_hash"] == hash_content(normalise(text))
     assert len(one["content_hash"]) == 32
+
+
+# White space of all kinds, marks that combine, letters whose small form is longer or depends on its neighbours.
+ODD = st.text(st.sampled_from([*list("aZ \t\n\xa0\u2003\u3000\x1ḉeİΣσςßẞﬁ가ᄀ字。"), "𝐀"]), max_size=30)
+
+
+@given(st.lists(ODD | st.text(max_size=40), max_size=8))
+def test_texts_are_normalised_together_as_each_alone(texts: list[str]) -> None:
+    for kind in (pa.string(), pa.large_string()):
+        found = normalise_all(pa.array(["before", *texts], kind)[1:])
+        bounds = found.bounds.tolist()
+        cut = [found.text[start:stop].tobytes().decode() for start, stop in itertools.pairwise(bounds)]
+        assert cut == [normalise(text) for text in texts]
+        assert hash_contents(found).to_pylist() == [hash_content(normalise(text)) for text in texts]
+
+
+@given(st.lists(ODD | st.text(max_size=40), min_size=1, max_size=6), st.integers(1, 6))
+def test_shingles_of_characters_are_runs_of_the_small_letters(texts: list[str], ngram: int) -> None:
+    found = sign(*texts, config=SignConfig(unit="characters", ngram=ngram, bands=4, rows=2))
+    small = [normalise(text).lower() for text in texts]
+    runs = [{text[at : at + ngram] for at in range(max(1, len(text) - ngram + 1))} if text else set() for text in small]
+    counts = [max(1, len(text) - ngram + 1) if text else 0 for text in small]
+    assert found.column("n_shingles").to_pylist() == counts
+    signatures = found.column("signature").to_pylist()
+    for left in range(len(texts)):
+        assert (signatures[left] is None) == (not runs[left])
+        for right in range(left):
+            if runs[left] == runs[right]:
+                assert signatures[left] == signatures[right]
+            elif not runs[left] & runs[right] and runs[left] and runs[right]:
+                assert all(one != other for one, other in zip(signatures[left], signatures[right], strict=True))
 
 
 def test_other_texts_have_other_content_hashes() -> None:

@@ -56,6 +56,7 @@ def whatif(
 ) -> None:
     """What other thresholds would keep and drop, from stored scores: nothing is read again, and nothing written.
 
+    \b
     gristmill whatif sample --set decide.gopher.min_words=40
     gristmill whatif --where "n_words >= 40 and language = 'en'" --no-clusters
     gristmill whatif sample --curve decide.gopher.min_words=10:200:10 --picture words.svg
