@@ -92,7 +92,7 @@ def test_content_hash_sees_neither_form_nor_white_space(text: str) -> None:
     assert len(one["content_hash"]) == 32
 
 
-# White space of all kinds, marks that combine, letters whose small form is longer or depends on what stands beside them.
+# White space of all kinds, marks that combine, letters whose small form is longer or depends on those beside them.
 ODD = st.text(st.sampled_from([*list("aZ \t\n\xa0\u2003\u3000\x1ḉeİΣσςßẞﬁ가ᄀ字。"), "𝐀"]), max_size=30)
 
 
