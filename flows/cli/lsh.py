@@ -149,8 +149,8 @@ def _print_table(
     console.print(table)
     if found is not None:
         console.print(
-            "Similarities are the mean of the planted pairs' exact ones; errors are standard errors of a share of which "
-            "the curve is right.",
+            "Similarities are the mean of the planted pairs' exact ones; errors are standard errors if the "
+            "curve is right.",
             markup=False,
             soft_wrap=True,
         )
