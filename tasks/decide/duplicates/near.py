@@ -47,7 +47,7 @@ def near_edges(keys: np.ndarray, positions: np.ndarray, compare: Compare | None)
     found: list[Edges] = []
     label = np.arange(len(keys))
     for band in range(keys.shape[1]):
-        entries, starts = _shared_buckets(keys[:, band])
+        entries, starts = shared_buckets(keys[:, band])
         for edges in _search(entries, starts, label, lambda one, other: agree(positions[one], positions[other])):
             found.append(edges)
         if found:
@@ -130,7 +130,7 @@ def _neighbours(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Edges between neighbours of each bucket: they connect exactly what all pairs of whole buckets would."""
     left, right = [], []
     for band in range(keys.shape[1]):
-        entries, starts = _shared_buckets(keys[:, band])
+        entries, starts = shared_buckets(keys[:, band])
         inner = np.ones(len(entries), dtype=bool)
         inner[starts] = False
         follows = np.flatnonzero(inner)
@@ -140,7 +140,7 @@ def _neighbours(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([nothing, *left]), np.concatenate([nothing, *right])
 
 
-def _shared_buckets(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def shared_buckets(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Members of buckets with two or more, bucket after bucket, ascending in each; and where each bucket starts."""
     ordered = np.sort(keys)
     repeated = ordered[1:][ordered[1:] == ordered[:-1]]
