@@ -14,9 +14,10 @@ import numpy as np
 
 from tasks.decide.duplicates.near import shared_buckets
 
-BYTES_PER_DOCUMENT = 72
-"""What is held in memory for each document at most, beside one batch: 8 each for the forest, the places, a band's keys,
-the sorted keys, and 5 more where every document shares a bucket; flags. `python -m benchmarks.scale_duplicates`."""
+BYTES_PER_DOCUMENT = 80
+"""What is held for each document at most, beside one batch, where every document shares a bucket: eight arrays of 8
+bytes (the forest, the places of documents with keys, a band's keys, and what their sort makes), two of which are there
+twice for a moment. About half of it where few share one."""
 
 
 def spilled_components(

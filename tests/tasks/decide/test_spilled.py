@@ -1,5 +1,6 @@
 """Components from bucket keys on disk: those of `find_clusters`, however the documents are cut into batches."""
 
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.decide.clusters import find_clusters
-from tasks.decide.duplicates.spilled import spilled_components
+from tasks.decide.duplicates.spilled import BYTES_PER_DOCUMENT, spilled_components
 from tasks.decide.signatures import SignatureFiles
 from tasks.decide.thresholds import DuplicateRules
 
@@ -54,6 +55,27 @@ def test_keys_are_read_from_files_and_nothing_is_left(tmp_path: Path) -> None:
     assert found.tolist() == in_memory(keys, signed).tolist()
     assert 1 < len(np.unique(found)) < n
     assert not list(spill.iterdir())
+
+
+@pytest.mark.parametrize("variety", [1, 100_000, 2**63])
+def test_memory_stays_within_what_is_said(variety: int, tmp_path: Path) -> None:
+    """However many share a bucket; numpy tells tracemalloc of its arrays."""
+    n, bands, size = 200_000, 5, 10_000
+    spilled_components([], 0, bands)  # compiled before
+
+    def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for start in range(0, n, size):
+            yield np.random.default_rng(start).integers(0, variety, (size, bands), dtype=np.uint64), np.ones(size, bool)
+
+    batch = 3 * 8 * size * bands  # the one at hand, the one that is made, and its bands
+    fixed = 1.5 * 2**20  # the filter of `shared_buckets`, and its index
+    tracemalloc.start()
+    try:
+        spilled_components(batches(), n, bands, tmp_path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < BYTES_PER_DOCUMENT * n + batch + fixed
 
 
 @pytest.mark.parametrize(("n", "bands"), [(5, 3), (3, 3), (4, 2)])
