@@ -218,7 +218,19 @@ def lost_server(error: BaseException) -> str | None:
     return f"{said}{again}run the same command again."
 
 
-COMMANDS = ("boilerplate", "catalog", "crawl", "forget", "look", "mixture", "recipes", "trace", "use", "whatif.command")
+COMMANDS = (
+    "boilerplate",
+    "catalog",
+    "crawl",
+    "forget",
+    "look",
+    "lsh",
+    "mixture",
+    "recipes",
+    "trace",
+    "use",
+    "whatif.command",
+)
 """Files beside this one that add their commands to the app."""
 
 

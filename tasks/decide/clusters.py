@@ -98,7 +98,7 @@ def find_clusters(
         exact = None
         if rules.min_exact_jaccard is not None:
             exact = exact_agreement(_needed(more.shingles), rules.min_exact_jaccard)
-        edges = near_edges(buckets[nodes], nodes, both(estimate, exact))
+        edges = near_edges(buckets, nodes, both(estimate, exact))
         return _joined(_chain(np.where(signed, group, -1)), edges)
 
     def simhash() -> Edges:

@@ -40,6 +40,15 @@ class SignatureFiles:
         """Bucket keys at these places, (n, bands) uint64, and whether each document has any, (n,) bool."""
         return self._read("buckets", places)
 
+    def bucket_batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """What `buckets` gives of all rows, a row group at a time."""
+        width = self._width("buckets")
+        for path in self.paths:
+            with pq.ParquetFile(path) as file:
+                for number in range(file.metadata.num_row_groups):
+                    group = file.read_row_group(number, columns=["buckets"], use_threads=False)
+                    yield _as_matrix(group.column(0).combine_chunks(), width)
+
     def signatures(self, places: np.ndarray) -> np.ndarray:
         """Signatures at these places, (n, values) uint64; zero where a document has none.
 

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from flows.cli.app import DEFAULT_LAKE, Lake, Settings, Workers, app, check_writable
 from flows.cli.look import existing_lake
+from flows.cli.pictures import KINDS, write_picture
 from storage.statements import Refused
 
 
@@ -69,7 +70,7 @@ def whatif(
     from flows.cli.whatif.printing import answer_as_json, curve_as_json, draw_curve, print_answer, print_curve
     from flows.cli.whatif.question import ask
 
-    if picture is not None and (curve is None or picture.suffix not in (".svg", ".html")):
+    if picture is not None and (curve is None or picture.suffix not in KINDS):
         raise Refused("--picture FILE.svg or FILE.html draws a curve: give --curve too.")
     if commit and (curve is not None or clusters is False):
         raise Refused("--commit makes one configuration so, clusters and all: leave --curve and --no-clusters out.")
@@ -90,7 +91,7 @@ def whatif(
         else:
             print_curve(dial, points, _now(question.old, dial), bool(clusters), of, stored.ratio)
         if picture is not None:
-            _draw(picture, draw_curve(dial, points, of, total), dial)
+            write_picture(picture, draw_curve(dial, points, of, total), dial)
         return
     answer = stored.answer(clusters is not False, samples, seed)
     if as_json and not commit:
@@ -129,12 +130,3 @@ def _now(config: Any, dial: str) -> Any:
     for step in dial.split(".")[1:]:
         value = value.get(step) if isinstance(value, dict) else None
     return value
-
-
-def _draw(path: Path, svg: str, title: str) -> None:
-    page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><body>{svg}</body></html>\n'
-    try:
-        path.write_text(svg if path.suffix == ".svg" else page, encoding="utf-8")
-    except OSError as error:
-        raise Refused(f"{path} can't be written: {error.strerror or error}.") from error
-    print(f"Drawn: {path}", file=sys.stderr)

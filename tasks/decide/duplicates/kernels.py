@@ -70,3 +70,25 @@ def join_similar(simhashes: Any, order: Any, keys: Any, distance: Any, parents: 
                     left, right = find_root(parents, order[one]), find_root(parents, order[other])
                     parents[max(left, right)] = min(left, right)
         start = stop
+
+
+@compiled(types.void(PLACES, PLACES, PLACES))
+def join_buckets(entries: Any, starts: Any, parents: Any) -> None:
+    """Join (in the forest `parents`) the members of each bucket; bucket i begins at entries[starts[i]].
+
+    A root is the smallest of its tree.
+    """
+    for bucket in range(len(starts)):
+        stop = starts[bucket + 1] if bucket + 1 < len(starts) else len(entries)
+        root = find_root(parents, entries[starts[bucket]])
+        for place in range(starts[bucket] + 1, stop):
+            other = find_root(parents, entries[place])
+            parents[max(root, other)] = min(root, other)
+            root = min(root, other)
+
+
+@compiled(types.void(PLACES))
+def find_roots(parents: Any) -> None:
+    """Let every place of a forest name its root, where no parent is greater than its child."""
+    for place in range(len(parents)):
+        parents[place] = parents[parents[place]]

@@ -37,22 +37,22 @@ class Sets(NamedTuple):
 def near_edges(keys: np.ndarray, positions: np.ndarray, compare: Compare | None) -> Edges:
     """Edges whose components are those of all pairs that share a bucket, and agree where `compare` is given.
 
-    Args: `keys` (n, bands) uint64, the buckets of the documents at the ascending `positions` (n,), which are what the
-    edges are between.
+    Args: `keys` (documents, bands) uint64, buckets of all documents; `positions` (n,) ascending, those of them that the
+    edges are between. A band's keys are taken out one band after another: no second table.
     """
-    left, right = _neighbours(keys)
+    left, right = _neighbours(keys, positions)
     if compare is None or not len(left):
         return positions[left], positions[right]
     agree = compare(positions[np.unique(np.concatenate([left, right]))])
     found: list[Edges] = []
-    label = np.arange(len(keys))
+    label = np.arange(len(positions))
     for band in range(keys.shape[1]):
-        entries, starts = _shared_buckets(keys[:, band])
+        entries, starts = shared_buckets(keys[positions, band])
         for edges in _search(entries, starts, label, lambda one, other: agree(positions[one], positions[other])):
             found.append(edges)
         if found:
             left, right = np.concatenate([edges[0] for edges in found]), np.concatenate([edges[1] for edges in found])
-            label = components(len(keys), left, right)
+            label = components(len(positions), left, right)
     if not found:
         return positions[:0], positions[:0]
     return positions[left], positions[right]
@@ -126,11 +126,11 @@ def components(n: int, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return connected_components(graph, directed=False)[1].astype(np.int64)
 
 
-def _neighbours(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _neighbours(keys: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Edges between neighbours of each bucket: they connect exactly what all pairs of whole buckets would."""
     left, right = [], []
     for band in range(keys.shape[1]):
-        entries, starts = _shared_buckets(keys[:, band])
+        entries, starts = shared_buckets(keys[positions, band])
         inner = np.ones(len(entries), dtype=bool)
         inner[starts] = False
         follows = np.flatnonzero(inner)
@@ -140,13 +140,11 @@ def _neighbours(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([nothing, *left]), np.concatenate([nothing, *right])
 
 
-def _shared_buckets(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def shared_buckets(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Members of buckets with two or more, bucket after bucket, ascending in each; and where each bucket starts."""
-    ordered = np.sort(keys)
-    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
     # Most documents share no bucket: a filter on 20 bits of the key spares them the sort of (key, position) pairs.
     table = np.zeros(1 << 20, dtype=bool)
-    table[repeated & np.uint64((1 << 20) - 1)] = True
+    table[_repeated(keys) & np.uint64((1 << 20) - 1)] = True
     candidates = np.flatnonzero(table[keys & np.uint64((1 << 20) - 1)])
     chosen = keys[candidates]
     order = np.argsort(chosen, kind="stable")
@@ -162,6 +160,12 @@ def _shared_buckets(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         else np.empty(0, dtype=np.int64)
     )
     return candidates[order][shared], starts
+
+
+def _repeated(keys: np.ndarray) -> np.ndarray:
+    """The keys that stand there more than once, ascending; a key that stands k times, k - 1 times."""
+    ordered = np.sort(keys)
+    return ordered[1:][ordered[1:] == ordered[:-1]]
 
 
 def _search(entries: np.ndarray, starts: np.ndarray, label: np.ndarray, agree: Agree) -> Iterator[Edges]:
