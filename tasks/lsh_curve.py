@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 SHINGLES = (150, 600)
 """How many shingles a planted set has, at least and at most."""
@@ -29,7 +30,7 @@ class Found(NamedTuple):
     error: float
 
 
-def probability(similarity: np.ndarray | float, bands: int, rows: int) -> np.ndarray:
+def probability(similarity: ArrayLike, bands: int, rows: int) -> np.ndarray:
     """Probability that two sets of these Jaccard similarities (in [0, 1]) share a bucket, float64 of the same shape."""
     agree = np.asarray(similarity, dtype=np.float64) ** rows
     with np.errstate(divide="ignore"):  # at 1 the logarithm is -inf, and what follows from it is right

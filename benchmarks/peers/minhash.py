@@ -42,7 +42,7 @@ def datasketch_numpy(folder: Path, output: Path) -> Callable[[], int]:
     from datasketch.minhash import _fmix
 
     shingles = _shingles(folder)
-    factors, summands = MinHash(num_perm=BANDS * ROWS, seed=SEED, scheme="affine64").permutations
+    factors, summands = np.asarray(MinHash(num_perm=BANDS * ROWS, seed=SEED, scheme="affine64").permutations, np.uint64)
 
     def sign(hashes: np.ndarray) -> np.ndarray:
         return (_fmix(hashes.copy(), 64)[:, None] * factors + summands).min(axis=0)

@@ -31,7 +31,7 @@ def lsh(
     measured: Annotated[
         bool, typer.Option("--measure", help="Sign planted pairs of each similarity and say what share was found.")
     ] = False,
-    pairs: Annotated[int, typer.Option(min=1, help="With --measure: pairs planted for each similarity.")] = 1000,
+    pairs: Annotated[int, typer.Option(min=1, help="With --measure: pairs planted for each similarity.")] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="With --measure: the same seed plants the same pairs.")] = 0,
     picture: Annotated[
         Path | None, typer.Option("--picture", help="Draw the curve into this file (.svg or .html).")
