@@ -151,7 +151,7 @@ def test_a_turned_threshold_makes_decide_and_what_follows_and_nothing_else(way, 
     follow = {"decide", "compose", "tokenize", "pack", "pretrain", "evaluate", "finetune", "export"}
     assert made == follow
     # a recipe names its tokenizer, and the lake knows it
-    before = {"ingest", "extract", "language", "quality", "sign", "redact", "contamination"}
+    before = {"ingest", "extract", "language", "quality", "sign", "redact", "contamination", "phrases"}
     before |= {"conversations", "questions", "train_tokenizer"}
     assert reused == before
     for state, stages in (("made in", follow), ("reused", before)):

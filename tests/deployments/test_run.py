@@ -16,7 +16,19 @@ from tests.deployments.served import Shipped
 pytestmark = pytest.mark.slow
 
 STAGES = {
-    *("ingest", "extract", "language", "quality", "sign", "redact", "contamination", "decide", "compose"),
+    *(
+        "ingest",
+        "extract",
+        "language",
+        "quality",
+        "sign",
+        "redact",
+        "contamination",
+        "phrases",
+        "decide",
+        "drift",
+        "compose",
+    ),
     *("train-tokenizer", "tokenize", "pack"),
     *("conversations", "questions", "pretrain", "finetune", "evaluate", "export"),
 }
