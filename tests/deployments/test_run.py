@@ -26,7 +26,6 @@ STAGES = {
         "contamination",
         "phrases",
         "decide",
-        "drift",
         "compose",
     ),
     *("train-tokenizer", "tokenize", "pack"),
