@@ -5,11 +5,11 @@
 | scheme | dropped from http and https, which are the same page; any other stays, in lower case |
 | user | dropped |
 | host | lower case, IDNA's ASCII form, without the dot at its end and without `www.` |
-| port | dropped where it is the scheme's own (80, 443) |
+| port | dropped where it is the scheme's own (80, 443) or 0 |
 | path | `.` and `..` resolved (RFC 3986, 5.2.4), `/` at its end dropped; its case, `//` and `index.html` stay |
 | query | sorted by name (values of one name keep their order), without parameters of tracking and sessions |
 | fragment | dropped, but for `#!…`, which names a page of its own |
-| escapes | of unreserved characters decoded, all others `%` and capitals (RFC 3986, 6.2.2); other characters as UTF-8 |
+| escapes | of unreserved characters decoded, others in capitals (RFC 3986, 6.2.2); any sign beside escaped as UTF-8 |
 
 A URL that has no host (`urn:…`, `dns:…`, a path) is its own form as it stands.
 """
@@ -32,32 +32,33 @@ TRACKING = frozenset(
 
 _PARTS = re.compile(
     r"([a-zA-Z][a-zA-Z0-9+.-]*:)?//"
-    r"(?:[^/?#@]*@)?(\[[^\]/?#]*\]|[^/?#:]*)(?::(\d*))?"
+    r"(?:[^/?#]*@)?(\[[^\]/?#@]*\]|[^/?#:@]*)(?::([0-9]*))?"
     r"(/[^?#]*)?(\?[^#]*)?(#.*)?\Z",
     re.DOTALL,
 )
 _SESSION = re.compile(r";jsessionid=[^/;?#]*", re.IGNORECASE)
-_ESCAPE = re.compile(r"%([0-9a-fA-F]{2})")
+_ESCAPE = re.compile(r"%([0-9a-fA-F]{2})?")
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _RAW = re.compile(r"[^\x21-\x7e]+|[\"<>\\^`{|}]")
+_DELIMITER = re.compile(r"[/?#@:\[\]]")
 _OWN_PORTS = {"http:": "80", "https:": "443", "": ""}
 # What most addresses of a crawl are, in RE2: nothing in it needs more than to lose its scheme, `www.` and last slashes.
 _PLAIN = r"^https?://[a-z0-9-]+(\.[a-z0-9-]+)*(/[A-Za-z0-9_~,()*!'$&+=:@-][A-Za-z0-9._~,()*!'$&+=:@-]*)*/?$"
-_PLAIN_ENDS = r"^https?://(?:www\.)?(.*?)/?$"
+_PLAIN_ENDS = r"^https?://(?:www\.)*(.*?)/?$"
 
 
 def canonical_url(url: str) -> str:
     """The canonical form of a URL (see the module)."""
     url = url.strip()
     match = _PARTS.match(url)
-    if match is None or not match.group(2).strip("."):
+    if match is None or not (host := _host(match.group(2))):
         return url
-    scheme, host, port, path, query, fragment = (part or "" for part in match.groups())
+    scheme, _, port, path, query, fragment = (part or "" for part in match.groups())
     scheme = scheme.lower()
-    host = _host(host)
-    if port and port.lstrip("0") != _OWN_PORTS.get(scheme):
-        host = f"{host}:{port.lstrip('0')}"
-    path = _resolve(_escape(_SESSION.sub("", path))).rstrip("/")
+    number = port.lstrip("0")
+    if number and number != _OWN_PORTS.get(scheme):
+        host = f"{host}:{number}"
+    path = _resolve(_SESSION.sub("", _escape(path))).rstrip("/")
     query = _query(query[1:])
     kept = _escape(fragment) if fragment.startswith("#!") else ""
     return f"{'' if scheme in _OWN_PORTS else scheme + '//'}{host}{path}{query}{kept}"
@@ -75,13 +76,19 @@ def canonical_urls(urls: pa.Array) -> pa.Array:
 
 
 def _host(host: str) -> str:
-    host = host.lower().rstrip(".")
+    """The host in its one form; empty where nothing is left of it."""
+    host = host.lower()
     if not host.isascii():
         try:
-            host = host.encode("idna").decode("ascii")
+            named = host.encode("idna").decode("ascii")
         except UnicodeError:
-            host = _escape(host)
-    return host.removeprefix("www.")
+            named = host
+        # A wide sign has the plain one as its IDNA form, at which the address would be cut anew.
+        host = host if _DELIMITER.search(named) else named
+    host = _escape(_escape(host).lower()).rstrip(".")  # an escaped capital is small, an escape has capitals
+    while host.startswith("www."):
+        host = host[4:]
+    return host
 
 
 def _escape(text: str) -> str:
@@ -91,6 +98,9 @@ def _escape(text: str) -> str:
 
 
 def _normal_escape(found: re.Match[str]) -> str:
+    """One escape; a `%` that begins none is one itself, lest it make one with what follows."""
+    if found.group(1) is None:
+        return "%25"
     byte = int(found.group(1), 16)
     return chr(byte) if byte in _UNRESERVED else f"%{byte:02X}"
 

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tasks.decide.duplicates.canonical_url import canonical_url, canonical_urls
@@ -18,6 +18,9 @@ SAME = {
         "//example.org/%6Dill?",
         "https://example.org/mill;jsessionid=9F?PHPSESSID=7",
         " https://example.org/mill ",
+        "https://user@river@example.org/mill",
+        "https://ex%61mple.org/mill",
+        "https://www.www.example.org:0/;jsession%69d=1/../mill",
     ],
     "example.org": ["https://example.org", "http://example.org/", "https://example.org/?gclid=2"],
     "example.org?b=1&b=0&c=%2F": ["https://example.org/?c=%2f&b=1&b=0", "https://example.org?b=1&b=0&utm_term=x&c=%2F"],
@@ -69,7 +72,12 @@ PIECES = st.sampled_from(
         "utm_x=1",
         "%7E",
         "%2f",
+        "%34",
+        "%2e",
+        ";jsession%69d=",
         "\u00fc",
+        "\u3002",
+        "\uff0f",
         "[::1]",
     ]
 )
@@ -88,6 +96,16 @@ def test_many_at_once_have_the_forms_of_each_alone(urls: list[str | None]) -> No
 
 
 @given(URLS)
+@example("http://example.org@@")
+@example("http://www.www.example.org")
+@example("http://example.org :80")
+@example("http://example.org:0")
+@example("http://%2e/a")
+@example("http://\u00fc..%41")
+@example("http://\u00fc\u3002")
+@example("http://exa\uff0fmple.org")
+@example("http://example.org/%%3411")
+@example("http://example.org/;jsession%69d=1")
 def test_a_form_is_the_form_of_itself(url: str) -> None:
     form = canonical_url(url)
     if url.lower().startswith(("http://", "https://")) and not form.lower().startswith(("http:", "https:")):
