@@ -1,51 +1,25 @@
-"""Documents for the contests of near duplicates: pages of debdocs, planted pairs of every similarity, and the truth.
+"""Documents for the contests of near duplicates: planted pairs of every similarity, and the truth.
 
 Planted pairs are our own: made-up words, frequent ones more often. Of half of them the second text keeps one stretch of
 the first and goes on with new words; of the other half single words are changed here and there. A pair's similarity is
 computed from its shingles, exactly.
 """
 
-import hashlib
-import json
-import os
 import random
 import re
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from scipy.sparse import csr_array
 
 NGRAM = 5
-LONGEST = 20_000  # characters of a page
 LEVELS = tuple(level / 20 for level in range(1, 21))
 """The similarities for which pairs are planted: 0.05, 0.10 … 1."""
 PAIRS = 60
 """Pairs planted for each of LEVELS."""
 WORD = re.compile(r"\w+")
-
-
-def pages() -> list[str]:
-    """The texts of all pages of debdocs, extracted once by resiliparse and kept in the folder for temporary files."""
-    path = Path(os.environ["GRISTMILL_TEST_DATA"]) / "crawl" / "debdocs.warc.gz"
-    key = hashlib.sha256(f"{path} {path.stat().st_size} {LONGEST}".encode()).hexdigest()[:16]
-    kept = Path(tempfile.gettempdir()) / f"gristmill-duplicate-texts-{key}.json"
-    if not kept.exists():
-        from fastwarc.warc import ArchiveIterator, WarcRecordType
-        from resiliparse.extract.html2text import extract_plain_text
-
-        found: list[str] = []
-        with path.open("rb") as file:
-            for record in ArchiveIterator(file, record_types=WarcRecordType.response):
-                page = record.reader.read().decode("utf-8", errors="replace")
-                text = extract_plain_text(page, main_content=True, alt_texts=False)
-                if len(text) > 200:
-                    found.append(text[:LONGEST])
-        kept.write_text(json.dumps(found), encoding="utf-8")
-    return json.loads(kept.read_text(encoding="utf-8"))
 
 
 def planted(pairs: int = PAIRS, levels: Iterable[float] = LEVELS, seed: int = 11) -> list[tuple[str, str]]:
@@ -92,9 +66,14 @@ def _written(words: list[str], draw: random.Random) -> str:
     return " ".join(text)
 
 
+def words_of(text: str) -> list[str]:
+    """The words of a text in lower case, without signs: what every contestant that is given words is given."""
+    return WORD.findall(text.lower())
+
+
 def shingles(text: str) -> list[str]:
-    """Runs of NGRAM words of a text in lower case, as a reader of the papers would write it."""
-    words = WORD.findall(text.lower())
+    """Runs of NGRAM words of a text, as a reader of the papers would write it."""
+    words = words_of(text)
     return [" ".join(words[at : at + NGRAM]) for at in range(max(1, len(words) - NGRAM + 1))] if words else []
 
 
@@ -110,6 +89,8 @@ def similar_pairs(texts: list[str], least: float) -> tuple[np.ndarray, np.ndarra
 
     Returns: the earlier and the later text of each pair (int64), and their similarity (float64).
     """
+    from scipy.sparse import csr_array  # not on the way of the peers, whose memory is measured
+
     numbers: dict[str, int] = {}
     rows: list[np.ndarray] = []
     for text in texts:

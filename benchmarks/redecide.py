@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 
 from flows.annotations import enabled
 from flows.recipe import Recipe
+from storage.hashing import splitmix64
 from storage.schemas.documents import DOCUMENTS
 from storage.shards import TableWriter
 from storage.table import Table
@@ -108,19 +109,11 @@ def _signatures(first: np.ndarray, same: np.ndarray, rows: np.ndarray, seed: int
     """Signatures (n, values) uint64: a near copy's differ from the first's in about CHANGED of the values."""
     values = SignConfig().n_values
     columns = np.arange(values, dtype=np.uint64)
-    own = _scramble(rows.astype(np.uint64)[:, None] * np.uint64(values) + columns + np.uint64(seed << 40))
-    shared = _scramble(first.astype(np.uint64)[:, None] * np.uint64(values) + columns + np.uint64(seed << 40))
+    own = splitmix64(rows.astype(np.uint64)[:, None] * np.uint64(values) + columns + np.uint64(seed << 40))
+    shared = splitmix64(first.astype(np.uint64)[:, None] * np.uint64(values) + columns + np.uint64(seed << 40))
     different = (own % np.uint64(1000) < np.uint64(int(1000 * CHANGED))) & (same == rows)[:, None]
     different &= (first != rows)[:, None]
     return np.where(different, own, shared)
-
-
-def _scramble(values: np.ndarray) -> np.ndarray:
-    """SplitMix64 of each value."""
-    values = values + np.uint64(0x9E3779B97F4A7C15)
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
 
 
 def _hexadecimal(pairs: np.ndarray) -> pa.Array:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import duplicate_texts
+from benchmarks import debdocs, duplicate_texts
 from benchmarks.harness import Contest, Contestant
 
 OURS, DATASKETCH, NUMPY = "gristmill", "datasketch, MinHash.generator", "datasketch's arithmetic, numpy alone"
@@ -19,7 +19,7 @@ def prepare(folder: Path) -> None:
     from tasks.sign import SignConfig, normalise
     from tasks.words import hash_words
 
-    texts = duplicate_texts.pages()
+    texts = debdocs.pages()
     for pair in duplicate_texts.planted():
         texts += pair
     words, _, _, offsets = hash_words([normalise(text) for text in texts])

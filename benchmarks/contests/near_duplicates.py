@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from benchmarks import duplicate_texts
+from benchmarks import debdocs, duplicate_texts
 from benchmarks.harness import Contest, Contestant
 
 OURS, PEER = "gristmill", "datatrove, its four steps"
@@ -22,7 +22,7 @@ ALIKE = 0.5
 def prepare(folder: Path) -> None:
     """Write all pages of debdocs and the planted pairs behind them, the second text of each after all the first."""
     pairs = duplicate_texts.planted()
-    texts = duplicate_texts.pages() + [first for first, _ in pairs] + [second for _, second in pairs]
+    texts = debdocs.pages() + [first for first, _ in pairs] + [second for _, second in pairs]
     duplicate_texts.write(folder, texts)
 
 

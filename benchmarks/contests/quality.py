@@ -1,17 +1,16 @@
 """All rule-based quality metrics beside datatrove's four filters, their decisions rule by rule, and why any differ."""
 
 import gzip
-import hashlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from benchmarks import debdocs
 from benchmarks.harness import Contest, Contestant
 from benchmarks.quality_causes import Judge, causes
 
@@ -29,7 +28,7 @@ def texts() -> list[str]:
     Texts in scripts without spaces are left out: for those datatrove takes dictionaries of other packages.
     """
     data = Path(os.environ["GRISTMILL_TEST_DATA"])
-    found = _pages(data / "crawl" / "debdocs.warc.gz")[:PAGES]
+    found = debdocs.pages()[:PAGES]
     found += [text for text in _rows(data / "filters" / "c4-demo.jsonl.gz")][: 2 * OTHERS]
     found += [text for text in _rows(data / "text" / "us-gov-18f.jsonl.gz")][:OTHERS]
     for name in ("cpython-lib", "gesetze", "standardebooks"):
@@ -41,27 +40,6 @@ def texts() -> list[str]:
 def _rows(path: Path) -> Iterator[str]:
     with gzip.open(path, "rt", encoding="utf-8") as file:
         yield from (json.loads(line)["text"] for line in file.read().split("\n") if line)
-
-
-def _pages(path: Path) -> list[str]:
-    """Texts of the first pages of a crawl, extracted once by resiliparse and kept in the folder for temporary files."""
-    key = hashlib.sha256(f"{path} {path.stat().st_size} {PAGES}".encode()).hexdigest()[:16]
-    kept = Path(tempfile.gettempdir()) / f"gristmill-quality-texts-{key}.json"
-    if not kept.exists():
-        from fastwarc.warc import ArchiveIterator, WarcRecordType
-        from resiliparse.extract.html2text import extract_plain_text
-
-        found: list[str] = []
-        with path.open("rb") as file:
-            for record in ArchiveIterator(file, record_types=WarcRecordType.response):
-                page = record.reader.read().decode("utf-8", errors="replace")
-                text = extract_plain_text(page, main_content=True, alt_texts=False)
-                if len(text) > 200:
-                    found.append(text[:20_000])
-                if len(found) == PAGES:
-                    break
-        kept.write_text(json.dumps(found), encoding="utf-8")
-    return json.loads(kept.read_text(encoding="utf-8"))
 
 
 def prepare(folder: Path) -> None:

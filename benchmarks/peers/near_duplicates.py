@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -12,18 +11,14 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-NGRAM, BANDS, ROWS = 5, 14, 8
-WORD = re.compile(r"\w+")
+from benchmarks.duplicate_texts import NGRAM, shingles, words_of
+
+BANDS, ROWS = 14, 8
 
 
 def _read(folder: Path) -> tuple[list[str], list[str]]:
     table = pq.read_table(folder / "documents" / "00000.parquet", use_threads=False)
     return table.column("id").to_pylist(), table.column("text").to_pylist()
-
-
-def _shingles(text: str) -> list[str]:
-    words = WORD.findall(text.lower())
-    return [" ".join(words[at : at + NGRAM]) for at in range(max(1, len(words) - NGRAM + 1))]
 
 
 def datatrove_steps() -> Any:
@@ -90,12 +85,12 @@ def _rensa(folder: Path, output: Path, tokens: Callable[[str], list[str]], sketc
 
 def rensa_shingles(folder: Path, output: Path) -> Callable[[], int]:
     """R-MinHash of the same shingles as all others."""
-    return _rensa(folder, output, _shingles, "digest_matrix_from_token_sets")
+    return _rensa(folder, output, shingles, "digest_matrix_from_token_sets")
 
 
 def rensa_rho(folder: Path, output: Path) -> Callable[[], int]:
-    """Its fastest documented pipeline, on words at white space as its README has it: it samples their places."""
-    return _rensa(folder, output, str.split, "digest_matrix_from_token_sets_rho")
+    """Its fastest documented pipeline, on the words of which all others make shingles: it samples their places."""
+    return _rensa(folder, output, words_of, "digest_matrix_from_token_sets_rho")
 
 
 def datasketch(folder: Path, output: Path) -> Callable[[], int]:
@@ -104,7 +99,7 @@ def datasketch(folder: Path, output: Path) -> Callable[[], int]:
 
     def work() -> int:
         ids, texts = _read(folder)
-        made = [[shingle.encode() for shingle in _shingles(text)] for text in texts]
+        made = [[shingle.encode() for shingle in shingles(text)] for text in texts]
         index = MinHashLSH(num_perm=BANDS * ROWS, params=(BANDS, ROWS))
         stays = []
         for one, minhash in zip(ids, MinHash.generator(made, num_perm=BANDS * ROWS, seed=1), strict=True):
