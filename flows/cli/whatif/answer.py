@@ -31,11 +31,16 @@ MOST_POINTS = 1000
 
 @dataclass(frozen=True)
 class Answer:
-    """Counts and samples, and whether clusters were formed for them."""
+    """Counts and samples, and the verdicts that they are of."""
 
-    clustered: bool
+    verdicts: Verdicts
     comparison: Comparison
     samples: Sides
+
+    @property
+    def clustered(self) -> bool:
+        """Whether clusters were formed."""
+        return self.verdicts.clustered
 
 
 class Stored:
@@ -68,7 +73,7 @@ class Stored:
         before = self.before if clusters else self.before.without_copies()
         turned = changed_rules(old, new)
         sides = sample(before, after, (old, new), turned, self.columns, samples, seed, decided)
-        return Answer(clusters, compare(before, after, self.documents), sides)
+        return Answer(after, compare(before, after, self.documents), sides)
 
     def curve(self, dial: str, values: list[Any], clusters: bool, said: Callable[[int], None]) -> list[Point]:
         """What stays at each value of a dial. `said` is told how many points are done, where clusters are formed."""

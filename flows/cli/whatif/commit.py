@@ -2,6 +2,7 @@
 
 import io
 import os
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ from flows.cli.whatif.question import Question
 from flows.recipe_file import PRESETS, turn_dial
 from storage.artifact import Artifact
 from storage.statements import Refused
-from tasks.decide.whatif.counts import compare
 from tasks.decide.whatif.tokens import estimate_beside
 from tasks.decide.whatif.verdicts import stored_verdicts
 
@@ -72,21 +72,19 @@ def make_it_so(
     if not question.changes:
         raise Refused("--commit: nothing differs from the current decisions, so there is nothing to make.")
     path = _place(question.recipe, to)
-    _write(question, path)
-    if not os.environ.get("GRISTMILL_PREPARED"):
-        prepare_environment(lake)
-    from flows.redecide import redecide
+    _write(question.recipe, question.settings, path)
+    with ExitStack() as undo:
+        undo.callback(path.unlink, missing_ok=True)  # if nothing comes of it, the same command makes it again
+        _check_same(question.recipe, question.settings, path)
+        if not os.environ.get("GRISTMILL_PREPARED"):
+            prepare_environment(lake)
+        from flows.redecide import redecide
 
-    parent = question.corpus.fingerprint
-    try:
+        parent = question.corpus.fingerprint
         corpus = redecide(recipe=str(path), corpus=parent, lake=str(question.lake.root), workers=workers)
-    except BaseException:  # nothing came of it: the same command makes the same file again
-        path.unlink(missing_ok=True)
-        raise
+        undo.pop_all()
     decisions = corpus.input("decisions")
     _, realised = stored_verdicts(decisions, question.new)
-    change = compare(stored.before, realised, stored.documents).total
-    told = answer.comparison.total
     rows = corpus.read(["text_bytes", "copies"])
     size = int((rows.column("text_bytes").to_numpy() * rows.column("copies").to_numpy()).sum())
     made = [one for one in question.lake.artifacts(kind="tokens") if corpus in one.inputs("corpus")]
@@ -96,9 +94,9 @@ def make_it_so(
         recipe=path,
         corpus=corpus,
         decisions=decisions,
-        documents_estimated=told.documents_after,
-        documents=change.documents_after,
-        differing=abs(change.documents_in - told.documents_in) + abs(change.documents_out - told.documents_out),
+        documents_estimated=answer.comparison.total.documents_after,
+        documents=int(realised.kept.sum()),
+        differing=int((realised.kept != answer.verdicts.kept).sum()),
         corpus_documents=rows.num_rows,
         corpus_bytes=size,
         corpus_tokens_estimated=estimated,
@@ -122,29 +120,24 @@ def _place(recipe: Path, to: Path | None) -> Path:
     )
 
 
-def _write(question: Question, path: Path) -> None:
-    """The recipe with its dials turned, comments kept. Raises: Refused if it would say anything else from there."""
-    from flows.recipe import load_recipe
-
-    assert question.recipe is not None
-    text = turned_text(question.recipe.read_text(encoding="utf-8"), question.settings)
-    said = ", ".join(setting for setting in question.settings)
+def _write(recipe: Path, settings: tuple[str, ...], path: Path) -> None:
+    """The recipe with its dials turned, comments kept. Raises: Refused if it can't be written there."""
+    made_by = " ".join(f"# Made by gristmill whatif --commit from {recipe.name}: {', '.join(settings)}".split())
+    text = turned_text(recipe.read_text(encoding="utf-8"), settings)
     try:
-        path.write_text(
-            f"# Made by gristmill whatif --commit from {question.recipe.name}: {said}\n{text}", encoding="utf-8"
-        )
+        path.write_text(f"{made_by}\n{text}", encoding="utf-8")
     except OSError as error:
         raise Refused(f"{path} can't be written: {error.strerror or error}. Name another place: --to FILE.") from error
-    try:
-        same = load_recipe(str(path)) == load_recipe(str(question.recipe), question.settings)
-    except BaseException:
-        os.unlink(path)
-        raise
-    if not same:
-        os.unlink(path)
+
+
+def _check_same(recipe: Path, settings: tuple[str, ...], path: Path) -> None:
+    """Raises: Refused where the new file does not say from its place what the old one does with its dials turned."""
+    from flows.recipe import load_recipe
+
+    if load_recipe(str(path)) != load_recipe(str(recipe), settings):
         raise Refused(
-            f"{path} would not mean what {question.recipe} with these dials does: paths in a recipe are below its own "
-            f"folder. Write it there: --to {question.recipe.parent}/NAME.yaml"
+            f"{path} would not mean what {recipe} with these dials does: paths in a recipe are below its own "
+            f"folder. Write it there: --to {recipe.parent}/NAME.yaml"
         )
 
 

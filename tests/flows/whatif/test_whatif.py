@@ -36,7 +36,7 @@ def ask(mill: Mill, capsys: pytest.CaptureFixture[str], *settings: str, **option
         ["decide.gopher.min_words=30"],
         ["decide.gopher.min_words=75", "decide.duplicates.min_jaccard=0.5"],
         ["decide.repeated_lines={min_documents: 3}"],
-        ["decide.rules.odd=n_words % 2 = 1", "decide.sources.pages={gopher: {min_words: 45}}"],
+        ["decide.rules.odd=n_words % 2\n  = 1", "decide.sources.pages={gopher: {min_words: 45}}"],
     ],
 )
 def test_what_is_told_is_what_a_commit_gives(mill: Mill, capsys, settings: list[str]):
