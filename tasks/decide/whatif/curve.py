@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tasks.decide.rules import DecideConfig
 from tasks.decide.whatif.columns import Columns
 from tasks.decide.whatif.counts import Documents
-from tasks.decide.whatif.verdicts import Verdicts, by_rules, changed_rules, compute, needs_all
+from tasks.decide.whatif.verdicts import Verdicts, by_rules, changed_rules, compute, needs_all, rules_of
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,7 @@ def curve(
     others, tokens = base.fails_other_than(turned), documents.tokens(base)
     wanted: dict[str, str] = {}
     for number, config in enumerate(configs):
-        # against nothing at all, every rule differs
-        rules = changed_rules(NOTHING, config)
+        rules = rules_of(config)
         wanted |= {f"{number} {name}": sql for name in turned if (sql := rules.get(name)) is not None}
     dropped = compute(wanted, columns)
     found = []
@@ -63,7 +62,3 @@ def point(value: object, verdicts: Verdicts, documents: Documents) -> Point:
     """The point of a dial at which a whole decision says this."""
     kept = verdicts.kept
     return Point(value, int(kept.sum()), round(float(documents.tokens(verdicts)[kept].sum())))
-
-
-NOTHING = DecideConfig(gopher=None, repetition=None)
-"""A configuration without a rule."""

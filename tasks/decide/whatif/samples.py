@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storage.hashing import splitmix64
@@ -80,8 +81,6 @@ def sample(
 
 def _luck(doc_id: pa.Array, seed: int) -> np.ndarray:
     """A number drawn for each document from its id and the seed: the same whatever else is in the lake, uint64."""
-    import pyarrow.compute as pc
-
     high = pc.utf8_slice_codeunits(doc_id, 0, 16)  # type: ignore[attr-defined]
     joined = "".join(high.to_pylist())
     ids = np.frombuffer(bytes.fromhex(joined), ">u8").astype(np.uint64)
@@ -145,7 +144,7 @@ class _Telling:
     def _compared(self, rule: str, config: DecideConfig, place: int) -> tuple[dict[str, Any], Any]:
         """The values that a rule reads of a document, and the limit that it compares them with."""
         if rule.startswith(DUPLICATES):
-            if self.decided is None or would_stay(self.decided, place):
+            if self.decided is None or _stays(self.decided, place):
                 return {}, None
             row = self.decided.slice(place, 1).select(["kept_as", "jaccard"]).to_pylist()[0]
             return row, config.duplicates.min_jaccard if rule == f"{DUPLICATES}near" else None
@@ -166,7 +165,7 @@ class _Telling:
         return self.columns.read(known).slice(place, 1).to_pylist()[0] if known else {}
 
 
-def would_stay(decided: pa.Table, place: int) -> bool:
+def _stays(decided: pa.Table, place: int) -> bool:
     """Whether a document stays by a table of decisions."""
     return bool(decided.column("kept")[place].as_py())
 

@@ -39,12 +39,7 @@ def stated(ratio: float | None) -> BytesPerToken:
 
 def realised(paths: Sequence[str], called: str) -> BytesPerToken | None:
     """The ratios in the index of tokenized documents; None where it has no document. `called`: what made it."""
-    with duckdb.connect() as connection:
-        rows = connection.execute(
-            "select source, language, count(*), sum(bytes)::double, sum(length)::double from read_parquet($paths) "
-            "where bytes > 0 group by all order by all",
-            {"paths": list(paths)},
-        ).fetchall()
+    rows = [row for row in _sums(paths, "1") if row[3]]
     if not rows:
         return None
     usual = sum(row[3] for row in rows) / sum(row[4] for row in rows)
@@ -56,11 +51,16 @@ def realised(paths: Sequence[str], called: str) -> BytesPerToken | None:
 
 def estimate_beside(paths: Sequence[str], ratio: BytesPerToken) -> tuple[int, int]:
     """Tokens of a tokenized corpus, copies counted: as the ratio estimates them, and as they are."""
+    rows = _sums(paths, "copies")
+    told = sum(size / ratio.of.get((source, language), ratio.usual) for source, language, _, size, _ in rows)
+    return round(told), sum(row[4] for row in rows)
+
+
+def _sums(paths: Sequence[str], times: str) -> list[tuple[str, str | None, int, int, int]]:
+    """Of an index of tokenized documents, each counted so many times: source, language, documents, bytes, tokens."""
     with duckdb.connect() as connection:
-        rows = connection.execute(
-            "select source, language, sum(bytes * copies)::double, sum(length * copies)::bigint "
-            "from read_parquet($paths) group by all",
+        return connection.execute(
+            f"select source, language, count(*), sum(bytes * {times})::bigint, sum(length * {times})::bigint "
+            "from read_parquet($paths) group by all order by all",
             {"paths": list(paths)},
         ).fetchall()
-    told = sum(size / ratio.of.get((source, language), ratio.usual) for source, language, size, _ in rows)
-    return round(told), sum(row[3] for row in rows)

@@ -98,11 +98,12 @@ def in_order(names: Collection[str], config: DecideConfig) -> list[str]:
 
 def changed_rules(old: DecideConfig, new: DecideConfig) -> dict[str, str | None]:
     """The rules in which two configurations differ: the predicate of the new one, None where it has no such rule."""
-    before, after = _predicates(old), _predicates(new)
+    before, after = rules_of(old), rules_of(new)
     return {name: after.get(name) for name in (before | after) if before.get(name) != after.get(name)}
 
 
-def _predicates(config: DecideConfig) -> dict[str, str]:
+def rules_of(config: DecideConfig) -> dict[str, str]:
+    """The predicate by which each rule of a configuration drops a document, excluded sources first."""
     rules = compile_rules(config)
     if config.excluded:
         sources = ", ".join(map(literal, sorted(config.excluded)))
