@@ -1,6 +1,5 @@
 """The command `lsh`: which near duplicates the bands and rows of a signature find."""
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,6 +8,7 @@ import typer
 
 from flows.cli.app import Settings, app
 from flows.cli.pictures import KINDS, write_picture
+from flows.cli.rows import write_json
 from storage.statements import Refused
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _print_json(
     if found is not None:
         points = [point | {"measured": one._asdict()} for point, one in zip(points, found, strict=True)]
     answer = {"bands": config.bands, "rows": config.rows, "found_by_half": half, "points": points}
-    sys.stdout.write(json.dumps(answer, indent=1, allow_nan=False) + "\n")
+    write_json(answer)
 
 
 def _print_table(

@@ -43,6 +43,11 @@ def write_rows(rows: pa.Table, form: Format, output: Path | None) -> None:
         raise Refused(f"{output} can't be written: {error.strerror or error}.") from error
 
 
+def write_json(value: Any) -> None:
+    """One JSON value on standard output, for a program."""
+    print(json.dumps(plain(value), ensure_ascii=False, indent=1, allow_nan=False))
+
+
 def _write(rows: pa.Table, form: Format, output: Path | None) -> None:
     rows = rows.rename_columns(distinct(rows.column_names))
     if form is Format.parquet:

@@ -1,6 +1,5 @@
 """Commands that follow what was made: batch, lineage, diff."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +8,7 @@ from rich.console import Console
 
 from flows.cli.app import DEFAULT_LAKE, Lake, app
 from flows.cli.look import existing_lake
-from flows.cli.rows import plain
+from flows.cli.rows import write_json
 from storage.statements import Refused
 
 if TYPE_CHECKING:
@@ -23,11 +22,6 @@ MOST_FIELDS = 5
 def say(console: Console, text: str = "", indent: int = 0) -> None:
     """A line as it is: no markup, no colours, no line breaks but its own."""
     console.print(" " * indent + text, markup=False, highlight=False, soft_wrap=True)
-
-
-def write_json(value: Any) -> None:
-    """One JSON value on standard output."""
-    print(json.dumps(plain(value), ensure_ascii=False, indent=1, allow_nan=False))
 
 
 @app.command()

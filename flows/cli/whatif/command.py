@@ -1,6 +1,5 @@
 """The command `whatif`."""
 
-import json
 import sys
 import time
 from pathlib import Path
@@ -12,6 +11,7 @@ from rich.console import Console
 from flows.cli.app import DEFAULT_LAKE, Lake, Settings, Workers, app, check_writable
 from flows.cli.look import existing_lake
 from flows.cli.pictures import KINDS, write_picture
+from flows.cli.rows import write_json
 from storage.statements import Refused
 
 
@@ -31,7 +31,8 @@ def whatif(
     clusters: Annotated[
         bool | None,
         typer.Option(
-            "--clusters/--no-clusters", help="Form clusters of copies again (default), or count by rules alone."
+            "--clusters/--no-clusters",
+            help="Form clusters of copies again, or count by rules alone, which is the default of a --curve.",
         ),
     ] = None,
     samples: Annotated[int, typer.Option(min=0, help="Documents shown on each side of the line (0: none).")] = 10,
@@ -87,7 +88,7 @@ def whatif(
         points = stored.curve(dial, values, bool(clusters), _progress(len(values)))
         total, of = float(stored.documents.tokens(stored.before).sum()), len(stored.documents.size)
         if as_json:
-            _print_json(curve_as_json(dial, points, bool(clusters), stored.ratio))
+            write_json(curve_as_json(dial, points, bool(clusters), stored.ratio))
         else:
             print_curve(dial, points, _now(question.old, dial), bool(clusters), of, stored.ratio)
         if picture is not None:
@@ -95,7 +96,7 @@ def whatif(
         return
     answer = stored.answer(clusters is not False, samples, seed)
     if as_json and not commit:
-        _print_json(answer_as_json(question, answer, stored.ratio))
+        write_json(answer_as_json(question, answer, stored.ratio))
     elif not as_json:
         print_answer(question, answer, stored.ratio, Console())
     if commit:
@@ -103,14 +104,10 @@ def whatif(
 
         made = make_it_so(question, answer, stored, to, lake, workers)
         if as_json:
-            _print_json(answer_as_json(question, answer, stored.ratio) | {"commit": made.plain()})
+            write_json(answer_as_json(question, answer, stored.ratio) | {"commit": made.plain()})
         else:
             for line in made.lines():
                 print(line)
-
-
-def _print_json(content: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
 
 
 def _progress(points: int) -> Any:

@@ -7,7 +7,6 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from flows.cli.rows import plain
 from flows.cli.whatif.answer import Answer
 from flows.cli.whatif.question import Question
 from tasks.decide.whatif.counts import Change
@@ -104,17 +103,15 @@ def _value(value: Any) -> str:
 
 def answer_as_json(question: Question, answer: Answer, ratio: BytesPerToken) -> dict[str, Any]:
     """Everything that an answer says."""
-    return plain(
-        {
-            "corpus": str(question.corpus) if question.corpus else None,
-            "decisions": f"{question.decisions.stage}/{question.decisions.fingerprint}",
-            "changes": {key: {"now": was, "then": would_be} for key, (was, would_be) in question.changes.items()},
-            "clusters": answer.clustered,
-            "tokens_are": f"estimates: {ratio.basis}",
-            **answer.comparison.plain(),
-            "samples": {side: [asdict(one) for one in getattr(answer.samples, side)] for side in ("kept", "dropped")},
-        }
-    )
+    return {
+        "corpus": str(question.corpus) if question.corpus else None,
+        "decisions": f"{question.decisions.stage}/{question.decisions.fingerprint}",
+        "changes": {key: {"now": was, "then": would_be} for key, (was, would_be) in question.changes.items()},
+        "clusters": answer.clustered,
+        "tokens_are": f"estimates: {ratio.basis}",
+        **answer.comparison.plain(),
+        "samples": {side: [asdict(one) for one in getattr(answer.samples, side)] for side in ("kept", "dropped")},
+    }
 
 
 def print_curve(dial: str, points: Sequence[Point], now: Any, clustered: bool, of: int, ratio: BytesPerToken) -> None:
@@ -139,7 +136,7 @@ def print_curve(dial: str, points: Sequence[Point], now: Any, clustered: bool, o
 def curve_as_json(dial: str, points: Sequence[Point], clustered: bool, ratio: BytesPerToken) -> dict[str, Any]:
     """A curve for a program."""
     rows = [{"value": one.value, "documents": one.documents, "estimated_tokens": one.tokens} for one in points]
-    return plain({"dial": dial, "clusters": clustered, "tokens_are": f"estimates: {ratio.basis}", "points": rows})
+    return {"dial": dial, "clusters": clustered, "tokens_are": f"estimates: {ratio.basis}", "points": rows}
 
 
 def draw_curve(dial: str, points: Sequence[Point], of: int, all_tokens: float) -> str:
