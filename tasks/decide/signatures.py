@@ -128,18 +128,14 @@ class SignatureFiles:
             with pq.ParquetFile(task.path, metadata=task.metadata) as file:
                 column = file.read_row_group(task.number, columns=[name], use_threads=False).column(0).combine_chunks()
             values, present = _as_matrix(column, width)
-            inside = wanted[task.wanted] - task.start
-            np.take(values, inside, axis=0, out=matrix[task.wanted], mode="clip")
-            valid[task.wanted] = present[inside]
+            inside, rows = wanted[task.wanted] - task.start, order[task.wanted]
+            matrix[rows] = values[inside]
+            valid[rows] = present[inside]
 
-        # Row groups lie apart in the result, so that threads need no lock; decoding releases the interpreter.
+        # No row of the result is of two row groups, so that threads need no lock; decoding releases the interpreter.
         with ThreadPoolExecutor(self.threads) as pool:
             list(pool.map(read_group, self._groups(wanted)))
         matrix[~valid] = 0
-        if (order[1:] < order[:-1]).any():
-            back = np.empty_like(order)
-            back[order] = np.arange(len(order))
-            return matrix[back], valid[back]
         return matrix, valid
 
     def _groups(self, wanted: np.ndarray) -> Iterator[RowGroup]:
