@@ -1,13 +1,17 @@
-"""The file of a recipe: found by name, read as YAML, its dials turned. What may stand in it is checked elsewhere."""
+"""The file of a recipe: found by name, read as YAML, its dials turned. The whole of it is checked in `flows.recipe`."""
 
+import copy
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
+from pydantic import BaseModel, ValidationError
 
-from flows.mistakes import nearest
+from flows.mistakes import nearest, sentences
 
+Section = TypeVar("Section", bound=BaseModel)
 PRESETS = Path(__file__).resolve().parent.parent / "deployments" / "recipes"
 
 
@@ -91,3 +95,22 @@ def turn_dial(content: dict[str, Any], setting: str) -> None:
             f"--set {key}: the value {value!r} is not YAML ({problem}). Text with brackets, braces or colons needs "
             "quotes of its own, as in a recipe."
         ) from error
+
+
+def check_section(
+    model: type[Section], name: str, content: dict[str, Any], settings: Sequence[str], said: str
+) -> Section:
+    """One section of what a recipe's file holds, with dials turned; nothing of the other sections is imported.
+
+    Raises: RecipeError that begins with `said` and names every mistake in the section.
+    """
+    turned = {name: copy.deepcopy(content.get(name))}
+    for setting in settings:
+        turn_dial(turned, setting)
+    section = turned[name] if turned[name] is not None else {}  # left empty, it has its defaults
+    try:
+        return model.model_validate(section)
+    except ValidationError as error:
+        found = [one.removeprefix(f"{name}.") for one in sentences(error.errors(), model, section)]
+        mistakes = "\n".join(f"  {name}.{one}" for one in found)
+        raise RecipeError(f"{said}:\n{mistakes}") from error

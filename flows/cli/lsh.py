@@ -67,24 +67,15 @@ def lsh(
 
 def _configure(recipe: str | None, settings: list[str], given: dict[str, int | None]) -> "SignConfig":
     """The section `sign` of a recipe, or the defaults, with dials turned. Raises: RecipeError with every mistake."""
-    from pydantic import ValidationError
-
-    from flows.mistakes import sentences
-    from flows.recipe_file import RecipeError, find_recipe, read_content, turn_dial
+    from flows.recipe_file import check_section, find_recipe, read_content
     from tasks.sign import SignConfig
 
     content = read_content(find_recipe(recipe)) if recipe is not None else {}
-    chosen = {SECTION: content.get(SECTION)}
-    for setting in [*settings, *(f"{SECTION}.{key}={value}" for key, value in given.items() if value is not None)]:
+    turned = [*settings, *(f"{SECTION}.{key}={value}" for key, value in given.items() if value is not None)]
+    for setting in turned:
         if not setting.strip().startswith(f"{SECTION}."):
             raise Refused(f"--set {setting}: only dials of {SECTION} change this curve, such as {SECTION}.bands=20.")
-        turn_dial(chosen, setting)
-    section = chosen[SECTION] if chosen[SECTION] is not None else {}
-    try:
-        return SignConfig.model_validate(section)
-    except ValidationError as error:
-        said = "\n".join(f"  {SECTION}.{one}" for one in sentences(error.errors(), SignConfig, section))
-        raise RecipeError(f"Signatures cannot be made so:\n{said}") from error
+    return check_section(SignConfig, SECTION, content, turned, "Signatures cannot be made so")
 
 
 def _measure(config: "SignConfig", similarities: list[float], pairs: int, seed: int) -> "list[Found]":

@@ -9,10 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from flows.mistakes import sentences
-from flows.recipe_file import PRESETS, RecipeError, find_recipe, read_content, turn_dial
+from flows.recipe_file import PRESETS, check_section, find_recipe, read_content
 from storage import names
 from storage.artifact import Artifact, flatten
 from storage.lake import Lake
@@ -140,22 +137,10 @@ def _configure(content: dict[str, Any], settings: Sequence[str], called: str) ->
 
     Raises: RecipeError with every mistake in it.
     """
-    copy = json.loads(json.dumps({SECTION: content.get(SECTION)}, default=str))
-    for setting in settings:
-        turn_dial(copy, setting)
-    section = copy[SECTION] if copy[SECTION] is not None else {}
-    try:
-        config = DecideConfig.model_validate(section)
-    except ValidationError as error:
-        said = "\n".join(f"  {_placed(one)}" for one in sentences(error.errors(), DecideConfig, section))
-        raise RecipeError(f"{called} cannot be asked that:\n{said}") from error
+    config = check_section(DecideConfig, SECTION, content, settings, f"{called} cannot be asked that")
     sources = content.get("sources")
     marked = {one["name"] for one in sources if isinstance(one, dict) and one.get("excluded")} if sources else set()
     return config.model_copy(update={"excluded": tuple(sorted(marked.union(config.excluded)))})
-
-
-def _placed(sentence: str) -> str:
-    return sentence if sentence.startswith(f"{SECTION}.") else f"{SECTION}.{sentence}"
 
 
 def _free(content: dict[str, Any]) -> str:
