@@ -47,11 +47,9 @@ def plan_forgetting(lake: Lake, tombstones: Sequence[Tombstone]) -> Plan:
     holders = find_holders(lake, wanted)
     read = lake.artifacts(kind="documents")
     named = sorted({doc_id for one in read for doc_id in named_ids(one, tombstones)})
-    known = len({one.origin.fingerprint: one for one in read})
-    documents = sum(one.rows() for one in {one.origin.fingerprint: one for one in read}.values()) if known else 0
-    return Plan(
-        holders, named, documents, [change_of(name, one, holders) for name, one in named_corpora(lake, holders)]
-    )
+    documents = sum(one.rows() for one in {one.origin.fingerprint: one for one in read}.values())
+    changes = [change_of(name, one, holders) for name, one in named_corpora(lake, holders)]
+    return Plan(holders, named, documents, changes)
 
 
 def named_corpora(lake: Lake, holders: Holders) -> list[tuple[str, Artifact]]:

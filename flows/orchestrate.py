@@ -4,6 +4,7 @@ profile, server or key that the user has for other work.
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from typing import Any
@@ -40,7 +41,29 @@ def keep_server_through_ctrl_c() -> None:
     SubprocessASGIServer._run_uvicorn_command = start_deaf
 
 
+def give_server_a_port_of_its_own() -> None:
+    """Let the temporary server of a run listen on a port that the kernel gives, and that this process holds for it.
+
+    Prefect draws one of a thousand ports and lets it go again until the server has started, seconds later. A second run
+    that draws the same finds the first one's server healthy, and would work with another lake's database.
+    """
+    from prefect.server.api.server import SubprocessASGIServer
+
+    held: list[socket.socket] = []  # until this process ends
+
+    def hold_port(self: SubprocessASGIServer) -> int:
+        place = socket.socket()
+        # the server asks for the same, and so may listen where this is bound; nobody else is given the port
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        place.bind(("127.0.0.1", 0))
+        held.append(place)
+        return place.getsockname()[1]
+
+    SubprocessASGIServer.find_available_port = hold_port
+
+
 if not os.environ.get("PREFECT_API_URL"):
     keep_server_through_ctrl_c()
+    give_server_a_port_of_its_own()
 
 __all__ = ["flow"]

@@ -25,6 +25,10 @@ TOMBSTONES = "tombstones"
 """The role of the tombstones that an artifact of documents was made under."""
 
 
+class Gone(FileNotFoundError):
+    """An artifact that is not there; the message names it."""
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -95,7 +99,7 @@ class Artifact(_Frozen):
 
     @property
     def manifest(self) -> Manifest:
-        """The identity block. Raises FileNotFoundError if the artifact is gone (collected, or its lake moved)."""
+        """The identity block. Raises Gone if the artifact is not there (collected, or its lake moved)."""
         return read_manifest(self.folder)
 
     @property
@@ -210,7 +214,10 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest of a committed artifact; it never changes, so it is read once a process."""
     path = folder / MANIFEST
     if not path.exists():
-        raise FileNotFoundError(f"{folder} holds no artifact: {MANIFEST} is missing. Run again to make it.")
+        raise Gone(
+            f"{folder} holds no artifact: {MANIFEST} is missing. gristmill gc deleted it, because nothing led to it or "
+            "text of it was forgotten, or the lake has moved. Run again to make it, or what stands for it now."
+        )
     return _read_manifest(str(path))
 
 

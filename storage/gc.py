@@ -87,9 +87,8 @@ def plan(lake: Lake, keeping: Keeping = Keeping()) -> Plan:
 def _plan(lake: Lake, keeping: Keeping, holders: list[Holder]) -> Plan:
     graph, superseded = Graph(lake), all_superseded(lake)
     gone = set(superseded)
-    history = {name: names.history(lake, name) for name in names.all_names(lake)}
-    current = {name: past[-1][1] for name, past in history.items()}
-    versions = [artifact for past in history.values() for _, artifact, _ in past[:-1][::-1][: keeping.versions - 1]]
+    current = {name: meant for name in names.all_names(lake) if (meant := names.latest(lake, name)) is not None}
+    earlier = [one for name in names.all_names(lake) for one in _earlier(lake, name, keeping.versions)]
     held = [one for holder in holders for one in (graph.nodes if holder.everything else holder.artifacts)]
     kept: dict[str, set[Artifact]] = {}
     seen: set[Artifact] = set()
@@ -104,13 +103,18 @@ def _plan(lake: Lake, keeping: Keeping, holders: list[Holder]) -> Plan:
     keep("snapshots", (one for one, node in graph.nodes.items() if node.kind in ALWAYS and one not in gone))
     if keeping.readings:
         keep("newest readings", _readings(graph, superseded))
-    keep("earlier versions", versions, past=True)
+    keep("earlier versions", earlier, past=True)
     keep(f"last {keeping.runs} runs", _of_runs(lake, graph, keeping.runs), past=True)
     last = max((one.at for one in superseded.values()), default=0.0)
     leftovers = find_leftovers(lake.root, time.time() - keeping.staging_days * 86_400, last)
     leftovers += [Leftover(path, size_of(path), "may quote a forgotten page") for path in quoting_files(lake)]
     delete = graph.dependents_first([one for one in graph.nodes if one not in seen])
     return Plan(graph, delete, kept, leftovers, {n: superseded[one] for n, one in current.items() if one in gone})
+
+
+def _earlier(lake: Lake, name: str, versions: int) -> list[Artifact]:
+    """What a name has meant before now, of its last entries."""
+    return [one for _, one, _ in names.entries(lake, name)[:-1][::-1][: versions - 1] if one is not None]
 
 
 def _readings(graph: Graph, superseded: dict[Artifact, Superseded]) -> list[Artifact]:

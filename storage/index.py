@@ -39,7 +39,7 @@ INDEX_TABLES: dict[str, Table] = {
     "names": table(
         column("name", pa.string(), "The name."),
         column("number", pa.int32(), "The highest number is what the name means now."),
-        column("artifact", pa.string(), "stage/fingerprint."),
+        column("artifact", pa.string(), "stage/fingerprint; null: the name means nothing until it is given again."),
         column("assigned", pa.timestamp("us", "UTC"), "Since when."),
     ),
     "runs": table(
@@ -89,9 +89,9 @@ def write_index(lake: Lake) -> None:
         artifacts.append((name, stage, fingerprint, version, kind, config, rows, size, _microseconds(created)))
         lineage += [(name, one["role"], f"{one['stage']}/{one['fingerprint']}") for one in json.loads(inputs)]
     named = [
-        (name, number, f"{artifact.stage}/{artifact.fingerprint}", _microseconds(at))
+        (name, number, artifact and f"{artifact.stage}/{artifact.fingerprint}", _microseconds(at))
         for name in names.all_names(lake)
-        for number, artifact, at in names.history(lake, name)
+        for number, artifact, at in names.entries(lake, name)
     ]
     ran = [
         (

@@ -95,6 +95,11 @@ class Lake:
                     f"{name} means {named}, which is not there any more: gristmill gc, or a hand, deleted it."
                 )
             return named
+        if past := history(self, name):
+            raise NotFound(
+                f"{name} means nothing now: what it meant, {past[-1][1]}, holds text that was forgotten since. "
+                "The next run gives the name again."
+            )
         base, at, number = name.rpartition("@")
         if at and (past := history(self, base)):
             entries = {str(entry): artifact for entry, artifact, _ in past}

@@ -1,5 +1,5 @@
 """Names with history: `names/<name>/<n>.json`, appended to and never changed. The highest number is what the name means
-now.
+now; where it names no artifact, the name means nothing until it is given again.
 """
 
 import re
@@ -29,32 +29,48 @@ def check_name(name: str) -> str:
 
 def assign(lake: "Lake", name: str, artifact: Artifact) -> int:
     """Let `name` mean `artifact` from now on; returns the entry's number. Nothing is written if it does already."""
-    folder = _folder(lake, check_name(name))
-    folder.mkdir(parents=True, exist_ok=True)
-    entry = {"stage": artifact.stage, "fingerprint": artifact.fingerprint, "assigned": time.time()}
+    _folder(lake, check_name(name)).mkdir(parents=True, exist_ok=True)
     while True:
-        past = history(lake, name)
+        past = entries(lake, name)
         if past and past[-1][1] == artifact:
             return past[-1][0]
         number = (past[-1][0] if past else 0) + 1
-        if write_once(folder / f"{number:06d}.json", canonical_json(entry) + "\n"):
+        if _append(lake, name, number, {"stage": artifact.stage, "fingerprint": artifact.fingerprint}):
             return number
 
 
-def history(lake: "Lake", name: str) -> list[tuple[int, Artifact, float]]:
-    """Everything a name has meant: (number, artifact, seconds since 1970), oldest first."""
-    folder = _folder(lake, name)
+def withdraw(lake: "Lake", name: str, artifact: Artifact) -> None:
+    """Let `name` mean nothing from now on, if it means `artifact`, which has to go and has no successor."""
+    while (past := entries(lake, name)) and past[-1][1] == artifact:
+        if _append(lake, name, past[-1][0] + 1, {"stage": None, "fingerprint": None}):
+            return
+
+
+def _append(lake: "Lake", name: str, number: int, meant: dict[str, str | None]) -> bool:
+    """Write an entry; False, and nothing is written, if another process has taken the number."""
+    entry = canonical_json({**meant, "assigned": time.time()}) + "\n"
+    return write_once(_folder(lake, name) / f"{number:06d}.json", entry)
+
+
+def entries(lake: "Lake", name: str) -> list[tuple[int, Artifact | None, float]]:
+    """Every entry of a name: (number, artifact or None for nothing, seconds since 1970), oldest first."""
     found = []
-    for path in sorted(folder.glob("[0-9]*.json")) if _VALID.match(name) else []:
+    for path in sorted(_folder(lake, name).glob("[0-9]*.json")) if _VALID.match(name) else []:
         entry = read_json(path)
-        artifact = Artifact(lake=str(lake.root), stage=entry["stage"], fingerprint=entry["fingerprint"])
+        stage, fingerprint = entry["stage"], entry["fingerprint"]
+        artifact = Artifact(lake=str(lake.root), stage=stage, fingerprint=fingerprint) if stage else None
         found.append((int(path.stem), artifact, entry["assigned"]))
     return found
 
 
+def history(lake: "Lake", name: str) -> list[tuple[int, Artifact, float]]:
+    """Everything a name has meant: (number, artifact, seconds since 1970), oldest first."""
+    return [(number, artifact, at) for number, artifact, at in entries(lake, name) if artifact is not None]
+
+
 def latest(lake: "Lake", name: str) -> Artifact | None:
-    """What a name means now, or None if nobody has given it."""
-    past = history(lake, name)
+    """What a name means now, or None if it means nothing, or nobody has given it."""
+    past = entries(lake, name)
     return past[-1][1] if past else None
 
 

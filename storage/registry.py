@@ -141,7 +141,6 @@ class Registry:
         Readers see the old index or the new one.
         """
         with self._database().open() as connection, connection.alone():
-            connection.drop()
             connection.make()
             self._fill(connection)
             return connection.execute("select count(*) from artifacts")[0][0]

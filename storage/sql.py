@@ -256,7 +256,7 @@ def _classifiers(paths: list[Path]) -> str:
     stage = "" if paths else "null::varchar as stage, "
     return (
         f"select named.name, found.* from (select {stage}* from ({rows})) found left join "
-        "(select name, arg_max(artifact, number) as artifact from names group by name) named "
+        "(select name, arg_max_null(artifact, number) as artifact from names group by name) named "
         "on named.artifact = found.stage || '/' || found.fingerprint"
     )
 
@@ -352,7 +352,7 @@ def newest_corpus(lake: Lake, artifacts: list[Artifact] | None = None) -> Artifa
         if artifact.manifest.kind == "corpus"
     }
     for name in names.all_names(lake):
-        number, artifact, assigned = names.history(lake, name)[-1]
+        number, artifact, assigned = names.entries(lake, name)[-1]
         if artifact in made:
             made[artifact] = max(made[artifact], (assigned, number))
     return max(made, key=lambda artifact: made[artifact]) if made else None

@@ -175,6 +175,7 @@ EXPECTED = {
     "flows.recipe_file": ("RecipeError",),
     "flows.serve.processes": ("ServeFailed",),
     "flows.session": ("NothingYet",),
+    "storage.artifact": ("Gone",),
     "storage.catalog.postgres": ("NoRegistry",),
     "storage.gc": ("InUse",),
     "storage.lake": ("NotFound",),

@@ -9,8 +9,6 @@ from flows.cli.app import DEFAULT_LAKE, Lake, Workers, app, check_writable
 from flows.cli.look import existing_lake
 from storage.statements import Refused
 
-MOST = 10
-
 
 @app.command()
 def forget(

@@ -48,7 +48,7 @@ def print_plan(lake: Lake, tombstones: Sequence[Tombstone], plan: Plan, console:
         say(f"model        {reading.model}: {said}{called(reading.model)}")
     for one in holders.learned:
         say(f"{one.manifest.kind:<12} {one}: learned from it{called(one)}")
-    for path in quoting_files(lake):
+    for path in quoting_files(lake, holders):
         say(f"file         {path.relative_to(lake.root)}: may quote a forgotten page, goes with the next gc")
 
 

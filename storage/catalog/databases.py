@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,28 +21,27 @@ TABLES = (
 DROPPED = ("artifacts", "inputs", "host")
 
 
-class Connection(Protocol):
+class Connection(ABC):
     """One open connection. Parameters stand as `?` in a statement."""
 
+    @abstractmethod
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """Run one statement; gives its rows."""
-        ...
 
+    @abstractmethod
     def is_made(self) -> bool:
-        """Whether the tables are there."""
-        ...
+        """Whether the newest table is there: an index of an older version is made again."""
 
-    def make(self) -> None:
-        """Make the tables. Called inside `alone`."""
-        ...
-
-    def drop(self) -> None:
-        """Drop the tables that are there. Called inside `alone`."""
-        ...
-
+    @abstractmethod
     def alone(self) -> contextlib.AbstractContextManager[None]:
         """A transaction that no other writer is inside of; nothing of it stays if an error leaves it."""
-        ...
+
+    def make(self) -> None:
+        """Make the tables, in place of those that are there. Called inside `alone`."""
+        for name in DROPPED:
+            self.execute(f"drop table if exists {name}")
+        for statement in TABLES:
+            self.execute(statement)
 
 
 class Database(Protocol):
@@ -74,7 +74,7 @@ class Sqlite:
             yield _SqliteConnection(opened)
 
 
-class _SqliteConnection:
+class _SqliteConnection(Connection):
     def __init__(self, opened: sqlite3.Connection) -> None:
         self.opened = opened
 
@@ -82,25 +82,11 @@ class _SqliteConnection:
         return self.opened.execute(statement, tuple(parameters)).fetchall()
 
     def is_made(self) -> bool:
-        """Whether the newest table is there: an index of an older version is made again."""
         return bool(self.execute("select 1 from sqlite_master where name = 'inputs'"))
-
-    def make(self) -> None:
-        self.drop()
-        for statement in TABLES:
-            self.execute(statement)
-
-    def drop(self) -> None:
-        for name in DROPPED:
-            self.execute(f"drop table if exists {name}")
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         self.execute("pragma journal_mode = wal")  # kept in the file; costs nothing where it is so
-        self.execute("begin immediate")
-        try:
+        with self.opened:  # commits, or rolls back
+            self.execute("begin immediate")
             yield
-        except BaseException:
-            self.execute("rollback")
-            raise
-        self.execute("commit")

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, LiteralString, cast
 
-from storage.catalog.databases import DROPPED, TABLES, Connection
+from storage.catalog.databases import Connection
 from storage.files import canonical_json, fsync_path, read_json
 
 
@@ -45,7 +45,7 @@ class Postgres:
             yield _PostgresConnection(opened, schema)
 
 
-class _PostgresConnection:
+class _PostgresConnection(Connection):
     def __init__(self, opened: Any, schema: str) -> None:
         self.opened, self.schema = opened, schema
 
@@ -58,13 +58,7 @@ class _PostgresConnection:
 
     def make(self) -> None:
         self.execute(f"create schema if not exists {self.schema}")
-        self.drop()
-        for statement in TABLES:
-            self.execute(statement)
-
-    def drop(self) -> None:
-        for name in DROPPED:
-            self.execute(f"drop table if exists {name}")
+        super().make()
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:

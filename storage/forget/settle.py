@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from storage import names
 from storage.artifact import Artifact
 from storage.catalog.superseded import supersede
 from storage.forget.holders import Holders, find_holders, mark_holders
@@ -23,4 +24,16 @@ def settle(lake: Lake, successors: Mapping[Artifact, Artifact] | None = None) ->
         supersede(lake, one, clean[0] if clean else None, WHY)
     for one in found.texts:
         supersede(lake, one, (successors or {}).get(one), WHY)
+    _withdraw_names(lake, found)
     return found
+
+
+def _withdraw_names(lake: Lake, found: Holders) -> None:
+    """Let no name mean an evaluation that holds samples of a model that has read the text.
+
+    A corpus has a successor, to which `forget` moves the name; what a model says can only be asked of another model.
+    """
+    for name in names.all_names(lake) if found.texts else ():
+        meant = names.latest(lake, name)
+        if meant in found.texts and meant.manifest.kind == "evaluation":
+            names.withdraw(lake, name, meant)

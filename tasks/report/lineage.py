@@ -66,11 +66,11 @@ def tree(ends: list[Artifact], run: str, *, files: bool = False, predecessors: b
 
 
 def _predecessors(lake: Lake) -> dict[str, Artifact]:
-    """The artifact that had the same name just before, by fingerprint."""
+    """The artifact that had the same name just before, by fingerprint, where `gristmill gc` has left it."""
     found: dict[str, Artifact] = {}
     for name in names.all_names(lake):
         past = [artifact for _, artifact, _ in names.history(lake, name)]
-        found |= {new.fingerprint: old for old, new in itertools.pairwise(past) if old != new}
+        found |= {new.fingerprint: old for old, new in itertools.pairwise(past) if old != new and old.exists}
     return found
 
 

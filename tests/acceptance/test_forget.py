@@ -84,7 +84,16 @@ def test_a_planted_sentence_is_found_before_and_nowhere_after(world, tmp_path):
     assert told == {PLANTED: (True, None), TWIN: (False, "duplicates.near")}
 
     listed = run("forget", PLANTED, lake=lake)
-    for said in ("1 of ", "comes in, a duplicate until now", TWIN, str(corpus), "token shard", str(base), str(scores)):
+    for said in (
+        "1 of ",
+        "comes in, a duplicate until now",
+        TWIN,
+        str(corpus),
+        "token shard",
+        str(base),
+        str(scores),
+        "reports/",
+    ):
         assert said in listed
     assert find(lake, SENTENCE) == before  # a dry run changes nothing
     assert not (lake / "tombstones").exists()
@@ -94,9 +103,17 @@ def test_a_planted_sentence_is_found_before_and_nowhere_after(world, tmp_path):
     assert scores is not None
     assert [one.mark for one in marks.marks_of(old, base)] == ["learned"]
     assert [one.mark for one in marks.marks_of(old, scores)] == ["holds"]
+    assert names.latest(old, "mill/base-scores") is None
     assert "learned from text that was forgotten since" in run("show", "mill/base", lake=lake)
     run("gc", "--runs", "0", "--yes", lake=lake)
     assert base.exists  # what it learned is numbers: it stays until another has its name
+    # what it says may be the text: a name keeps no sample of it
+    samples = {path.parent for path in lake.rglob("samples-*.parquet")}
+    assert samples == set()
+    assert not scores.exists
+    assert run("verify", lake=lake).endswith("Nothing is damaged.\n")
+    run("lineage", "mill/corpus", lake=lake)  # what it was before is gone
+    assert "holds no artifact" in gristmill("batch", "mill/base", "3", lake=lake).stderr
     assert not find(lake, SENTENCE)
 
     crawl_again(recipe)
@@ -115,7 +132,8 @@ def test_a_planted_sentence_is_found_before_and_nowhere_after(world, tmp_path):
     assert sql.execute("select kept from documents where url = $1", [TWIN]).fetchall() == [(True,)]
     assert names.latest(now, "mill/base") != base
     assert not base.exists
-    assert not scores.exists
+    assert names.latest(now, "mill/base-scores") not in (None, scores)
+    assert len(list((lake / "reports").glob("*.html"))) == 1  # that of the run after
     assert [one.mark for one in marks.marks_of(now, base)] == ["learned"]
     (holds,) = sql.execute("select count(*) from marks where mark = 'holds'").fetchall()
     assert holds[0] >= 4  # documents, corpus, tokens, evaluations

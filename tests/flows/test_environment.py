@@ -129,6 +129,41 @@ def test_a_report_has_an_address_where_it_is_served(monkeypatch: pytest.MonkeyPa
     assert report_address("lake/reports/run one.html") == "http://127.0.0.1:4201/run%20one.html"
 
 
+DRAW = textwrap.dedent("""
+    import json, os, socket, sys
+    del os.environ["GRISTMILL_PREPARED"]
+    os.environ["GRISTMILL_LAKE"] = sys.argv[1]
+    import flows.orchestrate
+    from prefect.server.api.server import SubprocessASGIServer
+    ports = [SubprocessASGIServer().find_available_port() for _ in range(200)]
+    print(json.dumps(ports), flush=True)
+    sys.stdin.read()
+    for port in ports:  # as uvicorn does
+        with socket.create_server(("127.0.0.1", port)) as server:
+            socket.create_connection(server.getsockname()).close()
+""")
+
+
+def test_no_two_runs_draw_the_same_port_for_their_temporary_servers(tmp_path: Path):
+    around = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    commands = [[sys.executable, "-c", DRAW, str(tmp_path / name)] for name in ("one", "other")]
+    drawing = [
+        subprocess.Popen(command, cwd=REPOSITORY, env=around, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for command in commands
+    ]
+    drawn: list[int] = []
+    for process in drawing:
+        assert process.stdout
+        drawn += json.loads(process.stdout.readline())
+    for port in drawn[:20]:
+        with pytest.raises(OSError, match="in use"), socket.socket() as stranger:
+            stranger.bind(("127.0.0.1", port))
+    for process in drawing:
+        process.communicate("", timeout=60)
+    assert len(set(drawn)) == 400
+    assert [process.returncode for process in drawing] == [0, 0]
+
+
 def test_a_temporary_server_whose_run_was_killed_is_ended_by_the_next(tmp_path: Path):
     """A stand-in with the server's command line and home, whose parent, a shell, has ended."""
     home = tmp_path / "lake" / ".prefect"

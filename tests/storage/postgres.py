@@ -4,7 +4,6 @@ import contextlib
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -12,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+
+from tests.deployments.served import free_ports
 
 
 def programs() -> Path:
@@ -28,9 +29,7 @@ def server() -> Iterator[str]:
     does then.
     """
     tools = programs()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    (port,) = free_ports(1)
     folder = Path(tempfile.mkdtemp(prefix="gristmill-postgres-"))
     user = {}
     if os.getuid() == 0:

@@ -16,6 +16,7 @@ from storage.artifact import Artifact, Identity, Input
 from storage.commit import Staging, stage_artifact
 from storage.lake import Lake
 from storage.registry import SecondHost
+from storage.sql import connect
 from storage.table import column, table
 
 NUMBERS = table(column("n", pa.int64(), "A number."))
@@ -202,3 +203,24 @@ def test_a_name_remembers_everything_it_meant(lake):
         store.get("nothing")
     with pytest.raises(ValueError, match="is no name"):
         names.assign(store, "../up", first)
+
+
+def test_a_name_that_is_withdrawn_means_nothing_until_it_is_given_again_and_remembers(lake):
+    store = Lake(lake)
+    first, second = make(store, identity(a=1)), make(store, identity(a=2))
+    names.assign(store, "news/scores", first)
+    names.withdraw(store, "news/scores", second)  # another has the name meanwhile
+    assert names.latest(store, "news/scores") == first
+    for _ in range(2):
+        names.withdraw(store, "news/scores", first)
+    assert names.latest(store, "news/scores") is None
+    with pytest.raises(KeyError, match=r"means nothing now.* holds text that was forgotten"):
+        store.get("news/scores")
+    assert store.get("news/scores@1") == first
+    assert connect(store).sql("select number, artifact from names order by number").fetchall() == [
+        (1, f"numbers/{first.fingerprint}"),
+        (2, None),
+    ]
+    assert names.assign(store, "news/scores", first) == 3
+    assert [(number, one) for number, one, _ in names.history(store, "news/scores")] == [(1, first), (3, first)]
+    assert store.get("news/scores") == first

@@ -9,6 +9,7 @@ import textwrap
 import pytest
 
 from storage import gc, names
+from storage.artifact import Gone
 from storage.catalog.holds import Hold
 from storage.catalog.superseded import supersede
 from storage.commit import wait_lock
@@ -42,6 +43,8 @@ def test_what_a_name_means_stays_with_all_it_was_made_from_and_the_rest_goes(lak
     assert len(left(store)) == 7  # a plan deletes nothing
     assert gc.collect(store, ONLY_NAMED).delete == planned.delete
     assert left(store) == keys(*new.values())
+    with pytest.raises(Gone, match=f"{old['corpus'].fingerprint} holds no artifact"):
+        old["corpus"].rows()
     assert not any((lake / gc.TRASH).iterdir())
 
 

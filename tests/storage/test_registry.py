@@ -59,6 +59,19 @@ def test_the_index_is_made_again_from_the_manifests_with_equal_rows(store):
     assert store.registry.rows() == before
 
 
+def test_nothing_stays_of_a_change_that_an_error_cuts_short(store):
+    made = make(store, "numbers", a=1)
+
+    def cut_short() -> None:
+        with store.registry._connection(write=True) as connection:
+            connection.execute("delete from artifacts")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cut_short()
+    assert store.artifacts() == [made]
+
+
 def test_a_second_host_is_refused_by_sqlite_and_served_by_postgresql(store, monkeypatch):
     make(store, "numbers", a=1)
     monkeypatch.setenv("GRISTMILL_HOST", "elsewhere")

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.forget import marks
+from storage.forget.holders import Holders
+from storage.forget.leftovers import quoting_files
 from storage.forget.tombstones import (
     BadTombstone,
     Matcher,
@@ -21,7 +23,7 @@ from storage.forget.tombstones import (
     parse,
 )
 from storage.lake import Lake
-from tests.storage.small import make
+from tests.storage.small import make, ran
 
 HOSTS = ["mill.example", "www.mill.example", "notmill.example", "MILL.example", "mill.example.org", "example"]
 PATHS = ["", "/", "/a", "/a/", "/A", "/a?b=c", "/a%20b", "/a.b(c)+[d]"]
@@ -122,3 +124,20 @@ def test_a_mark_is_written_once_and_again_only_when_it_says_more(tmp_path):
         marks.put(lake, model, "learned", documents, steps)
     assert [(one.number, one.documents, one.steps) for one in marks.marks_of(lake, model)] == [(1, 1, 3), (2, 2, 5)]
     assert str(marks.all_marks(lake)[-1]).endswith("since (5 steps read 2 such documents)")
+
+
+def test_a_report_goes_that_shows_what_holds_the_text_and_one_stays_whose_tokenizer_learned_from_it(tmp_path):
+    lake = Lake(tmp_path)
+    tokenizer = make(lake, "train_tokenizer", kind="tokenizer")
+    scores, anew = (make(lake, "evaluate", kind="evaluation", number=number) for number in (1, 2))
+    ran(lake, "before", [tokenizer, scores])
+    ran(lake, "after", [tokenizer, anew])
+    (tmp_path / "reports").mkdir()
+    for run in ("before", "after"):
+        (tmp_path / "reports" / f"{run}.html").write_text("Samples")
+    assert quoting_files(lake) == []
+    planned = quoting_files(lake, Holders(texts=[scores], learned=[tokenizer]))
+    bury(lake, parse("http://mill.example/1"))
+    marks.put(lake, scores, "holds")
+    marks.put(lake, tokenizer, "learned")
+    assert quoting_files(lake) == planned == [tmp_path / "reports" / "before.html"]
