@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from tasks.sequence_kernels import BASE
+from tasks.sequence_kernels import power_of, roll
 from tasks.sign_kernels import BYTES, FNV_OFFSET, FNV_PRIME, HASHES, OFFSETS, compiled, mix
 from tasks.word_kernels import CLASSES, PLACES, SPACE
 
@@ -103,9 +103,7 @@ def choose_anchors(
     has the same neighbours in both, and so the same smallest hash. `values` is room for one document's runs. Fills
     `anchors` (room: one a word), some of a document twice, and `anchor_offsets` (n + 1). Returns: how many.
     """
-    power = np.uint64(1)
-    for _ in range(run):
-        power *= BASE
+    power = power_of(run)
     count = 0
     anchor_offsets[0] = 0
     for document in range(len(offsets) - 1):
@@ -113,9 +111,7 @@ def choose_anchors(
         runs = n - run + 1
         value = np.uint64(0)
         for place in range(n):
-            value = value * BASE + words[start + place]
-            if place >= run:
-                value -= words[start + place - run] * power
+            value = roll(value, words, start, start + place, run, power)
             if place >= run - 1:
                 values[place - run + 1] = mix(value)
         smallest = np.int64(-1)
