@@ -6,8 +6,8 @@ import numpy as np
 from numba import types
 
 from models.compiled import compiled
+from models.utf8_kernels import BYTES, decode
 
-BYTES = types.Array(types.uint8, 1, "C", readonly=True)
 CLASSES = types.Array(types.uint8, 1, "C")
 OFFSETS = types.Array(types.int64, 1, "C", readonly=True)
 NUMBERS = types.Array(types.int32, 1, "C")
@@ -28,17 +28,10 @@ def main_scripts(text: Any, offsets: Any, classes: Any, scripts: Any, shares: An
                 counts[classes[lead]] += 1
                 position += 1
                 continue
-            if lead < 0xE0:
-                width, code = 2, np.int64(lead & 0x1F)
-            elif lead < 0xF0:
-                width, code = 3, np.int64(lead & 0x0F)
-            else:
-                width, code = 4, np.int64(lead & 0x07)
-            for follow in range(1, width):
-                code = (code << 6) | np.int64(text[position + follow] & 0x3F)
+            width, code = decode(text, np.uint64(position))
             if code < len(classes):
                 counts[classes[code]] += 1
-            position += width
+            position += np.int64(width)
         best, letters = 0, np.int64(0)
         for number in range(1, 256):
             letters += counts[number]

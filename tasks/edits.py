@@ -8,7 +8,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from storage.schemas.edits import EDITS
-from tasks.spans import apply, resolve
+from tasks.spans import apply, describe, resolve
 from tasks.stage import StageConfig, stage
 
 
@@ -48,13 +48,5 @@ def resolve_edits(documents: pa.RecordBatch, config: EditsConfig) -> pa.RecordBa
         emptied = bool(edits) and not composed.strip() and bool(text.strip())
         if emptied:
             edits, composed = [(0, len(text), None)], ""
-        rows.append(
-            {
-                "edits": [{"start": start, "end": end, "kind": mark} for start, end, mark in edits],
-                "composed_bytes": len(composed.encode()),
-                "removed_characters": sum(end - start for start, end, mark in edits if mark is None),
-                "redactions": sum(mark is not None for _, _, mark in edits),
-                "emptied": emptied,
-            }
-        )
+        rows.append(describe(edits, composed) | {"emptied": emptied})
     return pa.RecordBatch.from_pylist(rows, schema=EDITS.schema)

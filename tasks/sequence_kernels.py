@@ -15,6 +15,25 @@ BASE = np.uint64(0x9E3779B97F4A7C15)  # of the polynomial; odd, so that no word 
 FIRST_BITS = np.uint64(0xFFFF)
 
 
+@compiled(types.uint64(INT))
+def power_of(length: Any) -> Any:
+    """BASE to the power of a run's length."""
+    power = np.uint64(1)
+    for _ in range(length):
+        power *= BASE
+    return power
+
+
+@compiled(types.uint64(types.uint64, HASHES, INT, INT, INT, types.uint64))
+def roll(value: Any, words: Any, start: Any, end: Any, length: Any, power: Any) -> Any:
+    """The polynomial of the run of `length` words that ends with words[end], out of that of the run before it.
+
+    Of fewer words where the text, from `start` on, has no more. `power`: `power_of` the length.
+    """
+    value = value * BASE + words[end]
+    return value - words[end - length] * power if end - start >= length else value
+
+
 @compiled(types.uint64(HASHES, INT, INT))
 def hash_run(words: Any, start: Any, length: Any) -> Any:
     """The hash of a run of words; their order and number count."""
@@ -48,10 +67,7 @@ def find_runs(
     slots, bits = np.uint64(len(keys) - 1), np.uint64(len(filter) - 1)
     powers = np.empty(len(lengths), np.uint64)
     for number in range(len(lengths)):
-        power = np.uint64(1)
-        for _ in range(lengths[number]):
-            power *= BASE
-        powers[number] = power
+        powers[number] = power_of(lengths[number])
     for document in range(len(offsets) - 1):
         start = offsets[document]
         n = offsets[document + 1] - start

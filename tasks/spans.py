@@ -6,7 +6,7 @@ be redacted that overlap each other share one mark, that of the first (the longe
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Edit(NamedTuple):
@@ -88,6 +88,16 @@ def _joined(edits: Sequence[Edit]) -> list[Edit]:
         else:
             joined.append(edit)
     return joined
+
+
+def describe(edits: Sequence[tuple[int, int, str | None]], composed: str) -> dict[str, Any]:
+    """Columns of EDITS and EDITED that say what these edits do to a text, and how long the composed one is."""
+    return {
+        "edits": [{"start": start, "end": end, "kind": mark} for start, end, mark in edits],
+        "composed_bytes": len(composed.encode()),
+        "removed_characters": sum(end - start for start, end, mark in edits if mark is None),
+        "redactions": sum(mark is not None for _, _, mark in edits),
+    }
 
 
 def apply(text: str, edits: Sequence[tuple[int, int, str | None]]) -> str:

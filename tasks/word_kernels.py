@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
+from models.utf8_kernels import decode
 from tasks.sign_kernels import BYTES, FNV_OFFSET, FNV_PRIME, HASHES, OFFSETS, compiled, mix
 
 CLASSES = types.Array(types.uint16, 1, "C")
@@ -31,22 +32,6 @@ FORM_BOUND = 1 << 28  # its NFC or its lower case depends on what stands beside 
 
 
 ZERO, ONE = np.uint64(0), np.uint64(1)
-
-
-@compiled(types.Tuple((types.uint64, types.uint32))(BYTES, types.uint64))
-def decode(text: Any, position: Any) -> Any:
-    """The width in bytes, and the code point, of the character of valid UTF-8 that starts at `position`."""
-    lead = np.uint32(text[position])
-    if lead < 0x80:
-        return ONE, lead
-    second = np.uint32(text[position + ONE]) & np.uint32(0x3F)
-    if lead < 0xE0:
-        return np.uint64(2), ((lead & np.uint32(0x1F)) << np.uint32(6)) | second
-    third = np.uint32(text[position + np.uint64(2)]) & np.uint32(0x3F)
-    if lead < 0xF0:
-        return np.uint64(3), ((lead & np.uint32(0x0F)) << np.uint32(12)) | (second << np.uint32(6)) | third
-    code = ((lead & np.uint32(0x07)) << np.uint32(18)) | (second << np.uint32(12)) | (third << np.uint32(6))
-    return np.uint64(4), code | (np.uint32(text[position + np.uint64(3)]) & np.uint32(0x3F))
 
 
 @compiled(types.uint64(types.uint64, types.uint32))

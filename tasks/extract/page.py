@@ -1,8 +1,8 @@
 """The main text of an HTML page by the extractor that the recipe names, and what the page declares of itself.
 
 A function of the page alone: no cache of a process, no date of today, no connection. The page is scanned once
-(`tasks.extract.pages.layout`), which holds its limits and gives title, author, date and declarations whichever the
-extractor is; ours work on that scan, trafilatura and resiliparse parse the page for themselves. Comments are left out.
+(`tasks.extract.pages.layout`), which holds its limits and gives title, author and date whichever the extractor
+is; ours work on that scan, trafilatura and resiliparse parse the page for themselves. Comments are left out.
 Tables are kept, a row a line with its cells between bars. Text is in Unicode's form NFC.
 """
 

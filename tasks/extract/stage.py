@@ -148,7 +148,7 @@ def ledger(artifact: Artifact) -> list[dict[str, Any]]:
 
 extract = Stage(
     "extract",
-    2,
+    3,
     "documents",
     ExtractConfig,
     {MAIN_TABLE: DOCUMENTS, "losses": LOSSES},

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from tasks.sequence_kernels import BASE
+from models.utf8_kernels import decode
+from tasks.sequence_kernels import power_of, roll
 from tasks.sign_kernels import BYTES, FNV_OFFSET, FNV_PRIME, HASHES, OFFSETS, compiled, mix
-from tasks.word_kernels import CLASSES, PLACES, SPACE
+from tasks.word_kernels import CLASSES, ONE, PLACES, SPACE
 
 NEWLINE, BLANK = 10, np.uint64(32)
 
@@ -37,23 +38,15 @@ def cut(
     line, paragraph = 0, 0
     line_offsets[0], paragraph_offsets[0] = 0, 0
     for document in range(len(offsets) - 1):
-        position, stop = offsets[document], offsets[document + 1]
+        position, stop = np.uint64(offsets[document]), np.uint64(offsets[document + 1])
         character, line_start = np.int32(0), np.int32(0)
         line_value, line_space, in_line = FNV_OFFSET, False, False
         value, space, in_paragraph = FNV_OFFSET, False, False
         while position <= stop:
             at_end = position == stop
-            lead = np.uint8(NEWLINE) if at_end else text[position]
-            if lead < 0x80:
-                width, code = 1, np.uint32(lead)
-            elif lead < 0xE0:
-                width, code = 2, np.uint32(lead & 0x1F)
-            elif lead < 0xF0:
-                width, code = 3, np.uint32(lead & 0x0F)
-            else:
-                width, code = 4, np.uint32(lead & 0x07)
-            for follow in range(1, width):
-                code = np.uint32((code << np.uint32(6)) | np.uint32(text[position + follow] & 0x3F))
+            width, code = ONE, np.uint32(NEWLINE)
+            if not at_end:
+                width, code = decode(text, position)
             if code == NEWLINE:
                 after = np.int32(character + (0 if at_end else 1))
                 if in_line:
@@ -103,9 +96,7 @@ def choose_anchors(
     has the same neighbours in both, and so the same smallest hash. `values` is room for one document's runs. Fills
     `anchors` (room: one a word), some of a document twice, and `anchor_offsets` (n + 1). Returns: how many.
     """
-    power = np.uint64(1)
-    for _ in range(run):
-        power *= BASE
+    power = power_of(run)
     count = 0
     anchor_offsets[0] = 0
     for document in range(len(offsets) - 1):
@@ -113,9 +104,7 @@ def choose_anchors(
         runs = n - run + 1
         value = np.uint64(0)
         for place in range(n):
-            value = value * BASE + words[start + place]
-            if place >= run:
-                value -= words[start + place - run] * power
+            value = roll(value, words, start, start + place, run, power)
             if place >= run - 1:
                 values[place - run + 1] = mix(value)
         smallest = np.int64(-1)

@@ -19,7 +19,7 @@ from pydantic import Field
 from storage.schemas.repeats import ANCHORS, LINES, PARAGRAPHS, PART
 from storage.table import Table, table
 from tasks.stage import StageConfig, stage
-from tasks.words import hash_words, word_classes
+from tasks.words import hash_words, joined, word_classes
 
 
 class PartsConfig(StageConfig):
@@ -77,16 +77,13 @@ def _cut(texts: list[str]) -> list[list[np.ndarray]]:
     """Hashes, starts, ends and offsets of the lines, and of the paragraphs, of these texts."""
     from tasks.parts import kernels
 
-    encoded = [text.encode() for text in texts]
-    bounds = np.zeros(len(texts) + 1, np.int64)
-    np.cumsum([len(one) for one in encoded], out=bounds[1:])
-    joined = np.frombuffer(b"".join(encoded), np.uint8)
-    room = len(joined) // 2 + len(texts)
+    text, bounds = joined(texts)
+    room = len(text) // 2 + len(texts)
     kinds: list[list[np.ndarray]] = [
         [*(np.empty(room, kind) for kind in (np.uint64, np.int32, np.int32)), np.empty(len(texts) + 1, np.int64)]
         for _ in range(2)
     ]
-    kernels.cut(joined, bounds, word_classes(), *kinds[0], *kinds[1])
+    kernels.cut(text, bounds, word_classes(), *kinds[0], *kinds[1])
     return [[*(values[: offsets[-1]] for values in some), offsets] for *some, offsets in kinds]
 
 
@@ -108,5 +105,5 @@ def find_anchors(texts: list[str], length: int) -> pa.Array:
     kernels.choose_anchors(words.hashes, words.offsets, run, length - run + 1, values, anchors, offsets)
     chosen = [np.unique(anchors[start:stop]) for start, stop in itertools.pairwise(offsets)]
     bounds = np.cumsum([0, *(len(one) for one in chosen)]).astype(np.int32)
-    joined = np.concatenate([np.empty(0, np.uint64), *chosen])
-    return pa.ListArray.from_arrays(pa.array(bounds), pa.array(joined), type=ANCHORS.type)
+    hashes = np.concatenate([np.empty(0, np.uint64), *chosen])
+    return pa.ListArray.from_arrays(pa.array(bounds), pa.array(hashes), type=ANCHORS.type)

@@ -8,7 +8,7 @@ import pyarrow as pa
 from storage.schemas.repeats import EDITED
 from tasks.decide.repeats.documents import Documents
 from tasks.decide.repeats.lines import Spans
-from tasks.spans import Edit, apply, resolve
+from tasks.spans import Edit, apply, describe, resolve
 
 
 def edit(documents: Documents, edits: Sequence[str], removals: Spans) -> tuple[pa.Table, np.ndarray]:
@@ -34,7 +34,7 @@ def edit(documents: Documents, edits: Sequence[str], removals: Spans) -> tuple[p
                 if text.strip() and not composed.strip():
                     emptied[rank] = True
                 else:
-                    made.append(_row(ids[rank].as_py(), together, composed))
+                    made.append({"doc_id": ids[rank].as_py()} | describe(together, composed))
             batches.append(pa.RecordBatch.from_pylist(made, schema=EDITED.schema))
     return pa.Table.from_batches(batches, EDITED.schema).sort_by("doc_id"), emptied
 
@@ -59,13 +59,3 @@ def _together(length: int, removed: Sequence[tuple[int, int]], before: Sequence[
     known = [one for one in before if one["kind"] is None]
     marked = [one for one in before if one["kind"] is not None]
     return resolve(length, {"edits": known, "repeats": gone}, {"edits": marked}, marks)
-
-
-def _row(doc_id: str, edits: Sequence[Edit], composed: str) -> dict:
-    return {
-        "doc_id": doc_id,
-        "edits": [{"start": start, "end": end, "kind": mark} for start, end, mark in edits],
-        "composed_bytes": len(composed.encode()),
-        "removed_characters": sum(end - start for start, end, mark in edits if mark is None),
-        "redactions": sum(mark is not None for _, _, mark in edits),
-    }

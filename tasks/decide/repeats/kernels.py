@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from tasks.sequence_kernels import BASE
+from tasks.sequence_kernels import power_of, roll
 from tasks.sign_kernels import HASHES, OFFSETS, compiled, mix
 from tasks.word_kernels import PLACES
 
 INT = types.int64
-BYTES = types.Array(types.uint8, 1, "C")
+MARKS = types.Array(types.uint8, 1, "C")
 
 
 @compiled(INT(HASHES, INT, INT, OFFSETS, types.uint64))
@@ -38,54 +38,17 @@ def find_slot(words: Any, place: Any, length: Any, table: Any, value: Any) -> An
 @compiled(types.void(HASHES, OFFSETS, INT, OFFSETS))
 def count_runs(words: Any, bounds: Any, length: Any, counts: Any) -> None:
     """Add to `counts`, one for each pass, the runs of `length` words that it will look at."""
-    power = np.uint64(1)
-    for _ in range(length):
-        power *= BASE
+    power = power_of(length)
     for document in range(len(bounds) - 1):
         start, stop = bounds[document], bounds[document + 1]
         rolling = np.uint64(0)
         for end in range(start, stop):
-            rolling = rolling * BASE + words[end]
-            if end - start >= length:
-                rolling -= words[end - length] * power
+            rolling = roll(rolling, words, start, end, length, power)
             if end - start >= length - 1:
                 counts[mix(rolling) % np.uint64(len(counts))] += 1
 
 
-@compiled(types.void(HASHES, OFFSETS, OFFSETS, INT, INT, INT, OFFSETS, PLACES, BYTES))
-def enter_runs(
-    words: Any, bounds: Any, order: Any, length: Any, number: Any, passes: Any, table: Any, owners: Any, shared: Any
-) -> None:
-    """Enter the runs of one pass: the place where each first stands, who has it, and whether another document has it.
-
-    Args: `words` of n documents; `bounds` (n + 1); `order` the documents, the first seen first; `length` words in a
-    run; `number` which of so many `passes`, by the remainder of the run's hash. `table` is full of -1 and as long as a
-    power of two; `owners` (places in `order`) and `shared` (zeros) are as long.
-    """
-    power = np.uint64(1)
-    for _ in range(length):
-        power *= BASE
-    for rank in range(len(order)):
-        start, stop = bounds[order[rank]], bounds[order[rank] + 1]
-        rolling = np.uint64(0)
-        for end in range(start, stop):
-            rolling = rolling * BASE + words[end]
-            if end - start >= length:
-                rolling -= words[end - length] * power
-            place = end - length + 1
-            if place < start:
-                continue
-            value = mix(rolling)
-            if value % np.uint64(passes) != np.uint64(number):
-                continue
-            slot = find_slot(words, place, length, table, value)
-            if table[slot] < 0:
-                table[slot], owners[slot] = place, rank
-            elif owners[slot] != rank:
-                shared[slot] = 1
-
-
-@compiled(types.void(HASHES, OFFSETS, OFFSETS, INT, INT, INT, OFFSETS, PLACES, BYTES, types.boolean, BYTES))
+@compiled(types.void(HASHES, OFFSETS, OFFSETS, INT, INT, INT, OFFSETS, PLACES, MARKS, types.boolean, MARKS))
 def mark_runs(
     words: Any,
     bounds: Any,
@@ -101,30 +64,37 @@ def mark_runs(
 ) -> None:
     """Mark in `begins` (one a word) where a run begins that goes: others have it, and this document does not keep it.
 
-    The other arguments are those of `enter_runs`, after it.
+    All runs of one pass are first entered: the place where each first stands, who has it, and whether another document
+    has it; then all are looked up.
+
+    Args: `words` of n documents; `bounds` (n + 1); `order` the documents, the first seen first; `length` words in a
+    run; `number` which of so many `passes`, by the remainder of the run's hash. `table` is full of -1 and as long as a
+    power of two; `owners` (places in `order`) and `shared` (zeros) are as long.
     """
-    power = np.uint64(1)
-    for _ in range(length):
-        power *= BASE
-    for rank in range(len(order)):
-        start, stop = bounds[order[rank]], bounds[order[rank] + 1]
-        rolling = np.uint64(0)
-        for end in range(start, stop):
-            rolling = rolling * BASE + words[end]
-            if end - start >= length:
-                rolling -= words[end - length] * power
-            place = end - length + 1
-            if place < start:
-                continue
-            value = mix(rolling)
-            if value % np.uint64(passes) != np.uint64(number):
-                continue
-            slot = find_slot(words, place, length, table, value)
-            if shared[slot] and not (keep_first and owners[slot] == rank):
-                begins[place] = 1
+    power = power_of(length)
+    for marking in range(2):
+        for rank in range(len(order)):
+            start, stop = bounds[order[rank]], bounds[order[rank] + 1]
+            rolling = np.uint64(0)
+            for end in range(start, stop):
+                rolling = roll(rolling, words, start, end, length, power)
+                place = end - length + 1
+                if place < start:
+                    continue
+                value = mix(rolling)
+                if value % np.uint64(passes) != np.uint64(number):
+                    continue
+                slot = find_slot(words, place, length, table, value)
+                if marking:
+                    if shared[slot] and not (keep_first and owners[slot] == rank):
+                        begins[place] = 1
+                elif table[slot] < 0:
+                    table[slot], owners[slot] = place, rank
+                elif owners[slot] != rank:
+                    shared[slot] = 1
 
 
-@compiled(INT(BYTES, OFFSETS, INT, types.Array(INT, 2, "C")))
+@compiled(INT(MARKS, OFFSETS, INT, types.Array(INT, 2, "C")))
 def list_runs(begins: Any, bounds: Any, length: Any, found: Any) -> Any:
     """Rows of (document, first word, first word behind) of the words that go: those in a run of `length` marked ones.
 

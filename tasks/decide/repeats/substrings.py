@@ -68,9 +68,8 @@ def find_runs(
     begins = np.zeros(int(bounds[-1]), np.uint8)
     for number in range(passes):
         table, owners, shared = np.full(size, -1, np.int64), np.zeros(size, np.int32), np.zeros(size, np.uint8)
-        entered = words, bounds, order, n, number, passes, table, owners, shared
-        kernels.enter_runs(*entered)
-        kernels.mark_runs(*entered, rules.keep == "first", begins)
+        keep_first = rules.keep == "first"
+        kernels.mark_runs(words, bounds, order, n, number, passes, table, owners, shared, keep_first, begins)
     room = 4096
     while True:
         found = np.empty((room, 3), np.int64)

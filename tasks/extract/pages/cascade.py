@@ -2,8 +2,7 @@
 
 A network gives each block of the page the probability that it belongs to its text. Two of the profiles ask more
 networks, one of them only where the first hesitates, and trafilatura about a page on which they stay unsure, whose
-opinion is added to theirs.
-Tables and lists inside the text are kept whole.
+opinion is added to theirs. Tables and lists inside the text are kept whole.
 """
 
 from dataclasses import dataclass
@@ -34,8 +33,8 @@ class Profile:
     """A profile of the cascade.
 
     Attributes:
-        hesitant: above this doubt (`doubt`) of the first network all are asked, and their mean counts; a doubt is a
-            half at most, and above 0 on every page.
+        hesitant: above this doubt (`doubt`, 0 to a half) of the first network all are asked, and their mean counts;
+            below 0 they are asked on every page.
         unsure: above this doubt there is a second opinion.
     """
 
@@ -46,7 +45,7 @@ class Profile:
 PROFILES = {
     "cascade-quick": Profile(),
     "cascade-balanced": Profile(hesitant=0.05, unsure=0.38),
-    "cascade-accurate": Profile(hesitant=0.0, unsure=0.1),
+    "cascade-accurate": Profile(hesitant=-1.0, unsure=0.1),
 }
 """The profiles by the names of extractors."""
 
@@ -57,8 +56,8 @@ def by_cascade(layout: Layout, html: str, url: str | None, config: ExtractConfig
     if not len(layout.blocks):
         return ""
     asked = Asked(layout)
-    chances = asked.chances(1)
-    if profile.hesitant < 0.5 and doubt(layout, chances) > profile.hesitant:
+    chances = asked.chances(NETWORKS if profile.hesitant < 0 else 1)
+    if 0 <= profile.hesitant < 0.5 and doubt(layout, chances) > profile.hesitant:
         chances = asked.chances(NETWORKS)
     if profile.unsure < 0.5 and doubt(layout, chances) > profile.unsure:
         chances = _with_opinion(layout, chances, html, url, config)

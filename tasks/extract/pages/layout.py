@@ -49,7 +49,6 @@ class Layout:
         blocks, block_bits: a row a block of text, in its order (int32, uint64).
         text: the blocks' text, UTF-8, cut by `blocks`.
         elements: those that declare something: title, meta, time, JSON-LD.
-        size: nodes of the page: elements, texts and comments.
     """
 
     nodes: np.ndarray
@@ -58,7 +57,6 @@ class Layout:
     block_bits: np.ndarray
     text: bytes
     elements: tuple[Element, ...]
-    size: int
 
 
 @cache
@@ -73,7 +71,7 @@ def read_layout(html: str, config: ExtractConfig) -> Layout:
         raise Refused(LossReason.TOO_LARGE, f"{len(html)} characters")
     data = np.frombuffer(html.encode("utf-8", "replace"), np.uint8)
     brackets = scanner.count_brackets(data)
-    # Every "<" can begin a node: a bound that costs nothing, before there is an array.
+    # Every "<" can begin a node: a bound that costs nothing, before there is an array of nodes.
     if brackets > 2 * config.max_nodes:
         raise Refused(LossReason.TOO_MANY_NODES, f"more than {config.max_nodes} nodes")
     rows = brackets + 2
@@ -109,7 +107,6 @@ def read_layout(html: str, config: ExtractConfig) -> Layout:
         block_bits[: state[columns.BLOCKS]],
         out[: state[columns.OUT]].tobytes(),
         tuple(_element(data, *row) for row in found),
-        int(state[columns.COUNTED]),
     )
 
 

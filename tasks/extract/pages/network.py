@@ -20,12 +20,14 @@ from tasks.sign_kernels import compiled
 WEIGHTS = Path(__file__).with_name("weights.npz")
 
 _IDS = types.Array(types.int16, 2, "C")
-_ROW, _MATRIX, _CUBE = (types.Array(types.float32, dimensions, "C") for dimensions in (1, 2, 3))
+_ROW, _MATRIX = (types.Array(types.float32, dimensions, "C") for dimensions in (1, 2))
 _WINDOWS = types.Array(types.float32, 4, "C")
 
 
 WIDTH = 32
 """Units of a network. A constant: the compiler writes out its loops."""
+NETWORKS = 3
+"""How many networks there are."""
 
 
 @compiled(types.void(_IDS, _MATRIX, _ROW, _WINDOWS, _MATRIX, _ROW, types.float32, _ROW))
@@ -102,15 +104,15 @@ def _networks() -> tuple[tuple[Any, ...], ...]:
     """The arrays of each network."""
     with np.load(WEIGHTS) as stored:
         read = {name: np.ascontiguousarray(stored[name], np.float32) for name in stored.files}
-    if read["embedding"].shape[1:] != (features.COUNT, WIDTH):
+    if read["embedding"].shape != (NETWORKS, features.COUNT, WIDTH):
         raise ValueError(
-            f"{WEIGHTS.name} was learned with {read['embedding'].shape[1:]} features and units, and the code has "
-            f"{(features.COUNT, WIDTH)}; learn it again (python -m benchmarks.train_pages)."
+            f"{WEIGHTS.name} holds {read['embedding'].shape} networks, features and units, and the code has "
+            f"{(NETWORKS, features.COUNT, WIDTH)}; learn it again (python -m benchmarks.train_pages)."
         )
     names = ("embedding", "bias", "windows", "biases", "last")
     return tuple(
         (*(read[name][number] for name in names), np.float32(read["last_bias"][number, 0]))
-        for number in range(len(read["embedding"]))
+        for number in range(NETWORKS)
     )
 
 
@@ -119,10 +121,6 @@ def features_of(layout: Layout) -> np.ndarray:
     ids = np.empty((len(layout.blocks), features.MOST), np.int16)
     features.find_features(layout.nodes, layout.node_bits, layout.blocks, layout.block_bits, ids)
     return ids
-
-
-NETWORKS = 3
-"""How many networks there are."""
 
 
 class Asked:

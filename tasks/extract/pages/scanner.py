@@ -147,7 +147,7 @@ def scan(
     """Scan a page, UTF-8.
 
     Fills `nodes` and `node_bits` (a row an element, in the order of the page; row 0 is the page), `blocks` and
-    `block_bits` (words of the text), `elements` (what may declare something: see `documents`), `out` (the text) and
+    `block_bits` (words of the text), `elements` (what may declare something: see `declared`), `out` (the text) and
     `state`. All have room for two more rows than the page has "<", `out` for as many bytes as the page and five for
     each "<". Stops early where the page has more than `max_depth` open elements or `max_nodes` nodes (elements, texts,
     comments).

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
+from models.utf8_kernels import decode as decode_one
 from tasks.quality.kernels import (
     AFTER_C4,
     AFTER_FINEWEB,
@@ -40,21 +41,12 @@ BOUNDS = types.Array(types.int64, 2, "C")
 def decode(text: Any, position: Any, stop: Any, classes: Any, codes: Any, about: Any) -> Any:
     """Code points of the valid UTF-8 from `position` to `stop`, and what each is. Returns: how many."""
     count = np.int64(0)
-    while position < stop:
-        lead = text[position]
-        if lead < 0x80:
-            width, code = 1, np.uint32(lead)
-        elif lead < 0xE0:
-            width, code = 2, np.uint32(lead & 0x1F)
-        elif lead < 0xF0:
-            width, code = 3, np.uint32(lead & 0x0F)
-        else:
-            width, code = 4, np.uint32(lead & 0x07)
-        for follow in range(1, width):
-            code = np.uint32((code << np.uint32(6)) | np.uint32(text[position + follow] & 0x3F))
+    place, end = np.uint64(position), np.uint64(stop)
+    while place < end:
+        width, code = decode_one(text, place)
         codes[count] = code
         about[count] = classes[code] if code < len(classes) else np.uint16(GAP)
-        position += width
+        place += width
         count += 1
     return count
 
