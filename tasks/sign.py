@@ -24,7 +24,6 @@ with probability 1 - (1 - s^8)^14).
 
 import functools
 import hashlib
-import itertools
 import unicodedata
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -35,7 +34,7 @@ from pydantic import Field
 from storage.table import Table, column, table
 from tasks.config import StageConfig
 from tasks.stage import stage
-from tasks.words import forms, hash_normal_characters, hash_normal_words, joined, lower_bound, utf8
+from tasks.words import forms, hash_normal_characters, hash_normal_words, room, utf8
 
 
 class SignConfig(StageConfig):
@@ -139,14 +138,11 @@ def sign_documents(documents: pa.RecordBatch, config: SignConfig) -> pa.RecordBa
 
 
 class NormalTexts(NamedTuple):
-    """n texts as `normalise` gives them: `text` their UTF-8 (uint8), `bounds` (n + 1, int64) where each starts in it.
-
-    `contextual`: the numbers of those with a letter of `tasks.words.CONTEXTUAL`, which are put into lower case whole.
-    """
+    """n texts as `normalise` gives them: `text` UTF-8 (uint8), in which text i lies from `begins[i]` to `stops[i]`."""
 
     text: np.ndarray
-    bounds: np.ndarray
-    contextual: list[int]
+    begins: np.ndarray
+    stops: np.ndarray
 
 
 def normalise_all(column: pa.Array) -> NormalTexts:
@@ -155,51 +151,40 @@ def normalise_all(column: pa.Array) -> NormalTexts:
     The UTF-8 is copied by a compiled loop; Python sees only texts in which some character may change with what stands
     beside it.
     """
+    from models.block_kernels import BLOCK
     from tasks import word_kernels
 
     text, offsets = utf8(column)
     n = len(column)
-    collapsed = np.empty(int(offsets[-1] - offsets[0]), dtype=np.uint8)
+    collapsed = room(int(offsets[-1] - offsets[0]) + BLOCK, np.uint8)
     bounds = np.zeros(n + 1, dtype=np.int64)
     bound = np.zeros(n, dtype=np.bool_)
     word_kernels.collapse_spaces(text, offsets, forms(), collapsed, bounds, bound)
-    contextual: list[int] = []
-    replaced: dict[int, np.ndarray] = {}
+    begins, stops = bounds[:-1].copy(), bounds[1:].copy()
+    pieces, end = [collapsed], len(collapsed)
     for place in np.flatnonzero(bound).tolist():
         given = column[place].as_py()
-        if not unicodedata.is_normalized("NFC", given):
-            given = normalise(given)
-            replaced[place] = np.frombuffer(given.encode("utf-8"), np.uint8)
-        if lower_bound(given) is not given:
-            contextual.append(place)
-    if replaced:
-        spans = zip(bounds.tolist(), bounds[1:].tolist(), strict=False)
-        pieces = [replaced.get(place, collapsed[start:stop]) for place, (start, stop) in enumerate(spans)]
-        np.cumsum([len(piece) for piece in pieces], out=bounds[1:])
-        collapsed = np.concatenate(pieces)
-    return NormalTexts(collapsed, bounds, contextual)
+        composed = unicodedata.normalize("NFC", given)
+        if composed != given:
+            pieces.append(np.frombuffer(" ".join(composed.split()).encode("utf-8"), np.uint8))
+            begins[place], stops[place] = end, end + len(pieces[-1])
+            end = int(stops[place])
+    return NormalTexts(np.concatenate(pieces) if len(pieces) > 1 else collapsed, begins, stops)
 
 
 def hash_units(texts: NormalTexts, unit: Literal["words", "characters"]) -> tuple[np.ndarray, np.ndarray]:
     """What a shingle is made of, hashed in lower case: uint64, and where each text starts among them (n + 1, int64)."""
-    text, begins, stops = texts.text, texts.bounds[:-1].copy(), texts.bounds[1:].copy()
-    if texts.contextual:
-        strings = [text[begins[place] : stops[place]].tobytes().decode("utf-8") for place in texts.contextual]
-        lowered, bounds = joined([lower_bound(one) for one in strings])
-        begins[texts.contextual] = bounds[:-1] + len(text)
-        stops[texts.contextual] = bounds[1:] + len(text)
-        text = np.concatenate([text, lowered])
     if unit == "characters":
-        return hash_normal_characters(text, begins, stops)
-    words = hash_normal_words(text, begins, stops)
+        return hash_normal_characters(*texts)
+    words = hash_normal_words(*texts)
     return words.hashes, words.offsets
 
 
 def hash_contents(texts: NormalTexts) -> pa.Array:
     """`hash_content` of every text."""
-    view, bounds = memoryview(texts.text.data), texts.bounds.tolist()
+    view, spans = memoryview(texts.text.data), zip(texts.begins.tolist(), texts.stops.tolist(), strict=True)
     digest = functools.partial(hashlib.blake2b, digest_size=16)
-    return pa.array([digest(view[start:stop]).hexdigest() for start, stop in itertools.pairwise(bounds)], pa.string())
+    return pa.array([digest(view[start:stop]).hexdigest() for start, stop in spans], pa.string())
 
 
 def _asked_for(words: np.ndarray, offsets: np.ndarray, config: SignConfig) -> dict[str, pa.Array]:
@@ -255,7 +240,8 @@ def signatures_table(config: SignConfig) -> Table:
         ),
         *([shingles] if config.shingles else []),
         *([simhash] if config.simhash else []),
+        plain=("signature", "buckets"),
     )
 
 
-sign = stage("sign", version=3, reads=["text"], writes=signatures_table)(sign_documents)
+sign = stage("sign", version=4, reads=["text"], writes=signatures_table)(sign_documents)

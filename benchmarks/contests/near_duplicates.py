@@ -47,12 +47,10 @@ def gristmill(folder: Path, output: Path) -> Callable[[], int]:
 
     def work() -> int:
         with TableWriter(signed_path, declared) as writer:
-            for group in read_batches(folder / "documents" / "00000.parquet", ["id", "text"]):
-                for start in range(0, group.num_rows, BATCH):
-                    batch = group.slice(start, BATCH)
-                    signed = sign_documents(batch.select(["text"]), config)
-                    columns = [batch.column("id"), *signed.columns]
-                    writer.write(pa.RecordBatch.from_arrays(columns, schema=declared.schema))
+            for batch in read_batches(folder / "documents" / "00000.parquet", ["id", "text"], BATCH):
+                signed = sign_documents(batch.select(["text"]), config)
+                columns = [batch.column("id"), *signed.columns]
+                writer.write(pa.RecordBatch.from_arrays(columns, schema=declared.schema))
         files = SignatureFiles([str(signed_path)])
         table = pq.read_table(signed_path, columns=["doc_id", "content_hash"], use_threads=False)
         places = np.arange(table.num_rows)
