@@ -43,7 +43,10 @@ def _value_bytes(values: pa.Array) -> np.ndarray:
         sizes = sum((_value_bytes(values.field(place)) for place in range(kind.num_fields)), np.zeros(len(values), int))
     elif isinstance(values, pa.FixedSizeListArray):
         inner = values.values.slice(values.offset * kind.list_size, len(values) * kind.list_size)
-        sizes = _value_bytes(inner).reshape(len(values), kind.list_size).sum(axis=1)
+        if pa.types.is_primitive(inner.type) and not inner.null_count:
+            sizes = np.full(len(values), kind.list_size * _width(inner.type))
+        else:
+            sizes = _value_bytes(inner).reshape(len(values), kind.list_size).sum(axis=1)
     elif isinstance(values, pa.ListArray | pa.LargeListArray):  # a map is a list of structs
         offsets = values.offsets.to_numpy()
         inner = values.values.slice(offsets[0], offsets[-1] - offsets[0])

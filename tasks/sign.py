@@ -158,18 +158,29 @@ def normalise_all(column: pa.Array) -> NormalTexts:
     n = len(column)
     collapsed = room(int(offsets[-1] - offsets[0]) + BLOCK, np.uint8)
     bounds = np.zeros(n + 1, dtype=np.int64)
-    bound = np.zeros(n, dtype=np.bool_)
-    word_kernels.collapse_spaces(text, offsets, forms(), collapsed, bounds, bound)
+    first, last = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
+    word_kernels.collapse_spaces(text, offsets, forms(), collapsed, bounds, first, last)
     begins, stops = bounds[:-1].copy(), bounds[1:].copy()
     pieces, end = [collapsed], len(collapsed)
-    for place in np.flatnonzero(bound).tolist():
-        given = column[place].as_py()
-        composed = unicodedata.normalize("NFC", given)
+    for place in np.flatnonzero(first >= 0).tolist():
+        begin = int(begins[place])
+        given = collapsed[begin : stops[place]].tobytes()
+        composed = _compose(given, int(first[place]) - begin, int(last[place]) - begin)
         if composed != given:
-            pieces.append(np.frombuffer(" ".join(composed.split()).encode("utf-8"), np.uint8))
-            begins[place], stops[place] = end, end + len(pieces[-1])
-            end = int(stops[place])
+            pieces.append(np.frombuffer(composed, np.uint8))
+            begins[place], stops[place] = end, end + len(composed)
+            end += len(composed)
     return NormalTexts(np.concatenate(pieces) if len(pieces) > 1 else collapsed, begins, stops)
+
+
+def _compose(text: bytes, first: int, last: int) -> bytes:
+    """A text with blanks for white space in NFC, when only characters from `first` to `last` may change in it.
+
+    NFC joins nothing across a blank, so it is asked of the words there alone: of a long text it takes long.
+    """
+    start, stop = text.rfind(b" ", 0, first + 1) + 1, text.find(b" ", last)
+    stop = len(text) if stop < 0 else stop
+    return text[:start] + unicodedata.normalize("NFC", text[start:stop].decode("utf-8")).encode("utf-8") + text[stop:]
 
 
 def hash_units(texts: NormalTexts, unit: Literal["words", "characters"]) -> tuple[np.ndarray, np.ndarray]:

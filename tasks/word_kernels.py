@@ -30,6 +30,7 @@ UPPERCASE, DIGIT, ENDING = 2048, 4096, 8192
 # An entry of `forms`: the code point in lower case, its KIND above it, then marks.
 FORM_CODE, FORM_KIND_SHIFT = 0x1FFFFF, 24
 FORM_SPACE = 1 << 27  # white space
+IN_WORDS = np.uint32(1 << LETTER | 1 << ALONE | 1 << MARK)
 FORM_BOUND = 1 << 28  # its NFC depends on what stands beside it, or is another code point
 DOTTED, DOT = np.uint32(0x130), np.uint32(0x307)  # a capital I with a dot: an i and the dot, in lower case
 
@@ -63,37 +64,36 @@ def first_bits(count: Any) -> Any:
     return EVERY if count >= BLOCK else (ONE << count) - ONE
 
 
-@compiled(types.void(BYTES, OFFSETS, FORMS, TEXT, OFFSETS, FLAGS))
-def collapse_spaces(text: Any, offsets: Any, forms: Any, collapsed: Any, bounds: Any, bound: Any) -> None:
+@compiled(types.void(BYTES, OFFSETS, FORMS, TEXT, OFFSETS, OFFSETS, OFFSETS))
+def collapse_spaces(text: Any, offsets: Any, forms: Any, collapsed: Any, bounds: Any, first: Any, last: Any) -> None:
     """Copy each text with each run of white space one space and its ends stripped.
 
     Args: `text` valid UTF-8, `offsets` (n + 1) where each text starts; `forms` the module's table, with an entry for
     each code point but those of the last planes. Fills `collapsed` (a block longer than the texts), `bounds` (n + 1),
-    `bound`: whether the text has a character marked FORM_BOUND, so that what was copied need not be its NFC.
+    and between which places of `collapsed` all characters of a text begin that are marked FORM_BOUND, so that what was
+    copied need not be its NFC: `first` (n), -1 where there are none, and `last` (n).
     """
     # Places are unsigned: a signed index may count from the end, which costs a comparison each time.
     filled = ZERO
     known, size = np.uint32(len(forms)), np.uint64(len(text))
     bounds[0] = 0
     for document in range(len(offsets) - 1):
-        position, stop, first = np.uint64(offsets[document]), np.uint64(offsets[document + 1]), filled
+        position, stop, begin = np.uint64(offsets[document]), np.uint64(offsets[document + 1]), filled
         after_space = ONE
-        marks = np.uint32(0)
+        first[document], last[document] = -1, -1
         while position < stop:
-            length = min(stop - position, BLOCK)
+            length, before, marks = min(stop - position, BLOCK), filled, np.uint32(0)
             by_block, space, inside = position + BLOCK + BLOCK <= size, ZERO, first_bits(length)
             if by_block:
                 wide, space, _ = classify(text, position)
                 wide &= inside
-                found = np.uint32(0)
                 while wide != ZERO:
                     at = position + lowest_bit(wide)
                     wide &= wide - ONE
                     if text[at] >= 0xC0:  # not a byte that goes on with a character
                         _, code = decode(text, at)
-                        found |= forms[np.uint64(code)] if code < known else np.uint32(0)
-                marks |= found
-                by_block = (found & np.uint32(FORM_SPACE)) == 0
+                        marks |= forms[np.uint64(code)] if code < known else np.uint32(0)
+                by_block = (marks & np.uint32(FORM_SPACE)) == 0
             if by_block:
                 # White space after white space goes; what is between is copied by blocks, each over the last one's end.
                 gone = space & ((space << ONE) | after_space) & inside
@@ -107,8 +107,7 @@ def collapse_spaces(text: Any, offsets: Any, forms: Any, collapsed: Any, bounds:
                         at += lowest_bit(~(gone >> at))
                 after_space = (space >> (length - ONE)) & ONE
                 position += length
-                continue
-            end = position + length
+            end = position if by_block else position + length
             while position < end:
                 lead = text[position]
                 width, entry = ONE, np.uint32(0)
@@ -127,10 +126,12 @@ def collapse_spaces(text: Any, offsets: Any, forms: Any, collapsed: Any, bounds:
                         collapsed[filled] = text[position]
                         filled += ONE
                         position += ONE
-        if after_space != ZERO and filled > first:
+            if (marks & np.uint32(FORM_BOUND)) != 0:
+                first[document] = np.int64(before) if first[document] < 0 else first[document]
+                last[document] = np.int64(filled)
+        if after_space != ZERO and filled > begin:
             filled -= ONE
         bounds[document + 1] = np.int64(filled)
-        bound[document] = (marks & np.uint32(FORM_BOUND)) != 0
 
 
 @compiled(types.uint64(TEXT, types.uint64, types.uint64))
@@ -205,7 +206,7 @@ def hash_words(
                     count += ONE
                     inside = ZERO
                 # A mark on nothing begins a word, too.
-                if kind in (LETTER, ALONE, MARK):
+                if (IN_WORDS >> kind) & np.uint32(1) != 0:
                     if inside == ZERO:
                         inside, alone = ONE, kind == ALONE
                         begin, starts[count] = filled, character
