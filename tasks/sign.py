@@ -6,7 +6,7 @@ that pass everything else.
 
 | column | type | what |
 |---|---|---|
-| `content_hash` | string | BLAKE2b-128, 32 hexadecimal characters, of the text after `normalise` |
+| `content_hash` | string | the first 128 bits of SHA-256, in hexadecimal, of the text after `normalise` |
 | `n_shingles` | int32 | n-grams, repeats counted; 1 for a text shorter than one, 0 without words |
 | `signature` | uint64[bands * rows] | MinHash (Broder 1997), datasketch's scheme `affine64`; null without words |
 | `buckets` | uint64[bands] | a hash of each band's values (LSH; Indyk and Motwani 1998); null without words |
@@ -80,8 +80,8 @@ def normalise(text: str) -> str:
 
 
 def hash_content(normalised: str) -> str:
-    """BLAKE2b-128 of a normalised text as 32 hexadecimal characters."""
-    return hashlib.blake2b(normalised.encode("utf-8"), digest_size=16).hexdigest()
+    """The first 128 bits of SHA-256 of a normalised text, as 32 hexadecimal characters."""
+    return hashlib.sha256(normalised.encode("utf-8")).hexdigest()[:32]
 
 
 def sign_words(words: np.ndarray, word_offsets: np.ndarray, config: SignConfig) -> np.ndarray:
@@ -92,7 +92,7 @@ def sign_words(words: np.ndarray, word_offsets: np.ndarray, config: SignConfig) 
     """
     from tasks import sign_kernels
 
-    signatures = np.empty((len(word_offsets) - 1, config.n_values), dtype=np.uint64)
+    signatures = room((len(word_offsets) - 1) * config.n_values, np.uint64).reshape(-1, config.n_values)
     chosen = permutations(config.n_values, config.seed, config.scheme)
     sign_kernels.sign_words(words, word_offsets, config.ngram, chosen, signatures)
     return signatures
@@ -102,7 +102,7 @@ def hash_bands(signatures: np.ndarray, config: SignConfig) -> np.ndarray:
     """Bucket keys of signatures, (n, bands) uint64: documents that agree in a whole band share that band's key."""
     from tasks import sign_kernels
 
-    buckets = np.empty((len(signatures), config.bands), dtype=np.uint64)
+    buckets = room(len(signatures) * config.bands, np.uint64).reshape(-1, config.bands)
     sign_kernels.hash_bands(signatures, config.rows, buckets)
     return buckets
 
@@ -194,8 +194,7 @@ def hash_units(texts: NormalTexts, unit: Literal["words", "characters"]) -> tupl
 def hash_contents(texts: NormalTexts) -> pa.Array:
     """`hash_content` of every text."""
     view, spans = memoryview(texts.text.data), zip(texts.begins.tolist(), texts.stops.tolist(), strict=True)
-    digest = functools.partial(hashlib.blake2b, digest_size=16)
-    return pa.array([digest(view[start:stop]).hexdigest() for start, stop in spans], pa.string())
+    return pa.array([hashlib.sha256(view[start:stop]).hexdigest()[:32] for start, stop in spans], pa.string())
 
 
 def _asked_for(words: np.ndarray, offsets: np.ndarray, config: SignConfig) -> dict[str, pa.Array]:
@@ -236,7 +235,7 @@ def signatures_table(config: SignConfig) -> Table:
         column(
             "content_hash",
             pa.string(),
-            "BLAKE2b-128 of the text in NFC, white space collapsed; 32 hexadecimal characters.",
+            "First 128 bits of SHA-256 of the text in NFC, white space collapsed; 32 hexadecimal characters.",
         ),
         column("n_shingles", pa.int32(), f"N-grams of {config.ngram} {config.unit}, repeats counted."),
         column(

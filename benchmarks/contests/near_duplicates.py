@@ -135,5 +135,5 @@ CONTEST = Contest(
     "signatures go through files where a tool works so (gristmill, datatrove). 5-grams of words, 14 bands of 8 rows. "
     "rensa's rho pipeline is its fastest: it samples words, so it answers another question. Asked for: 200 times "
     "datatrove, 8 times rensa.",
-    rounds=2,
+    rounds=3,
 )
