@@ -209,12 +209,12 @@ def read_batches(path: Path, columns: list[str] | None = None, rows: int | None 
     A few rows at a time are decoded into memory that is used again and again: no new page is asked of the system.
     """
     with pq.ParquetFile(path) as parquet:
-        if rows is not None:
-            yield from parquet.iter_batches(rows, columns=columns, use_threads=False)
-            return
         for group in range(parquet.num_row_groups):
-            found = parquet.read_row_group(group, columns=columns, use_threads=False)
-            yield from found.combine_chunks().to_batches()
+            if rows is not None:
+                yield from parquet.iter_batches(rows, row_groups=[group], columns=columns, use_threads=False)
+            else:
+                found = parquet.read_row_group(group, columns=columns, use_threads=False)
+                yield from found.combine_chunks().to_batches()
 
 
 def open_arrow(path: Path) -> pa.Table:

@@ -178,17 +178,22 @@ def hash_words(
                         count += ONE
                     inside, alone = ZERO, False
                 copy_lowered(small, filled, text, position)
-                turns = (letters ^ ((letters << ONE) | inside)) & first_bits(run)
-                while turns != ZERO:
-                    at = lowest_bit(turns)
-                    turns &= turns - ONE
-                    if inside != ZERO:
-                        hashes[count], ends[count] = hash_word(small, begin, filled + at), character + at
-                        count += ONE
-                        inside = ZERO
-                    else:
+                before, bits = (letters << ONE) | inside, first_bits(run)
+                firsts, after = letters & ~before & bits, ~letters & before & bits
+                while after != ZERO:
+                    if inside == ZERO:
+                        at = lowest_bit(firsts)
+                        firsts &= firsts - ONE
                         begin, starts[count] = filled + at, character + at
-                        inside = ONE
+                    inside = ZERO
+                    at = lowest_bit(after)
+                    after &= after - ONE
+                    hashes[count], ends[count] = hash_word(small, begin, filled + at), character + at
+                    count += ONE
+                if firsts != ZERO:
+                    at = lowest_bit(firsts)
+                    begin, starts[count] = filled + at, character + at
+                    inside = ONE
                 filled += run
                 position += run
                 character += run
