@@ -131,9 +131,9 @@ CONTEST = Contest(
     prepare=prepare,
     baseline=PEER,
     compare=compare,
-    notes="One process each. Documents are read from one Parquet file, packed with zstd as `extract` writes it, and the "
-    "ids of those that stay are written; signatures go through files where a tool works so (gristmill, datatrove). "
-    "5-grams of words, 14 bands of 8 rows. rensa's rho pipeline is its fastest: it samples words, so it answers another "
-    "question. Asked for: 200 times datatrove, 8 times rensa.",
+    notes="One process each. Documents are read from one Parquet file, packed with zstd as `extract` writes it, and "
+    "the ids of those that stay are written; signatures go through files where a tool works so (gristmill, "
+    "datatrove). 5-grams of words, 14 bands of 8 rows. rensa's rho pipeline is its fastest: it samples words, "
+    "so it answers another question. Asked for: 200 times datatrove, 8 times rensa.",
     rounds=3,
 )
