@@ -5,9 +5,11 @@ stands in the decisions. With clusters the stage's own work is done in memory, s
 """
 
 import re
+import tempfile
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, cast
 
 import duckdb
@@ -191,10 +193,11 @@ def _roles(decisions: Artifact) -> Sequence[str]:
 
 
 class _Collected:
-    """Where the stage writes, in memory."""
+    """Where the stage writes, in memory; what it spills goes where temporary files do, not into the lake."""
 
     def __init__(self) -> None:
         self.batches: dict[str, list[pa.RecordBatch]] = {}
+        self.scratch = Path(tempfile.gettempdir())
 
     def write(self, batch: pa.RecordBatch, table: str = MAIN_TABLE) -> None:
         self.batches.setdefault(table, []).append(batch)
