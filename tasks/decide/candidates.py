@@ -1,5 +1,6 @@
 """Documents among which duplicates are looked for: their evidence is read once, for clusters among any of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -94,9 +95,13 @@ class Candidates:
         known[compared] = True
         return values, known
 
-    def read_signatures_of_all(self) -> None:
-        """Read the signatures of all documents that share a bucket, which questions are about, at once."""
-        self._signatures(self._found.documents)
+    def read_ahead(self, rules: Sequence[DuplicateRules]) -> None:
+        """Read at once, of all documents that share a bucket, what questions by these rules will compare."""
+        near = [one for one in rules if one.near]
+        if any(one.min_jaccard is not None for one in near):
+            self._signatures(self._found.documents)
+        if any(one.min_exact_jaccard is not None for one in near):
+            self._shingles(self._found.documents)
 
     def _order(self, rules: DuplicateRules) -> np.ndarray:
         policy = rules.keep, rules.keep_by
