@@ -30,7 +30,7 @@ RESERVED |= {"evaluations", "tokens", "classifiers", "marks", "tombstones"}
 
 
 class NoSuchView(ValueError):
-    """`at` names something that holds no documents."""
+    """What was named holds no decisions, and so no view of documents."""
 
 
 def connect(lake: Lake | str | Path | None = None, at: str | None = None) -> duckdb.DuckDBPyConnection:
@@ -330,16 +330,20 @@ def _documents(lake: Lake, artifacts: list[Artifact], at: str | None) -> dict[st
 
 def _decisions(lake: Lake, artifacts: list[Artifact], at: str | None) -> Artifact | None:
     if at is not None:
-        asked = lake.get(at)
-        found = [asked] if asked.manifest.kind == "decisions" else asked.inputs("decisions")
-        if not found:
-            raise NoSuchView(f"{asked} holds no decisions: give the name of a corpus, or of decisions.")
-        return found[0]
+        return decisions_of(lake.get(at))
     corpus = newest_corpus(lake, artifacts)
     if corpus:
         return corpus.input("decisions")
     decisions = [artifact for artifact in artifacts if artifact.manifest.kind == "decisions"]
     return decisions[-1] if decisions else None
+
+
+def decisions_of(artifact: Artifact) -> Artifact:
+    """The decisions that an artifact is, or was composed by. Raises: NoSuchView for any other."""
+    found = [artifact] if artifact.manifest.kind == "decisions" else artifact.inputs("decisions")
+    if not found:
+        raise NoSuchView(f"{artifact} holds no decisions: give the name of a corpus, or of decisions.")
+    return found[0]
 
 
 def newest_corpus(lake: Lake, artifacts: list[Artifact] | None = None) -> Artifact | None:

@@ -8,8 +8,6 @@ import typer
 from flows.cli.app import DEFAULT_LAKE, Lake, app
 from flows.cli.look import existing_lake
 from flows.cli.rows import Format, write_rows
-from storage.artifact import Artifact
-from storage.lake import Lake as LakeFolder
 from storage.statements import Refused
 
 SHOWN = 100  # characters of a line in a table
@@ -36,7 +34,13 @@ def boilerplate(
     """
     import duckdb
 
-    decisions = _decisions(existing_lake(lake), corpus)
+    from storage.sql import decisions_of, newest_corpus
+
+    found = existing_lake(lake)
+    named = found.get(corpus) if corpus is not None else newest_corpus(found)
+    if named is None:
+        raise Refused(f"There is no corpus in {found.root}: gristmill refresh makes one.")
+    decisions = decisions_of(named)
     paths = decisions.paths("boilerplate")
     if not paths:
         raise Refused(
@@ -55,17 +59,3 @@ def boilerplate(
     with duckdb.connect() as connection:
         given = {"paths": [str(path) for path in paths], "texts": texts, "rows": rows}
         write_rows(connection.execute(query, given).to_arrow_table(), form, output)
-
-
-def _decisions(lake: LakeFolder, named: str | None) -> Artifact:
-    """The decisions that a corpus was composed by. Raises: Refused where there are none."""
-    from storage.sql import newest_corpus
-
-    found = lake.get(named) if named is not None else newest_corpus(lake)
-    if found is None:
-        raise Refused(f"There is no corpus in {lake.root}: gristmill refresh makes one.")
-    if found.manifest.kind == "decisions":
-        return found
-    if decisions := found.inputs("decisions"):
-        return decisions[0]
-    raise Refused(f"{found} holds no decisions: give the name of a corpus, or of decisions.")

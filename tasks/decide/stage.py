@@ -10,7 +10,8 @@ from storage.commit import ShardOutput
 from storage.failpoints import reached
 from storage.schemas.repeats import BOILERPLATE, EDITED, REMOVALS
 from storage.table import Table
-from tasks.decide.decisions import DECISIONS, decide_documents
+from tasks.decide.decisions import decide_documents, decisions_table
+from tasks.decide.duplicates.spilled import Memory
 from tasks.decide.repeats.find import find_repeats
 from tasks.decide.rules import DecideConfig
 from tasks.executor import Watch, available_cores
@@ -42,8 +43,15 @@ def _work(shard: Shard, config: DecideConfig, output: ShardOutput, watch: Watch)
 
     Where the recipe asks for it, also what of those that stay stands in others of them.
     """
-    where, threads = shard.where, available_cores()
-    decisions = decide_documents(where["documents"], where["annotations"], config, lost=where["lost"], threads=threads)
+    where = shard.where
+    decisions = decide_documents(
+        where["documents"],
+        where["annotations"],
+        config,
+        lost=where["lost"],
+        threads=available_cores(),
+        memory=Memory(folder=output.scratch),
+    )
     reached("decide.decided")
     written = {MAIN_TABLE: decisions}
     if config.repeats:
@@ -75,7 +83,7 @@ def _check_substrings(annotations: Sequence[Artifact], config: DecideConfig) -> 
 def tables(config: DecideConfig) -> dict[str, Table]:
     """What is written: the decisions, and, where parts of documents go, which, and what they leave."""
     repeats = {"removals": REMOVALS, "boilerplate": BOILERPLATE, "edited": EDITED}
-    return {MAIN_TABLE: DECISIONS, **(repeats if config.repeats else {})}
+    return {MAIN_TABLE: decisions_table(config), **(repeats if config.repeats else {})}
 
 
 def reasons(artifact: Artifact) -> list[dict[str, Any]]:
