@@ -64,7 +64,7 @@ class Lake:
         """The lake, for someone who only looks. Raises NoLake if there is none, so that a misspelt path makes none."""
         if any(any(self.root.glob(made)) for made in (self.registry.path.name, f"*/*/{MANIFEST}", f"{RUNS}/*")):
             return self
-        what = "is no lake" if self.root.is_dir() else "does not exist"
+        what = "holds nothing that a run made" if self.root.is_dir() else "does not exist"
         raise NoLake(f"There is no lake at {self.root}: the folder {what}. `gristmill run sample` makes one.")
 
     def find(self, identity: Identity) -> Artifact | None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from flows.cli.app import DEFAULT_LAKE, Lake, Recipe, Settings, app
-from flows.cli.look import FormatOption, existing_lake
+from flows.cli.look import FormatOption, JsonRows, existing_lake
 from flows.cli.rows import Format, write_rows
 
 
@@ -19,20 +19,29 @@ def mixture(
         typer.Option("--corpus", help="A corpus or decisions, by name or fingerprint, whose decisions are mixed."),
     ] = None,
     form: FormatOption = Format.table,
+    as_json: JsonRows = False,
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
-    """The plan of a recipe's mixture: what each component gives, and which runs out. Nothing is composed.
+    """The plan of a recipe's mixture, and which component runs out.
 
-    The documents are those that the recipe's newest corpus was decided on; thresholds under `decide` are as they were
-    then. Bytes are exact, tokens are estimated by `bytes_per_token` until a corpus is tokenized.
+    What each component gives, how often, and of what share. The documents are those that the recipe's newest corpus
+    was decided on; thresholds under `decide` are as they were then. Bytes are exact, tokens are estimated by
+    `bytes_per_token` until a corpus is tokenized.
 
-    gristmill mixture sample --set mixture.budget_bytes=50000000 --set mixture.components.books.weight=0.4
+    \b
+    gristmill mixture sample
+    gristmill mixture sample --set mixture.components.books.weight=0.4
+    gristmill mixture sample --set mixture.budget_bytes=50000000 --json
+
+    Costs: a look at the columns that the components are made by; no text is read.
+
+    Never: changes anything. `gristmill refresh` with the same settings composes it.
     """
     os.environ.setdefault("GRISTMILL_PREPARED", "1")  # no flow is run, so no settings of Prefect's are needed
     from flows.planning import plan_of
 
     plan = plan_of(existing_lake(lake), recipe, settings or [], corpus)
-    write_rows(_shown(plan), form, None)
+    write_rows(_shown(plan), Format.json if as_json else form, None)
 
 
 def _shown(plan: list[dict[str, Any]]) -> Any:

@@ -1,13 +1,13 @@
 """Commands that follow what was made: batch, lineage, diff."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
-from flows.cli.app import DEFAULT_LAKE, Lake, app
+from flows.cli.app import DEFAULT_LAKE, Json, Lake, app
 from flows.cli.look import existing_lake
+from flows.cli.pictures import Picture, check_picture, write_picture
 from flows.cli.rows import write_json
 from storage.statements import Refused
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from tasks.lineage.batch import Span
     from tasks.report.lineage import Node
 
-Json = Annotated[bool, typer.Option("--json", help="For programs: one JSON value.")]
 MOST_FIELDS = 5
 
 
@@ -33,10 +32,19 @@ def batch(
     as_json: Json = False,
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
-    """What a model read in one training step, document by document: source, URL, scores, and the text.
+    """What a model read in one step of its training.
 
-    The text is decoded from the tokens that were read. `…` stands where a document goes on in another row. The same
-    places by SQL: select * from training_rows where step = 3
+    Document by document: source, URL, scores, and the text. The text is decoded from the tokens that were read. `…`
+    stands where a document goes on in another row.
+
+    \b
+    gristmill batch sample/base 100 --ids
+    gristmill batch sample/base 100 --row 3417
+    gristmill sql "from training_rows where step = 100"     # the same places
+
+    Costs: a look at the rows of one step, of any step the same.
+
+    Never: runs the model, or changes anything.
     """
     from tasks.lineage.batch import read_batch, tokenizer_of
 
@@ -90,32 +98,38 @@ def _say_scores(console: Console, scores: dict[str, Any]) -> None:
 def lineage(
     artifact: Annotated[str, typer.Argument(help="A name (sample/corpus@3), a fingerprint, or the start of one.")],
     depth: Annotated[int | None, typer.Option(min=0, help="So many steps back (default: to the files).")] = None,
-    picture: Annotated[Path | None, typer.Option(help="Write the tree as a page: FILE.html, or FILE.svg.")] = None,
+    picture: Picture = None,
     as_json: Json = False,
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
-    """What an artifact was made from, back to the files: code revision, cost, and what was configured otherwise.
+    """What an artifact was made from, back to the files.
 
-    The differences are from the artifact that had the same name before (or the nearest of its stage).
+    With code revision, cost, and what was configured otherwise. The differences are from the artifact that had the
+    same name before.
+
+    \b
+    gristmill lineage sample/base
+    gristmill lineage sample/base --depth 2 --picture tree.svg
+
+    Costs: a look at manifests; no data is read.
+
+    Never: changes anything.
     """
-    from tasks.report.lineage import as_values, cut_tree, tree, write_picture
+    from tasks.report.lineage import as_values, cut_tree, draw, tree
 
-    folder = existing_lake(lake)
-    found = folder.get(artifact)
-    if picture is not None and (picture.suffix not in (".html", ".svg") or not picture.absolute().parent.is_dir()):
-        raise Refused(f"--picture {picture}: give the name of a new file that ends in .html or .svg, in a folder.")
+    check_picture(picture)
+    found = existing_lake(lake).get(artifact)
     root = cut_tree(tree([found], "", files=True, predecessors=True)[0], depth)
-    if picture is not None:
-        write_picture(root, picture)
-        print(picture)
-    elif as_json:
+    if as_json:
         write_json(as_values(root))
-    else:
+    elif picture is None:
         _say_node(Console(), root, "", "")
+    if picture is not None:
+        write_picture(picture, draw(root), f"{root.stage} {root.fingerprint[:12]}")
 
 
 def _say_node(console: Console, node: "Node", first: str, rest: str) -> None:
-    from tasks.report.page import size
+    from tasks.console import size
 
     role = f"as {node.role}, " if node.role and node.role != node.stage else ""
     if node.several:
@@ -149,7 +163,18 @@ def diff(
     as_json: Json = False,
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
-    """Two corpora side by side: counts, what came and went, which rule moved it, and what was configured otherwise."""
+    """Two corpora side by side: what came, what went, and why.
+
+    Counts by source, language and domain, the rules that moved documents, and what was configured otherwise.
+
+    \b
+    gristmill diff sample/corpus@1 sample/corpus
+    gristmill diff sample/corpus@1 sample/corpus --samples 3 --json
+
+    Costs: a join of the ids of both; texts are read of the samples alone.
+
+    Never: changes anything.
+    """
     from tasks.lineage.difference import compare_corpora
 
     folder = existing_lake(lake)

@@ -8,8 +8,9 @@ What a kill leaves on its way (work in staging, a row not yet written, a trash f
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -44,6 +45,12 @@ class Verified:
     bytes: int
     damages: list[Damage]
     in_trash: int
+
+    def plain(self) -> dict[str, Any]:
+        """The same as JSON has it."""
+        return asdict(self) | {
+            "damages": [asdict(one) | {"artifact": one.artifact and str(one.artifact)} for one in self.damages]
+        }
 
 
 def verify(lake: Lake, quick: bool = False, say: Say = lambda read, done, of, total: None) -> Verified:

@@ -142,7 +142,7 @@ def test_explain_shows_the_newest_first_and_says_what_it_left_out(lake):
 
 def test_a_folder_that_is_no_lake_is_said_and_left_as_it_was(tmp_path):
     (tmp_path / "notes").mkdir()
-    for folder, said in ((tmp_path / "none", "does not exist"), (tmp_path / "notes", "is no lake")):
+    for folder, said in ((tmp_path / "none", "does not exist"), (tmp_path / "notes", "holds nothing that a run made")):
         with pytest.raises(Refused, match=rf"{said}.*gristmill run sample.*--lake FOLDER"):
             existing_lake(folder)
     assert [path.name for path in tmp_path.rglob("*")] == ["notes"]
