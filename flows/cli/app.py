@@ -273,6 +273,7 @@ EXPECTED = {
     "flows.serve.processes": ("ServeFailed",),
     "flows.session": ("NothingYet",),
     "storage.artifact": ("Gone",),
+    "storage.catalog.databases": ("DamagedRegistry",),
     "storage.catalog.postgres": ("NoRegistry",),
     "storage.gc": ("InUse",),
     "storage.lake": ("NotFound",),

@@ -57,7 +57,8 @@ def collect_garbage(
     from storage import gc
 
     folder = existing_lake(lake, reads=False)
-    check_writable(lake)
+    if yes:
+        check_writable(lake)
     keeping = gc.Keeping(keep, runs, readings, staging_days)
     found = _collect(folder, keeping) if yes else gc.plan(folder, keeping)
     if as_json:

@@ -11,7 +11,7 @@ from flows.cli.rows import Format, write_rows
 from storage import runs
 from storage.artifact import Artifact
 from storage.catalog.usage import Usage
-from storage.catalog.verify import Damage
+from storage.catalog.verify import REGISTRY, Damage
 from storage.gc import Plan
 from storage.lake import Lake
 from tasks.console import size
@@ -75,11 +75,11 @@ def print_damages(lake: Lake, damages: list[Damage]) -> None:
 def repairs(lake: Lake, damages: list[Damage]) -> list[str]:
     """What to do about damages, a sentence each."""
     said = []
-    if any(one.where == "registry" for one in damages):
+    if any(one.where == REGISTRY for one in damages):
         said.append(
             f"The registry is made again from the manifests: gristmill verify --rebuild{lake_option(lake.root)}"
         )
-    broken = dict.fromkeys(one.artifact for one in damages if one.artifact and one.where != "registry")
+    broken = dict.fromkeys(one.artifact for one in damages if one.artifact and one.where != REGISTRY)
     return said + [f"{one}: delete {one.folder}, then {_how_made(lake, one)}." for one in broken]
 
 

@@ -1,5 +1,6 @@
 """The command `gristmill forget`."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -49,7 +50,9 @@ def forget(
     from storage.forget.tombstones import BadTombstone, entries, fits_everything, parse
 
     if listed:
-        for entry in entries(folder):
+        if not (known := entries(folder)):
+            print("No tombstone: nothing was forgotten in this lake.", file=sys.stderr)
+        for entry in known:
             console.print(f"{entry.number:>6}  {_when(entry.written)}  {entry.tombstone}", markup=False)
         return
     if not targets:

@@ -8,6 +8,7 @@ import typer
 from flows.cli.app import DEFAULT_LAKE, Lake, Recipe, Settings, app
 from flows.cli.look import FormatOption, JsonRows, existing_lake
 from flows.cli.rows import Format, write_rows
+from storage.statements import Refused
 
 
 @app.command()
@@ -40,6 +41,8 @@ def mixture(
     os.environ.setdefault("GRISTMILL_PREPARED", "1")  # no flow is run, so no settings of Prefect's are needed
     from flows.planning import plan_of
 
+    if turned := [one for one in settings or [] if one.startswith("decide.")]:
+        raise Refused(f"--set {turned[0]}: who stays is asked by gristmill whatif; here it is as it was decided last.")
     plan = plan_of(existing_lake(lake), recipe, settings or [], corpus)
     write_rows(_shown(plan), Format.json if as_json else form, None)
 

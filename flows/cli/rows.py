@@ -18,6 +18,7 @@ from storage.statements import Refused
 from tasks.console import size
 
 MANY_ROWS = 200
+PIPED_WIDTH = 200
 
 
 class Format(enum.StrEnum):
@@ -67,10 +68,16 @@ def _write(rows: pa.Table, form: Format, output: Path | None, sizes: Collection[
         output.write_text(text, encoding="utf-8") if output else sys.stdout.write(text)
     else:
         with open(output, "w", encoding="utf-8") if output else _keep_open(sys.stdout) as stream:
-            console = Console(file=stream, width=None if stream.isatty() else 200)
+            console = terminal(stream)
             console.print(as_table(rows, sizes))
             if rows.num_rows > MANY_ROWS:
                 console.print(f"{rows.num_rows:,} rows; {MANY_ROWS} shown. Use limit, or --format csv.")
+
+
+def terminal(stream: Any = None) -> Console:
+    """A console as wide as its terminal; what is piped, or goes into a file, has room for whole names."""
+    stream = stream or sys.stdout
+    return Console(file=stream, width=None if stream.isatty() else PIPED_WIDTH)
 
 
 def distinct(names: Iterable[str]) -> list[str]:

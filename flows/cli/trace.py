@@ -1,5 +1,6 @@
 """Commands that follow what was made: batch, lineage, diff."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -7,7 +8,6 @@ from rich.console import Console
 
 from flows.cli.app import DEFAULT_LAKE, Json, Lake, app
 from flows.cli.look import existing_lake
-from flows.cli.pictures import Picture, check_picture, write_picture
 from flows.cli.rows import write_json
 from storage.statements import Refused
 
@@ -98,7 +98,7 @@ def _say_scores(console: Console, scores: dict[str, Any]) -> None:
 def lineage(
     artifact: Annotated[str, typer.Argument(help="A name (sample/corpus@3), a fingerprint, or the start of one.")],
     depth: Annotated[int | None, typer.Option(min=0, help="So many steps back (default: to the files).")] = None,
-    picture: Picture = None,
+    picture: Annotated[Path | None, typer.Option(help="Write the tree as a page: FILE.html, or FILE.svg.")] = None,
     as_json: Json = False,
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
@@ -115,21 +115,24 @@ def lineage(
 
     Never: changes anything.
     """
-    from tasks.report.lineage import as_values, cut_tree, draw, tree
+    from tasks.report.lineage import as_values, cut_tree, tree, write_picture
 
-    check_picture(picture)
-    found = existing_lake(lake).get(artifact)
+    folder = existing_lake(lake)
+    found = folder.get(artifact)
+    if picture is not None and (picture.suffix not in (".html", ".svg") or not picture.absolute().parent.is_dir()):
+        raise Refused(f"--picture {picture}: give the name of a new file that ends in .html or .svg, in a folder.")
     root = cut_tree(tree([found], "", files=True, predecessors=True)[0], depth)
-    if as_json:
-        write_json(as_values(root))
-    elif picture is None:
-        _say_node(Console(), root, "", "")
     if picture is not None:
-        write_picture(picture, draw(root), f"{root.stage} {root.fingerprint[:12]}")
+        write_picture(root, picture)
+        print(picture)
+    elif as_json:
+        write_json(as_values(root))
+    else:
+        _say_node(Console(), root, "", "")
 
 
 def _say_node(console: Console, node: "Node", first: str, rest: str) -> None:
-    from tasks.console import size
+    from tasks.report.page import size
 
     role = f"as {node.role}, " if node.role and node.role != node.stage else ""
     if node.several:

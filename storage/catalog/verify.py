@@ -5,6 +5,7 @@ its identity, and with its folder; the registry's rows with the manifests; names
 What a kill leaves on its way (work in staging, a row not yet written, a trash folder) is no damage.
 """
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -16,12 +17,16 @@ from pydantic import ValidationError
 
 from storage import names
 from storage.artifact import MANIFEST, PROVENANCE, Artifact, Manifest, Part
+from storage.catalog.databases import DamagedRegistry
 from storage.catalog.graph import committed
 from storage.catalog.superseded import all_superseded
 from storage.files import read_json, sha256_file
 from storage.gc import TRASH
 from storage.lake import Lake
 from storage.registry import row_of
+
+REGISTRY = "registry"
+"""Where a damage of the index is."""
 
 Say = Callable[[int, int, int, int], None]
 """Told the bytes and files that were checked, and the files and bytes in all."""
@@ -74,9 +79,10 @@ def verify(lake: Lake, quick: bool = False, say: Say = lambda read, done, of, to
     damages += _lineage(lake, manifests, trash)
     damages += _names(lake, manifests)
     damages += _runs(lake)
-    if damages:
-        listed = lake.registry.fingerprints()
-        damages = [one for one in damages if not _collected(one, listed)]
+    if any(one.artifact for one in damages):
+        with contextlib.suppress(DamagedRegistry):
+            listed = lake.registry.fingerprints()
+            damages = [one for one in damages if not _collected(one, listed)]
     return Verified(len(manifests), len(parts), sum(part.bytes for _, part in parts), damages, len(trash))
 
 
@@ -140,14 +146,19 @@ def _registry(
     lake: Lake, manifests: dict[Artifact, Manifest], trash: set[str], bad: list[Artifact | None]
 ) -> Iterator[Damage]:
     """Rows that say other than the manifest, or of an artifact that is not there."""
-    for row in lake.registry.rows():
+    try:
+        rows = lake.registry.rows()
+    except DamagedRegistry:
+        yield Damage(None, REGISTRY, "it is no database any more")
+        return
+    for row in rows:
         artifact = Artifact(lake=str(lake.root), stage=row[1], fingerprint=row[0])
         manifest = manifests.get(artifact)
         if manifest is not None:
             if row[:8] != row_of(manifest):
-                yield Damage(artifact, "registry", "the registry says other than the manifest")
+                yield Damage(artifact, REGISTRY, "the registry says other than the manifest")
         elif artifact not in bad and row[0] not in trash and not (artifact.folder / MANIFEST).exists():
-            yield Damage(artifact, "registry", "the registry lists it, and its folder is not there")
+            yield Damage(artifact, REGISTRY, "the registry lists it, and its folder is not there")
 
 
 def _lineage(lake: Lake, manifests: dict[Artifact, Manifest], trash: set[str]) -> Iterator[Damage]:

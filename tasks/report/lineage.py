@@ -3,20 +3,18 @@
 import dataclasses
 import itertools
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
 from typing import Any
 
 from storage import names
 from storage.artifact import Artifact, flatten
+from storage.files import write_text
 from storage.lake import Lake, compare
-from tasks.console import size
-from tasks.report.svg import KEPT, SOFT, drawing, text, text_width
 
 SEVERAL = 3
-LINE_HEIGHT, INDENT, MARGIN = 20, 22, 16
-COLUMNS = (("rows", 80), ("size", 80), ("s", 70), ("s of CPU", 80), ("code", 110))
-"""What a picture says beside each artifact, and how wide that is in pixels."""
+LINE_HEIGHT, INDENT, CHARACTER = 20, 22, 7.4
 
 
 @dataclass
@@ -99,40 +97,39 @@ def as_values(node: Node) -> dict[str, Any]:
     return dataclasses.asdict(node)
 
 
-def draw(root: Node) -> str:
-    """The tree as SVG, one line an artifact: what it was used as, and in columns its rows, size, cost and revision."""
+def write_picture(root: Node, path: Path) -> None:
+    """The tree as an SVG, or as a page that holds it: one line an artifact with its cost and revision."""
     lines = list(_lines(root, 0))
-    left = max(2 * MARGIN + indent * INDENT + text_width(said) for indent, said, _ in lines)
-    edges = list(itertools.accumulate((width for _, width in COLUMNS), initial=left))[1:]
-    width, height = edges[-1] + MARGIN, (len(lines) + 1) * LINE_HEIGHT + 2 * MARGIN
-    parts = [
-        text(edge, MARGIN + 8, name, size=11, fill=SOFT, anchor="end")
-        for edge, (name, _) in zip(edges, COLUMNS, strict=True)
+    width = max(indent * INDENT + len(text) * CHARACTER for indent, text in lines) + 40
+    height = LINE_HEIGHT * len(lines) + 20
+    drawn = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height}" '
+        'font-family="ui-monospace, monospace" font-size="12">',
+        f'<rect width="{width:.0f}" height="{height}" fill="#fff"/>',
     ]
-    last: list[float] = []  # where the newest artifact of each depth stands
-    for number, (indent, said, values) in enumerate(lines, 1):
-        x, y = MARGIN + indent * INDENT, MARGIN + LINE_HEIGHT * (number + 0.5)
+    last: list[int] = []  # the line that holds the newest artifact of each depth
+    for number, (indent, text) in enumerate(lines):
+        x, y = 16 + indent * INDENT, 10 + LINE_HEIGHT * number + LINE_HEIGHT / 2
         if indent:
-            way = f"M{x - INDENT:.1f},{last[indent - 1] + 5:.1f} V{y:.1f} H{x - 7:.1f}"
-            parts.append(f'<path d="{way}" fill="none" stroke="{SOFT}"/>')
-        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{KEPT}"/>')
-        parts.append(text(x + 10, y + 4, said))
-        parts += [
-            text(edge, y + 4, value, size=11, fill=SOFT, anchor="end")
-            for edge, value in zip(edges, values, strict=True)
-        ]
-        last[indent:] = [y]
-    title = f"What {root.stage} {root.fingerprint[:12]} was made from"
-    return drawing(parts, width=width, height=height, title=title, description=f"{len(lines)} artifacts, one a line.")
+            above = 10 + LINE_HEIGHT * last[indent - 1] + LINE_HEIGHT / 2
+            drawn.append(f'<path d="M{x - INDENT},{above + 4} V{y} H{x - 6}" fill="none" stroke="#999"/>')
+        drawn.append(f'<circle cx="{x}" cy="{y}" r="3.5" fill="#2a6f97"/>')
+        drawn.append(f'<text x="{x + 10}" y="{y + 4}">{escape(text)}</text>')
+        last[indent:] = [number]
+    picture = "\n".join([*drawn, "</svg>", ""])
+    title = f"{root.stage} {root.fingerprint[:12]}"
+    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
+    page = f"{head}<body>{picture}</body></html>\n"
+    write_text(path, page if path.suffix == ".html" else picture)
 
 
-def _lines(node: Node, indent: int) -> Iterator[tuple[int, str, tuple[str, ...]]]:
-    name = f"{node.stage} × {node.several}" if node.several else f"{node.stage} {node.fingerprint[:12]}"
+def _lines(node: Node, indent: int) -> Any:
+    name = f"{node.stage} x {node.several}" if node.several else f"{node.stage} {node.fingerprint[:12]}"
     if node.again:
-        yield indent, f"{name} (see above)", ("",) * len(COLUMNS)
+        yield indent, f"{name} (see above)"
         return
-    seconds, cpu = ("" if one is None else f"{one:,.1f}" for one in (node.seconds, node.cpu_seconds))
-    yield indent, name, (f"{node.rows:,}", size(node.bytes), seconds, cpu, node.code[:12])
+    cost = node.cost()
+    yield indent, f"{name}  {node.rows:,} rows, {node.bytes:,} bytes" + (f", {cost}" if cost else "")
     for inner in node.inputs:
         yield from _lines(inner, indent + 1)
 
@@ -170,8 +167,8 @@ def _node(artifact: Artifact, role: str, run: str, seen: set[str], files: bool =
         if len(inner) < SEVERAL:
             node.inputs += inner
         else:
-            rows, count = sum(one.rows for one in inner), sum(one.bytes for one in inner)
-            node.inputs.append(Node(used_as, given[0].stage, "", rows, count, several=len(inner), inputs=inner))
+            rows, size = sum(one.rows for one in inner), sum(one.bytes for one in inner)
+            node.inputs.append(Node(used_as, given[0].stage, "", rows, size, several=len(inner), inputs=inner))
     return node
 
 

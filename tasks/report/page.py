@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from storage.artifact import Artifact
 from storage.files import write_text
 from storage.forget.marks import marks_of
-from tasks.console import duration, size
+from tasks.console import duration
 from tasks.drift.said import say
 from tasks.report import lineage
 from tasks.report.charts import bar_chart, line_chart
@@ -94,7 +94,7 @@ def _environment() -> Environment:
         "count": lambda value: "–" if value is None else f"{value:,}",
         "share": lambda value: "–" if value is None else f"{value:.1%}",
         "decimals": lambda value, places=3: "–" if value is None else f"{value:.{places}f}",
-        "size": lambda value: "–" if value is None else size(value),
+        "size": size,
         "duration": duration,
         "short": short,
         "full": full,
@@ -102,6 +102,16 @@ def _environment() -> Environment:
         "said": say,
     }
     return made
+
+
+def size(count: int | None) -> str:
+    """Bytes as a person reads them: 512 B, 3.4 kB, 12.0 MB."""
+    if count is None:
+        return "–"
+    for limit, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= limit:
+            return f"{count / limit:,.1f} {unit}"
+    return f"{count} B"
 
 
 def command(answer: Answer, ask: str) -> str:

@@ -75,7 +75,7 @@ def test_options_of_one_name_are_the_same_everywhere(command_line: typer.core.Ty
     }
     for name, known in options.items():
         assert "--json" in known or "--format" not in known, name
-    for flag in ("--lake", "--set", "--workers", "--picture"):
+    for flag in ("--lake", "--set", "--workers"):
         said = {getattr(known[flag], "help", None) for known in options.values() if flag in known}
         assert len(said) == 1, flag
 

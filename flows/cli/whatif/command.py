@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from flows.cli.app import DEFAULT_LAKE, Json, Lake, Settings, Workers, app, check_writable
 from flows.cli.look import existing_lake
 from flows.cli.pictures import Picture, check_picture, write_picture
-from flows.cli.rows import write_json
+from flows.cli.rows import terminal, write_json
 from storage.statements import Refused
 
 
@@ -86,6 +85,10 @@ def whatif(
     if commit:
         check_writable(lake)
     question = ask(existing_lake(lake), subject, settings or [], where)
+    if commit:
+        from flows.cli.whatif.commit import place
+
+        place(question, to)  # a mistake is said before the answer is sought
     stored = Stored(question)
     if curve is not None:
         dial, values = parse_curve(curve)
@@ -104,7 +107,7 @@ def whatif(
     if as_json and not commit:
         write_json(answer_as_json(question, answer, stored.ratio))
     elif not as_json:
-        print_answer(question, answer, stored.ratio, Console())
+        print_answer(question, answer, stored.ratio, terminal())
     if commit:
         from flows.cli.whatif.commit import make_it_so
 

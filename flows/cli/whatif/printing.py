@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from flows.cli.rows import terminal
 from flows.cli.whatif.answer import Answer
 from flows.cli.whatif.question import Question
 from tasks.decide.whatif.counts import Change
@@ -16,6 +17,8 @@ from tasks.decide.whatif.tokens import BytesPerToken
 
 BAR = 30
 MOST_CHANGES = 12
+MOST_PARTS = 12
+"""Of more sources and languages, those that change are shown alone (--json has all)."""
 
 
 def print_answer(question: Question, answer: Answer, ratio: BytesPerToken, console: Console) -> None:
@@ -57,8 +60,13 @@ def _parts(answer: Answer) -> Table:
         table.add_column(name)
     for name in ("now", "then", "in", "out", "≈ tokens now", "≈ tokens then"):
         table.add_column(name, justify="right")
-    for (source, language), one in answer.comparison.parts.items():
+    there = {part: one for part, one in answer.comparison.parts.items() if one.documents_before or one.documents_after}
+    moved = {part: one for part, one in there.items() if one.documents_in or one.documents_out}
+    shown = there if len(there) <= MOST_PARTS else moved
+    for (source, language), one in shown.items():
         table.add_row(source, language or "·", *_numbers(one))
+    if len(shown) < len(there):
+        table.add_row(f"{len(there) - len(shown)} more", "", *["as now"] * 2, "0", "0")
     table.add_row("all", "", *_numbers(answer.comparison.total), style="bold")
     return table
 
@@ -70,7 +78,7 @@ def _numbers(one: Change) -> list[str]:
 
 def _rules(answer: Answer) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("rule")
+    table.add_column("rule", overflow="fold")
     for name in ("first reason now", "then", "fail it now", "then"):
         table.add_column(name, justify="right")
     for one in answer.comparison.rules:
@@ -116,7 +124,7 @@ def answer_as_json(question: Question, answer: Answer, ratio: BytesPerToken) -> 
 
 def print_curve(dial: str, points: Sequence[Point], now: Any, clustered: bool, of: int, ratio: BytesPerToken) -> None:
     """Print a curve as a table with bars. `now`: where the dial stands in the decisions; `of`: all documents."""
-    console = Console()
+    console = terminal()
     what = "stay" if clustered else "pass every rule, copies counted (--clusters forms clusters at each point)"
     console.print(f"{dial}: how many of {of:,} documents {what}", markup=False, highlight=False, soft_wrap=True)
     table = Table(box=None, header_style="bold", pad_edge=False)
