@@ -19,6 +19,8 @@ from tasks.console import size
 
 MANY_ROWS = 200
 PIPED_WIDTH = 200
+GAP, LEAST_NAME = 2, 8
+"""Characters between two columns of a table, and those that are left of a name at least."""
 
 
 class Format(enum.StrEnum):
@@ -69,7 +71,7 @@ def _write(rows: pa.Table, form: Format, output: Path | None, sizes: Collection[
     else:
         with open(output, "w", encoding="utf-8") if output else _keep_open(sys.stdout) as stream:
             console = terminal(stream)
-            console.print(as_table(rows, sizes))
+            console.print(as_table(rows, console.width, sizes))
             if rows.num_rows > MANY_ROWS:
                 console.print(f"{rows.num_rows:,} rows; {MANY_ROWS} shown. Use limit, or --format csv.")
 
@@ -151,8 +153,8 @@ class _keep_open:
         self.stream.flush()
 
 
-def as_table(rows: pa.Table, sizes: Collection[str] = ()) -> Table:
-    """Rows as a terminal table: numbers to the right, long texts cut. `sizes`: columns of bytes."""
+def as_table(rows: pa.Table, width: int, sizes: Collection[str] = ()) -> Table:
+    """Rows as a table for a terminal of so many columns: numbers to the right, long texts cut. `sizes`: of bytes."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for field in rows.schema:
         table.add_column(
@@ -160,6 +162,17 @@ def as_table(rows: pa.Table, sizes: Collection[str] = ()) -> Table:
         )
     for row in rows.slice(0, MANY_ROWS).to_pylist():
         table.add_row(*[size(value) if name in sizes else _cell(value) for name, value in row.items()])
+    return with_whole_numbers(table, width)
+
+
+def with_whole_numbers(table: Table, width: int) -> Table:
+    """The table, in which a terminal of so many columns folds or cuts names before numbers, if they leave them room."""
+    numbers = [column for column in table.columns if column.justify == "right"]
+    needed = [max((len(str(cell)) for cell in column.cells), default=0) for column in numbers]
+    names = len(table.columns) - len(numbers)
+    if sum(needed) + GAP * len(table.columns) + LEAST_NAME * names <= width:
+        for column, least in zip(numbers, needed, strict=True):
+            column.min_width = least
     return table
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from flows.cli.rows import terminal
+from flows.cli.rows import terminal, with_whole_numbers
 from flows.cli.whatif.answer import Answer
 from flows.cli.whatif.question import Question
 from tasks.decide.whatif.counts import Change
@@ -43,9 +43,9 @@ def print_answer(question: Question, answer: Answer, ratio: BytesPerToken, conso
     say(f"  {total.documents_in:,} come in, {total.documents_out:,} go out")
     say(f"  about {total.tokens_after:,} tokens, about {total.tokens_before:,} now (estimated: {ratio.basis})")
     say("")
-    console.print(_parts(answer))
+    console.print(_parts(answer, console.width))
     if answer.comparison.rules:
-        console.print(_rules(answer))
+        console.print(_rules(answer, console.width))
     for title, rows in (("Stays", answer.samples.kept), ("Goes", answer.samples.dropped)):
         if rows:
             say(f"{title}, beside the line:")
@@ -54,10 +54,10 @@ def print_answer(question: Question, answer: Answer, ratio: BytesPerToken, conso
             say("")
 
 
-def _parts(answer: Answer) -> Table:
+def _parts(answer: Answer, width: int) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("source", "language"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for name in ("now", "then", "in", "out", "≈ tokens now", "≈ tokens then"):
         table.add_column(name, justify="right")
     there = {part: one for part, one in answer.comparison.parts.items() if one.documents_before or one.documents_after}
@@ -68,7 +68,7 @@ def _parts(answer: Answer) -> Table:
     if len(shown) < len(there):
         table.add_row(f"{len(there) - len(shown)} more", "", *["as now"] * 2, "0", "0")
     table.add_row("all", "", *_numbers(answer.comparison.total), style="bold")
-    return table
+    return with_whole_numbers(table, width)
 
 
 def _numbers(one: Change) -> list[str]:
@@ -76,7 +76,7 @@ def _numbers(one: Change) -> list[str]:
     return [f"{count:,}" for count in (*counts, one.tokens_before, one.tokens_after)]
 
 
-def _rules(answer: Answer) -> Table:
+def _rules(answer: Answer, width: int) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("rule", overflow="fold")
     for name in ("first reason now", "then", "fail it now", "then"):
@@ -85,7 +85,7 @@ def _rules(answer: Answer) -> Table:
         changed = (one.first_before, one.failed_before) != (one.first_after, one.failed_after)
         counts = (one.first_before, one.first_after, one.failed_before, one.failed_after)
         table.add_row(one.rule, *(f"{count:,}" for count in counts), style="bold" if changed else "")
-    return table
+    return with_whole_numbers(table, width)
 
 
 def _print_sample(one: Sample, console: Console) -> None:
