@@ -154,8 +154,8 @@ def _drawn(config: "SignConfig", half: float, found: "list[Found] | None") -> st
 
     fine = [step / 100 for step in range(101)]
     shares = (100 * probability(fine, config.bands, config.rows)).tolist()
-    series = {"curve %": list(zip(fine, shares, strict=True))}
+    series = {"curve": list(zip(fine, shares, strict=True))}
     if found is not None:
-        series["found %"] = [(one.similarity, 100 * one.found) for one in found]
+        series["found"] = [(one.similarity, 100 * one.found) for one in found]
     x_label = f"Jaccard similarity (half are found at {half:.3f})"
     return line_chart(series, title=_title(config), x_label=x_label, y_label="% of pairs that share a bucket")

@@ -24,6 +24,8 @@ REASONS_SHOWN = 6
 BAND = 130.0
 CURVE = 10.0
 FIRST_LINE, SECOND_LINE = 17, 13
+CHARACTER = 6.2
+"""Pixels of a letter of a reason, about."""
 
 
 def flow_chart(
@@ -39,8 +41,7 @@ def flow_chart(
         nothing = text(width / 2, 40, "Nothing to show yet.", fill=SOFT, anchor="middle")
         return drawing([nothing], width=width, height=80, title=title, description="There is no value.")
     column = (width - 120.0) / len(steps)
-    room = int((column - 24) / 6.6)
-    reasons = [[(reason, count, _lines(reason, count, room)) for reason, count in _shown(step)] for step in steps]
+    reasons = [[(reason, count, _lines(reason, count, column)) for reason, count in _shown(step)] for step in steps]
     tallest = max(sum(FIRST_LINE + SECOND_LINE * (len(lines) - 1) for _, _, lines in below) for below in reasons)
     top = 58.0
     band = min(BAND, column - 30)
@@ -99,13 +100,13 @@ def _ribbon(x: float, y: float, thick: float, foot: float) -> str:
     )
 
 
-def _lines(reason: str, count: int, room: int) -> list[str]:
+def _lines(reason: str, count: int, column: float) -> list[str]:
     """The name of a rule in one line, or two: the first, which has the count behind it, ends behind a `_`."""
-    first = max(room - len(f"{count:,}") - 2, 6)
+    first = max(int((column - 18) / CHARACTER) - len(f"{count:,}") - 2, 6)
     if len(reason) <= first:
         return [reason]
     end = reason.rfind("_", 1, first) + 1
-    return [reason[:end], cut(reason[end:], room)] if end else [cut(reason, first)]
+    return [reason[:end], cut(reason[end:], int((column - 4) / CHARACTER))] if end else [cut(reason, first)]
 
 
 def _shown(step: FlowStep) -> list[tuple[str, int]]:

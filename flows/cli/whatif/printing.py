@@ -152,7 +152,7 @@ def draw_curve(dial: str, points: Sequence[Point], of: int, all_tokens: float) -
     from tasks.report.charts import line_chart
 
     series = {
-        "documents %": [(float(str(one.value)), 100 * one.documents / max(of, 1)) for one in points],
-        "tokens % (estimated)": [(float(str(one.value)), 100 * one.tokens / max(all_tokens, 1)) for one in points],
+        "documents": [(float(str(one.value)), 100 * one.documents / max(of, 1)) for one in points],
+        "tokens, estimated": [(float(str(one.value)), 100 * one.tokens / max(all_tokens, 1)) for one in points],
     }
     return line_chart(series, title=f"What stays over {dial}", x_label=dial, y_label="% of all that was read")
