@@ -160,6 +160,8 @@ class Lake:
         inputs = _inputs([one.model_dump() for one in identity.inputs])
         known: dict[tuple[int, str], list[Difference]] = {}  # thousands of snapshots are read under one configuration
         for fingerprint, stage, version, _, config, made_from, *_ in reversed(self.registry.rows(identity.stage)):
+            if fingerprint == identity.fingerprint:
+                continue  # it was there, and was deleted
             if (version, config) not in known:
                 known[version, config] = _compare(_settings(version, json.loads(config)), settings)
             found = known[version, config]

@@ -11,7 +11,7 @@ from flows.cli.rows import Format, write_rows
 from storage import runs
 from storage.artifact import Artifact
 from storage.catalog.usage import Usage
-from storage.catalog.verify import REGISTRY, Damage
+from storage.catalog.verify import LINEAGE, REGISTRY, Damage
 from storage.gc import Plan
 from storage.lake import Lake
 from tasks.console import size
@@ -74,13 +74,18 @@ def print_damages(lake: Lake, damages: list[Damage]) -> None:
 
 def repairs(lake: Lake, damages: list[Damage]) -> list[str]:
     """What to do about damages, a sentence each."""
-    said = []
+    inside = [one.artifact for one in damages if one.artifact and one.where not in (REGISTRY, LINEAGE)]
+    gone = [one.artifact for one in damages if one.where == LINEAGE and one.artifact]
+    gone += [one.artifact for one in damages if one.where == REGISTRY and one.artifact and not one.artifact.exists]
+    said = [f"{one}: delete {one.folder}, then {_how_made(lake, one)}." for one in dict.fromkeys(inside)]
+    said += [
+        f"What is not there is made again: {made}." for made in dict.fromkeys(_how_made(lake, one) for one in gone)
+    ]
     if any(one.where == REGISTRY for one in damages):
         said.append(
-            f"The registry is made again from the manifests: gristmill verify --rebuild{lake_option(lake.root)}"
+            f"The registry is made again from what is there: gristmill verify --rebuild{lake_option(lake.root)}"
         )
-    broken = dict.fromkeys(one.artifact for one in damages if one.artifact and one.where != REGISTRY)
-    return said + [f"{one}: delete {one.folder}, then {_how_made(lake, one)}." for one in broken]
+    return said
 
 
 def _how_made(lake: Lake, artifact: Artifact) -> str:

@@ -27,6 +27,8 @@ from storage.registry import row_of
 
 REGISTRY = "registry"
 """Where a damage of the index is."""
+LINEAGE = "lineage"
+"""Where a damage of an artifact is whose input is not there."""
 
 Say = Callable[[int, int, int, int], None]
 """Told the bytes and files that were checked, and the files and bytes in all."""
@@ -169,7 +171,7 @@ def _lineage(lake: Lake, manifests: dict[Artifact, Manifest], trash: set[str]) -
         for one in manifest.identity.inputs:
             missing = one.fingerprint not in there and one.fingerprint not in gone
             if missing and artifact.fingerprint not in gone and not (lake.root / one.stage / one.fingerprint).exists():
-                yield Damage(artifact, "lineage", f"its input {one.stage}/{one.fingerprint[:12]} is not there")
+                yield Damage(artifact, LINEAGE, f"its input {one.stage}/{one.fingerprint[:12]} is not there")
 
 
 def _names(lake: Lake, manifests: dict[Artifact, Manifest]) -> Iterator[Damage]:
