@@ -73,10 +73,13 @@ def make_it_so(
     _write(question.recipe, question.settings, path)
     with ExitStack() as undo:
         undo.callback(path.unlink, missing_ok=True)  # if nothing comes of it, the same command makes it again
-        _check_same(question.recipe, question.settings, path)
         if not os.environ.get("GRISTMILL_PREPARED"):
             prepare_environment(lake)
         from flows.redecide import redecide
+        from flows.session import checked
+
+        checked(str(question.recipe), question.settings, workers)  # where it reads the sample, paths then name that
+        _check_same(question.recipe, question.settings, path)
 
         parent = question.corpus.fingerprint
         corpus = redecide(recipe=str(path), corpus=parent, lake=str(question.lake.root), workers=workers)
