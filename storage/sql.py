@@ -286,7 +286,7 @@ def _training_rows(artifacts: list[Artifact]) -> dict[str, str]:
     for model in artifacts:
         rows = model.paths("rows") if model.manifest.kind == "model" else []
         packing = model.inputs("packing")
-        if rows and packing:
+        if rows and packing and packing[0].exists:
             queries.append(
                 f"select {quoted(model.fingerprint)} as fingerprint, r.step, r.place, r.row, "
                 f"p.* exclude (row, split, filename) from {_files(rows)} r "
@@ -304,9 +304,12 @@ def _training_rows(artifacts: list[Artifact]) -> dict[str, str]:
 
 
 def _documents(lake: Lake, artifacts: list[Artifact], at: str | None) -> dict[str, str]:
-    """The view `documents`: what was read, every annotation column and the decision, for the inputs of one corpus."""
+    """The view `documents`: what was read, every annotation column and the decision, for the inputs of one corpus.
+
+    An input that was damaged and deleted (gristmill verify says so) is left out until a run has made it again.
+    """
     decisions = _decisions(lake, artifacts, at)
-    if decisions is None:
+    if decisions is None or not decisions.exists or not all(one.exists for one in decisions.inputs("documents")):
         read = [artifact for artifact in artifacts if artifact.manifest.kind == "documents"]
         files = _files([path for one in read for path in one.paths()])
         undecided = "null::boolean as kept, null::varchar as dropped_by"
@@ -315,7 +318,8 @@ def _documents(lake: Lake, artifacts: list[Artifact], at: str | None) -> dict[st
     for document in decisions.inputs("documents"):
         groups["document"] += document.paths()
     for annotation in decisions.inputs("annotations"):
-        groups.setdefault(f"of {annotation.stage}", []).extend(annotation.paths())
+        if annotation.exists:
+            groups.setdefault(f"of {annotation.stage}", []).extend(annotation.paths())
     seen: set[str] = set()
     selected, joins = [], []
     for alias, paths in groups.items():
