@@ -8,7 +8,7 @@ from rich.console import Console
 
 from flows.cli.app import DEFAULT_LAKE, Lake, app
 from flows.cli.look import existing_lake
-from flows.cli.rows import write_json
+from flows.cli.rows import say, write_json
 from storage.statements import Refused
 
 if TYPE_CHECKING:
@@ -17,11 +17,6 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, typer.Option("--json", help="For programs: one JSON value.")]
 MOST_FIELDS = 5
-
-
-def say(console: Console, text: str = "", indent: int = 0) -> None:
-    """A line as it is: no markup, no colours, no line breaks but its own."""
-    console.print(" " * indent + text, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -36,14 +31,12 @@ def batch(
     """What a model read in one training step, document by document: source, URL, scores, and the text.
 
     The text is decoded from the tokens that were read. `…` stands where a document goes on in another row. The same
-    places by SQL: select * from training_rows where step = 3
+    places by SQL: select * from training_rows where step = 3 (of a fine-tuned model: training_conversations)
     """
     from tasks.lineage.batch import read_batch, tokenizer_of
 
     folder = existing_lake(lake)
     found = folder.get(model)
-    if found.manifest.kind != "model":
-        raise Refused(f"{found} is no model but of the kind {found.manifest.kind}: gristmill batch sample/base 1")
     rows = read_batch(found, step, row)
     decode = None if ids else tokenizer_of(found).decode
     if as_json:
@@ -96,7 +89,7 @@ def lineage(
 ) -> None:
     """What an artifact was made from, back to the files: code revision, cost, and what was configured otherwise.
 
-    The differences are from the artifact that had the same name before (or the nearest of its stage).
+    The differences are from the artifact that had the same name before; of inputs, from what stood in their place.
     """
     from tasks.report.lineage import as_values, cut_tree, tree, write_picture
 
