@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from flows.cli.app import DEFAULT_LAKE, Json, Lake, app
-from flows.cli.rows import Format, plain, write_rows
+from flows.cli.rows import Format, write_json, write_rows
 from storage import names
 from storage import sql as views
 from storage.catalog.holds import Hold
@@ -41,8 +41,8 @@ def sql(
     memory: Annotated[str, typer.Option(help="Memory a query may use.")] = "2GB",
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
-    """Ask the lake anything. Views: documents, losses, tokens, training, training_rows, evaluations, classifiers,
-    artifacts, lineage, names, runs, and one for each stage and table.
+    """Ask the lake anything. Views: documents, losses, tokens, training, training_rows, training_conversations,
+    evaluations, classifiers, artifacts, lineage, names, runs, and one for each stage and table.
 
     \b
     gristmill sql "select dropped_by, count(*) from documents group by all order by 2 desc"
@@ -183,15 +183,24 @@ def show(
 
 @app.command()
 def explain(
-    document: Annotated[str, typer.Argument(help="A URL, a doc_id, or the first 6 or more signs of one.")],
+    asked: Annotated[
+        str,
+        typer.Argument(
+            metavar="URL|ID",
+            help="A URL; the id of a document, a conversation or a question, or its first 6 or more signs; the id that "
+            "a row of conversations or questions itself has.",
+        ),
+    ],
+    everything: Annotated[bool, typer.Option("--all", help="Cut no list.")] = False,
     as_json: Json = False,
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
     """The path of one document through every stage.
 
     What each said of it, every rule with its limit, its copies and which stays, the corpora and token shards that
-    hold it, and the training steps of every model that read it. A URL may have several documents: all are
-    explained, the newest first. Give a doc_id for one of them.
+    hold it, and the training steps of every model that read it. Of a conversation: the models that were tuned on it,
+    and their steps. Of a question: the evaluations that asked it. A URL may have several documents: all are explained,
+    the newest first. Give a doc_id for one of them.
 
     \b
     gristmill explain https://docs.example.org/page
@@ -201,12 +210,14 @@ def explain(
 
     Never: prints the document's text, or changes anything.
     """
-    from flows.cli.explain import explain_document, explained
+    from flows.cli.explain import print_told
+    from tasks.lineage.explain import explain as explained
 
+    told = explained(existing_lake(lake), asked, everything=everything)
     if as_json:
-        print(json.dumps(plain(explained(existing_lake(lake), document)), ensure_ascii=False, indent=1))
-        return
-    explain_document(existing_lake(lake), document, Console())
+        write_json(told)
+    else:
+        print_told(Console(), told, everything=everything)
 
 
 @app.command()

@@ -53,6 +53,11 @@ def write_json(value: Any) -> None:
     print(json.dumps(plain(value), ensure_ascii=False, indent=1, allow_nan=False))
 
 
+def say(console: Console, text: str = "", indent: int = 0) -> None:
+    """A line as it is: no markup, no colours, no line breaks but its own."""
+    console.print(" " * indent + text, markup=False, highlight=False, soft_wrap=True)
+
+
 def _write(rows: pa.Table, form: Format, output: Path | None, sizes: Collection[str]) -> None:
     rows = rows.rename_columns(distinct(rows.column_names))
     if form is Format.parquet:

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from flows.cli.app import DEFAULT_LAKE, Json, Lake, app
 from flows.cli.look import existing_lake
-from flows.cli.rows import write_json
+from flows.cli.rows import say, write_json
 from storage.statements import Refused
 
 if TYPE_CHECKING:
@@ -16,11 +16,6 @@ if TYPE_CHECKING:
     from tasks.report.lineage import Node
 
 MOST_FIELDS = 5
-
-
-def say(console: Console, text: str = "", indent: int = 0) -> None:
-    """A line as it is: no markup, no colours, no line breaks but its own."""
-    console.print(" " * indent + text, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -40,7 +35,7 @@ def batch(
     \b
     gristmill batch sample/base 100 --ids
     gristmill batch sample/base 100 --row 3417
-    gristmill sql "from training_rows where step = 100"     # the same places
+    gristmill sql "from training_rows where step = 100"     # the same places (tuned: training_conversations)
 
     Costs: a look at the rows of one step, of any step the same.
 
@@ -50,8 +45,6 @@ def batch(
 
     folder = existing_lake(lake)
     found = folder.get(model)
-    if found.manifest.kind != "model":
-        raise Refused(f"{found} is no model but of the kind {found.manifest.kind}: gristmill batch sample/base 1")
     rows = read_batch(found, step, row)
     decode = None if ids else tokenizer_of(found).decode
     if as_json:
@@ -105,7 +98,7 @@ def lineage(
     """What an artifact was made from, back to the files.
 
     With code revision, cost, and what was configured otherwise. The differences are from the artifact that had the
-    same name before.
+    same name before; of inputs, from what stood in their place.
 
     \b
     gristmill lineage sample/base
