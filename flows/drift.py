@@ -48,6 +48,7 @@ def check_drift(
     new, known = _apart(recipe, documents)
     if recipe.drift is None or not new or not known:
         return None
+    current_run().before_writing("drift")  # a corpus that does not hold these snapshots is not the newest for long
     languages = [one for one in annotations if one.stage == "language"]
     made = find_drift(
         recipe.drift.limits, new=new, known=known, decisions=decisions, languages=languages, phrases=phrases

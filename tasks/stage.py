@@ -132,6 +132,7 @@ class Stage(Generic[C]):
         found = run.lake.find(identity)
         changed: list[str] = []
         if found is None:
+            run.before_writing(self.name)
             # what this run made of another source, or another model, is no earlier form of this artifact
             siblings = [step.artifact for step in run.steps]
             nearest = run.lake.differences(identity, siblings) if self.explains else None

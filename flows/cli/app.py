@@ -136,10 +136,19 @@ def refresh(
 
     Never: reads a known file again, writes to a source, or trains on the corpus.
     """
-    settings = prepare_run(lake, recipe, settings, workers)
-    from flows.refresh import refresh as flow
+    check_writable(lake)
+    prepare_environment(lake)
+    from flows.grow import unchanged
+    from flows.session import session
 
-    print(flow(recipe=recipe, settings=settings, lake=str(lake), workers=workers))
+    asked = {"recipe": recipe, "settings": settings or []}
+    with session("refresh", recipe, asked["settings"], str(lake), workers) as (plan, _):
+        corpus = unchanged(plan, asked)
+        if corpus is None:
+            from flows.refresh import refresh as flow  # and Prefect, which takes seconds
+
+            corpus = flow(**asked, lake=str(lake), workers=workers)
+    print(corpus)
 
 
 @app.command()

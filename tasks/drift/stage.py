@@ -12,7 +12,6 @@ import pyarrow as pa
 from storage.artifact import MAIN_TABLE, Artifact
 from storage.commit import ShardOutput
 from storage.schemas.drift import CHECKED, WARNINGS
-from tasks.drift.bursts import find_bursts, find_candidates, locate
 from tasks.drift.config import DriftConfig
 from tasks.drift.said import say
 from tasks.drift.shares import Files, Share, compare, judge
@@ -93,6 +92,8 @@ def _bursts(
     new: Artifact, known: Sequence[Artifact], given: Mapping[str, Sequence[Artifact]], config: DriftConfig
 ) -> list[Row]:
     """Rows of WARNINGS, one for each phrase that bursts."""
+    from tasks.drift.bursts import find_bursts, find_candidates, locate  # with compiled loops, and half of scipy
+
     counted = {one.input("documents"): one for one in given["phrases"]}
     of_known = [counted[one] for one in known if one in counted]
     limits = config.burst

@@ -6,7 +6,7 @@ crash or beyond its CPU time, is a loss as well (in a Parquet file with the rest
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
@@ -20,12 +20,15 @@ from storage.shards import read_batches
 from storage.sources import locate
 from tasks.executor import Watch
 from tasks.extract.config import ExtractConfig
-from tasks.extract.dispatch import pieces_of, read_file
-from tasks.extract.documents import DocumentRow, LossRow, finish_row
-from tasks.extract.dumps import DUMPS, nearest_licenses
 from tasks.forgotten import without_forgotten
 from tasks.run import current_run
 from tasks.stage import Inputs, Shard, Stage
+
+if TYPE_CHECKING:
+    from tasks.extract.documents import DocumentRow, LossRow
+
+# The readers are imported where they are called: with their compiled loops that takes half a second, which a run that
+# reads nothing does without.
 
 SHARD_BYTES = 4 << 20
 """Bytes of an archive in one shard, as it lies on the disk (about 500 pages). Cuts are part of the result: a change of
@@ -43,6 +46,9 @@ def _plan(inputs: Inputs, config: ExtractConfig) -> list[Shard]:
     named = [one for listed in inputs.get(TOMBSTONES, ()) for one in read_tombstones(listed)]
     if named and (form := _other_form(inputs, config, named)):
         return _copied(form, named, inputs[TOMBSTONES][0].fingerprint)
+    from tasks.extract.dispatch import pieces_of
+    from tasks.extract.dumps import nearest_licenses
+
     shards: list[Shard] = []
     for snapshot in inputs["snapshot"]:
         located = locate(current_run().lake, snapshot)
@@ -85,7 +91,10 @@ def _copied(form: Artifact, named: list[Tombstone], tombstones: str) -> list[Sha
     ]
 
 
-def _read(shard: Shard, config: ExtractConfig, watch: Watch) -> Iterator[DocumentRow | LossRow]:
+def _read(shard: Shard, config: ExtractConfig, watch: Watch) -> Iterator["DocumentRow | LossRow"]:
+    from tasks.extract.dispatch import read_file
+    from tasks.extract.dumps import DUMPS
+
     path, content = shard.where["place"].path, shard.content
     if config.reader is not None:
         return DUMPS[config.reader](path, content["path"], config, watch.guard, shard.where.get("license"))
@@ -106,6 +115,8 @@ def _work(shard: Shard, config: ExtractConfig, output: ShardOutput, watch: Watch
         for batch in read_batches(shard.where["losses"]):
             output.write(batch, "losses")
         return
+    from tasks.extract.documents import LossRow, finish_row
+
     about = {"source": shard.content["source"], "file": shard.content["path"], "file_sha256": shard.content["sha256"]}
     documents: list[dict[str, Any]] = []
     losses: list[dict[str, Any]] = []

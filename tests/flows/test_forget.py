@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from flows.forget import forget, plan_forgetting
+from flows.grow import grow_corpus
 from flows.recipe import check_recipe, load_recipe
-from flows.refresh import grow_corpus
 from storage import gc, names
 from storage.catalog.superseded import all_superseded
 from storage.forget.settle import settle
