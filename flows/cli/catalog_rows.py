@@ -28,6 +28,8 @@ def print_plan(plan: Plan, deleted: bool) -> None:
     """What goes, by stage, what is left over, and why the rest stays."""
     for name, one in plan.still_named.items():
         print(f"{name} still means {one.artifact}, which was superseded ({one.why}): it stays until the name moves on.")
+    for artifact in plan.without_successor:
+        print(f"{artifact} holds forgotten text, and nothing stands for it yet: forget again, or run its recipe.")
     by_stage: dict[str, list[int]] = defaultdict(list)
     for artifact in plan.delete:
         by_stage[artifact.stage].append(plan.graph.nodes[artifact].bytes)
@@ -35,7 +37,8 @@ def print_plan(plan: Plan, deleted: bool) -> None:
     why: dict[str, list[int]] = defaultdict(list)
     for one in plan.leftovers:
         why[f"left over: {one.why}"].append(one.bytes)
-    goes += [{"goes": said, "artifacts": len(of), "bytes": sum(of)} for said, of in sorted(why.items())]
+    # locks of work that a kill ended hold nothing: they go, and nobody needs to hear of it
+    goes += [{"goes": said, "artifacts": len(of), "bytes": sum(of)} for said, of in sorted(why.items()) if sum(of)]
     if goes:
         write_rows(pa.Table.from_pylist(goes), Format.table, None)
     stays = [

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from models.tokenizer import Tokenizer
 from storage.artifact import Artifact
+from storage.schemas.documents import FORGOTTEN
 from storage.sql import identifier
 from storage.statements import Refused
 from storage.tokens import TokenShards
@@ -120,35 +121,34 @@ def _documents(model: Artifact, rows: Sequence[int]) -> dict[int, list[Span]]:
 
 
 def _conversations(model: Artifact, rows: Sequence[int]) -> dict[int, list[Span]]:
-    """The conversations in rows of a tuned model, laid out again as fine-tuning laid them out."""
-    from storage.files import read_json
-    from tasks.chat_rows import TRAIN, lay_out
+    """The conversations in rows of a tuned model, where its own table says that they stood.
 
-    config = model.manifest.identity.config
-    row_length = read_json(model.file("config.json"))["max_position_embeddings"] + 1
-    laid, about = lay_out(model.inputs("conversations"), tokenizer_of(model), row_length, config["held_out"])
-    whose = {(one["row"], one["position"]): one for one in about if one["split"] == TRAIN and one["row"] is not None}
+    One that was forgotten since has its place there, and no tokens.
+    """
+    from models.chat import encode_chats
+    from tasks.chat_rows import TRAIN
+
+    with duckdb.connect() as connection:
+        found = connection.execute(
+            """select row, position, t.conversation_id, t.source, tokens, kept_tokens, outcome, kept_answer_tokens,
+                messages from read_parquet($laid) t join read_parquet($read) using (conversation_id)
+            where t.split = $train and row in (select unnest($rows)) order by row, position""",
+            {
+                "laid": [str(path) for path in model.paths("conversations")],
+                "read": [str(path) for one in model.inputs("conversations") for path in one.paths()],
+                "train": TRAIN,
+                "rows": list(rows),
+            },
+        ).fetchall()
+    chats = encode_chats(tokenizer_of(model), [one[-1] or () for one in found])
     spans: dict[int, list[Span]] = {}
-    for row in rows:
-        for piece in laid[TRAIN].rows[row]:
-            one = whose[row, piece.position]
-            cut = one["tokens"] - one["kept_tokens"]
-            spans.setdefault(row, []).append(
-                Span(
-                    one["conversation_id"],
-                    one["source"],
-                    None,
-                    piece.position,
-                    len(piece.ids),
-                    None,
-                    None,
-                    0,
-                    cut,
-                    piece.ids,
-                    {"outcome": one["outcome"], "answer_tokens": one["kept_answer_tokens"]},
-                )
-            )
-    return {row: sorted(found, key=lambda span: span.position) for row, found in spans.items()}
+    for (row, position, name, source, tokens, kept, outcome, answer_tokens, messages), chat in zip(
+        found, chats, strict=True
+    ):
+        told = {"outcome": outcome if messages else FORGOTTEN, "answer_tokens": answer_tokens}
+        span = Span(name, source, None, position, kept, None, None, 0, tokens - kept, chat.ids[:kept], told)
+        spans.setdefault(row, []).append(span)
+    return spans
 
 
 def facts(corpus: Artifact, doc_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
