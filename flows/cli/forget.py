@@ -1,5 +1,6 @@
 """The command `gristmill forget`."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -27,27 +28,34 @@ def forget(
     lake: Lake = DEFAULT_LAKE,
     workers: Workers = None,
 ) -> None:
-    """Forget documents, conversations, questions or examples: their text goes, their ids and scores stay, and what is
-    read later of them has no text.
+    """Forget documents, conversations, questions or examples: their text goes, ids and scores stay.
 
-    First it lists what would change: rows, duplicates that come in for them, corpora, token shards, models that have
-    read them, and which of your files they stand in. With --yes it writes tombstones, makes what was read and the named
-    corpora again without the text, and marks models. The next run makes tokens and models anew; `gristmill gc` deletes
-    what holds the text. Models stay and are marked, for what they learned stands in their weights. Your own files are
-    yours: what is read from them is left out, what stands in them stays.
+    What is read of them later has no text either. First it lists what would change: rows, duplicates that come in for
+    them, corpora, token shards, models that have read them, and which of your files they stand in. With --yes it writes
+    tombstones, makes what was read and the named corpora again without the text, and marks models. The next run makes
+    tokens and models anew; `gristmill gc` deletes what holds the text. Models stay and are marked, for what they
+    learned stands in their weights. Your own files are yours: what is read from them is left out, what stands in them
+    stays.
 
     \b
     gristmill forget https://example.org/page            # what would change
     gristmill forget example.org --yes                   # a whole domain
     gristmill forget "regex:/users/[0-9]+" --yes
     gristmill forget "record:talks/user-17-*" --yes      # conversations, by their own ids
+
+    Costs: to look, the decisions formed once more without these documents; with --yes, what was read and named corpora
+    are written again. Nothing is scored again.
+
+    Never: touches your own files or a model's weights, or changes anything without --yes.
     """
     console = Console(highlight=False, soft_wrap=True)
     folder = existing_lake(lake)
     from storage.forget.tombstones import BadTombstone, entries, fits_everything, parse
 
     if listed:
-        for entry in entries(folder):
+        if not (known := entries(folder)):
+            print("No tombstone: nothing was forgotten in this lake.", file=sys.stderr)
+        for entry in known:
             console.print(f"{entry.number:>6}  {_when(entry.written)}  {entry.tombstone}", markup=False)
         return
     if not targets:

@@ -30,9 +30,11 @@ class Leftover:
 
 def find_leftovers(root: Path, before: float, superseded: float) -> list[Leftover]:
     """What is left over: staging last touched before `before`, or before `superseded`, and temporary files; locks of
-    artifacts that are committed.
+    artifacts that are committed. Nothing, where nobody could delete it.
     """
     found = []
+    if not os.access(root, os.W_OK):
+        return found
     for folder in sorted(root.glob(f"[!.]*/{STAGING}")):
         found += _staging(folder, before, superseded)
     now = time.time()

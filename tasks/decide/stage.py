@@ -11,7 +11,8 @@ from storage.commit import ShardOutput
 from storage.failpoints import reached
 from storage.schemas.repeats import BOILERPLATE, EDITED, REMOVALS
 from storage.table import Table
-from tasks.decide.decisions import DECISIONS, decide_documents
+from tasks.decide.decisions import decide_documents, decisions_table
+from tasks.decide.duplicates.spilled import Memory
 from tasks.decide.repeats.find import find_repeats
 from tasks.decide.rules import DecideConfig
 from tasks.executor import Watch, available_cores
@@ -47,20 +48,22 @@ def _work(shard: Shard, config: DecideConfig, output: ShardOutput, watch: Watch)
 
     Where the recipe asks for it, also what of those that stay stands in others of them.
     """
-    for name, table in decided(shard.where, config).items():
+    for name, table in decided(shard.where, config, memory=Memory(folder=output.scratch)).items():
         for batch in table.to_batches():
             output.write(batch, name)
     watch.progress(shard.size)
 
 
-def decided(files: Mapping[str, Any], config: DecideConfig, tombstones: Sequence[str] = ()) -> dict[str, pa.Table]:
+def decided(
+    files: Mapping[str, Any], config: DecideConfig, tombstones: Sequence[str] = (), memory: Memory | None = None
+) -> dict[str, pa.Table]:
     """The tables of the stage's artifact, by name: the decisions, and, where parts are looked for, those beside them.
 
     Args: `tombstones` doc_ids that are taken as forgotten, whose text may still be there.
     """
     documents, annotations, threads = files["documents"], files["annotations"], available_cores()
     decisions = decide_documents(
-        documents, annotations, config, tombstones=tombstones, lost=files["lost"], threads=threads
+        documents, annotations, config, tombstones=tombstones, lost=files["lost"], threads=threads, memory=memory
     )
     reached("decide.decided")
     if not config.repeats:
@@ -89,7 +92,7 @@ def _check_substrings(annotations: Sequence[Artifact], config: DecideConfig) -> 
 def tables(config: DecideConfig) -> dict[str, Table]:
     """What is written: the decisions, and, where parts of documents go, which, and what they leave."""
     repeats = {"removals": REMOVALS, "boilerplate": BOILERPLATE, "edited": EDITED}
-    return {MAIN_TABLE: DECISIONS, **(repeats if config.repeats else {})}
+    return {MAIN_TABLE: decisions_table(config), **(repeats if config.repeats else {})}
 
 
 def reasons(artifact: Artifact) -> list[dict[str, Any]]:

@@ -3,15 +3,12 @@
 Every file is decoded: Parquet, Arrow, tokens back to text, SQLite (Prefect's too), logs, reports, JSON, the catalog.
 """
 
-import io
 import json
 import random
 import shutil
 from pathlib import Path
 
 import pytest
-from warcio.statusandheaders import StatusAndHeaders
-from warcio.warcwriter import WARCWriter
 
 from storage import names
 from storage.forget import marks
@@ -21,24 +18,12 @@ from storage.sql import connect
 from tests.acceptance.drive import gristmill
 from tests.acceptance.said import find, pieces
 from tests.acceptance.way import finish
-from tests.acceptance.world import page, write_world
+from tests.acceptance.world import page, write_captures, write_world
 
 TALK = "Crimson otters juggle eleven brass compasses beside Quarnow harbour."
 QUIZ = "Amber kestrels barter seventeen wooden flutes under Trelissick bridges."
 SENTENCE = "Violet astrolabe hums beneath nineteen crooked lanterns while Quimper sleeps unpaid."
 PLANTED, TWIN = "http://gossip.example/planted", "http://gossip.example/twin"
-
-
-def plant(path: Path, pages: dict[str, tuple[str, str]]) -> None:
-    """A WARC file of pages: URL to (date, HTML)."""
-    with open(path, "wb") as stream:
-        writer = WARCWriter(stream, gzip=True)
-        for number, (url, (date, html)) in enumerate(pages.items()):
-            headers = {"WARC-Date": date, "WARC-Record-ID": f"<urn:uuid:00000000-0000-4000-b000-{number:012d}>"}
-            http = StatusAndHeaders("200 OK", [("Content-Type", "text/html; charset=utf-8")], protocol="HTTP/1.1")
-            payload = io.BytesIO(html.encode())
-            kwargs = {"warc_headers_dict": headers, "http_headers": http, "length": len(html.encode())}
-            writer.write_record(writer.create_warc_record(url, "response", payload=payload, **kwargs))
 
 
 def ask_and_answer(folder: Path) -> None:
@@ -64,8 +49,8 @@ def world(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("forget")
     recipe = write_world(folder / "world", warcs=2)
     told, untold = gossip()
-    pages = {PLANTED: ("2025-05-05T05:05:05Z", told), TWIN: ("2025-06-06T06:06:06Z", untold)}
-    plant(folder / "world" / "pages" / "gossip.warc.gz", pages)
+    pages = [(PLANTED, "2025-05-05T05:05:05Z", told), (TWIN, "2025-06-06T06:06:06Z", untold)]
+    write_captures(folder / "world" / "pages" / "gossip.warc.gz", pages)
     ask_and_answer(folder / "world")
     return recipe
 
@@ -73,7 +58,7 @@ def world(tmp_path_factory) -> Path:
 def crawl_again(recipe: Path) -> None:
     """The planted page is crawled a second time, with other words around the sentence."""
     html = page(random.Random(6), "More gossip", "en", 8).replace("</p>", f" {SENTENCE}</p>", 1)
-    plant(recipe.parent / "pages" / "again.warc.gz", {PLANTED: ("2026-03-03T03:03:03Z", html)})
+    write_captures(recipe.parent / "pages" / "again.warc.gz", [(PLANTED, "2026-03-03T03:03:03Z", html)])
 
 
 def run(*arguments: str, lake: Path) -> str:
@@ -106,7 +91,7 @@ def test_a_planted_sentence_is_found_before_and_nowhere_after(world, tmp_path):
 
     listed = run("forget", *targets, lake=lake)
     for said in (
-        "1 of 37 documents, 1 of 120 conversations, 1 of 80 questions",
+        "1 of 35 documents, 1 of 120 conversations, 1 of 80 questions",
         f"  {talk}  talks  talk-7",
         f"  {question}  quiz  sums-3",
         "comes in, a duplicate until now",
@@ -138,7 +123,7 @@ def test_a_planted_sentence_is_found_before_and_nowhere_after(world, tmp_path):
     assert not scores.exists
     assert run("verify", lake=lake).endswith("Nothing is damaged.\n")
     run("lineage", "mill/corpus", lake=lake)  # what it was before is gone
-    assert "holds no artifact" in gristmill("batch", "mill/base", "3", lake=lake).stderr
+    assert "not there any more" in gristmill("batch", "mill/base", "3", lake=lake).stderr
     assert not find(lake, SENTENCE, TALK, QUIZ)
 
     crawl_again(recipe)

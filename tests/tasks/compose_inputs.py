@@ -16,7 +16,7 @@ from storage.schemas.language import LANGUAGE
 from storage.schemas.spans import SPANS
 from storage.table import Table, column, table
 from tasks.annotation import with_doc_id
-from tasks.decide.decisions import DECISIONS
+from tasks.decide.decisions import DECISIONS, UNFILTERED
 from tasks.edits import EditsConfig, resolve_edits
 
 WORDS = ["mill", "stone", "grain", "water", "wheel", "flour", "sack", "river", "bread", "oven", "wind"]
@@ -35,6 +35,7 @@ class Page:
     kept: bool
     split: str
     spans: dict[str, list[dict]] = field(default_factory=dict)
+    unfiltered: int | None = None
 
 
 def write_pages(counts: dict[str, int], seed: int = 1, kept: float = 0.8, validation: float = 0.1) -> list[Page]:
@@ -90,9 +91,11 @@ def put(
     inputs += [Input(role="annotations", stage=one.stage, fingerprint=one.fingerprint) for one in annotations]
     decided = [
         {"doc_id": p.doc_id, "source": p.source, "kept": p.kept, "split": p.split, "failed": [], "cluster_size": 1}
+        | {"cluster": p.doc_id if p.kept else None, "unfiltered_cluster_size": p.unfiltered}
         for p in sorted(pages, key=lambda page: page.doc_id)
     ]
-    decisions = commit(lake, "decide", "decisions", {}, inputs, DECISIONS, [fill(decided, DECISIONS)])
+    declared = UNFILTERED if any(p.unfiltered is not None for p in pages) else DECISIONS
+    decisions = commit(lake, "decide", "decisions", {}, inputs, declared, [fill(decided, declared)])
     return {"decisions": decisions, "documents": documents}
 
 
@@ -109,9 +112,8 @@ def _documents(pages: Sequence[Page]) -> pa.RecordBatch:
 
 def fill(rows: Sequence[dict], declared: Table) -> pa.RecordBatch:
     """The rows as a batch of this table, null where they have no value."""
-    return pa.RecordBatch.from_pylist(
-        [dict.fromkeys(declared.schema.names) | row for row in rows], schema=declared.schema
-    )
+    names = declared.schema.names
+    return pa.RecordBatch.from_pylist([{name: row.get(name) for name in names} for row in rows], schema=declared.schema)
 
 
 def commit(
