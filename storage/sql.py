@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from storage import names
 from storage.artifact import MAIN_TABLE, TOMBSTONES, Artifact
+from storage.forget.rows import READ
 from storage.index import INDEX, INDEX_TABLES, write_index
 from storage.lake import Lake
 from storage.schemas.classifiers import CLASSIFIER
@@ -140,8 +141,6 @@ _STAGE = "split_part(filename, '/', -3) as stage"
 _FINGERPRINT = "split_part(filename, '/', -2) as fingerprint"
 
 
-# Kinds that are read from files: what was made of the same files under an older configuration is no second record.
-READ_KINDS = {"documents", "conversations", "questions", "examples"}
 EMPTY = {
     "losses": LOSSES,
     "training": TRAINING,
@@ -174,7 +173,7 @@ def views(lake: Lake, at: str | None) -> tuple[dict[str, str], dict[str, Path]]:
             if part.table is None or not part.name.endswith(".parquet"):
                 continue
             path = artifact.folder / part.name
-            if part.table == "losses" and artifact.manifest.kind in READ_KINDS:
+            if part.table == "losses" and artifact.manifest.kind in READ:
                 losses.append(path)
             if part.table == MAIN_TABLE:
                 of_kind[artifact.manifest.kind].append(path)
@@ -208,7 +207,7 @@ def _current(artifacts: list[Artifact]) -> list[Artifact]:
     for artifact in artifacts:
         # a successor under tombstones is of the same files
         snapshot = tuple(one for one in artifact.manifest.identity.inputs if one.role != TOMBSTONES)
-        read = artifact.manifest.kind in READ_KINDS and snapshot
+        read = artifact.manifest.kind in READ and snapshot
         if read and snapshot[0].fingerprint in listed_again:
             continue
         key = (artifact.stage, snapshot) if read else artifact.fingerprint
@@ -326,7 +325,7 @@ def _documents(lake: Lake, artifacts: list[Artifact], at: str | None) -> dict[st
     """
     decisions = _decisions(lake, artifacts, at)
     if decisions is None or not decisions.exists or not all(one.exists for one in decisions.inputs("documents")):
-        read = [artifact for artifact in artifacts if artifact.manifest.kind == "documents"]
+        read = [artifact for artifact in _current(artifacts) if artifact.manifest.kind == "documents"]
         files = _files([path for one in read for path in one.paths()])
         undecided = "null::boolean as kept, null::varchar as dropped_by"
         return {"documents": f"select * exclude (filename), {undecided} from {files}"} if read else {}

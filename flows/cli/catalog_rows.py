@@ -25,6 +25,8 @@ def print_plan(plan: Plan, deleted: bool) -> None:
     """What goes, by stage, what is left over, and why the rest stays."""
     for name, one in plan.still_named.items():
         print(f"{name} still means {one.artifact}, which was superseded ({one.why}): it stays until the name moves on.")
+    for artifact in plan.without_successor:
+        print(f"{artifact} holds forgotten text, and nothing stands for it yet: forget again, or run its recipe.")
     told = plan_as_values(plan, deleted)
     for rows in ([one for one in told["goes"] if one["bytes"]], told["stays"]):
         _print_table(rows)

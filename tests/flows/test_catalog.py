@@ -20,6 +20,7 @@ def test_gc_lists_first_and_deletes_only_when_told(lake):
     listed = gristmill("gc", lake=lake)
     assert listed.returncode == 0, listed.stderr
     assert "Nothing was deleted" in listed.stdout
+    assert "left over" not in listed.stdout
     assert [line.split()[:2] for line in listed.stdout.splitlines() if line.startswith(("compose", "decide"))] == [
         ["compose", "1"],
         ["decide", "1"],
@@ -30,6 +31,7 @@ def test_gc_lists_first_and_deletes_only_when_told(lake):
     assert "Deleted: " in deleted.stdout
     assert not old["corpus"].folder.exists()
     assert sorted(map(str, store.artifacts())) == sorted(str(one) for one in new.values())
+    (lake / "compose" / ".staging" / f"{new['corpus'].fingerprint}.lock").touch()  # of a run that was killed
     assert "Nothing to delete" in gristmill("gc", lake=lake).stdout
 
 
