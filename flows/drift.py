@@ -71,7 +71,8 @@ def _count(recipe: Any, documents: Sequence[Artifact]) -> list[Artifact]:
 def _apart(recipe: Any, documents: Sequence[Artifact]) -> tuple[list[Artifact], list[Artifact]]:
     """What was read from snapshots that the recipe's newest corpus does not hold, and from those that it does."""
     corpus = names.latest(current_run().lake, f"{recipe.name}/corpus")
-    held = {snapshot_of(one).fingerprint for one in corpus.inputs("documents")} if corpus else set()
+    there = [corpus] if corpus is not None and corpus.exists else []  # damaged and deleted, it is made again now
+    held = {snapshot_of(document).fingerprint for one in there for document in one.inputs("documents")}
     new = [one for one in documents if snapshot_of(one).fingerprint not in held]
     return new, [one for one in documents if one not in new]
 

@@ -7,6 +7,7 @@ built aside and swapped in whole, so that any DuckDB client opens it read-only w
 import os
 import uuid
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
@@ -15,9 +16,11 @@ import pyarrow.parquet as pq
 
 from storage import names
 from storage.artifact import MAIN_TABLE, TOMBSTONES, Artifact
+from storage.forget.rows import READ
 from storage.index import INDEX, INDEX_TABLES, write_index
 from storage.lake import Lake
 from storage.schemas.classifiers import CLASSIFIER
+from storage.schemas.conversations import FINETUNING
 from storage.schemas.documents import DOCUMENTS, LOSSES
 from storage.schemas.evaluations import EVALUATIONS
 from storage.schemas.tokens import PACKING, TOKEN_INDEX
@@ -26,11 +29,11 @@ from storage.table import Table
 
 CATALOG = "catalog.duckdb"
 RESERVED = {"documents", "losses", "artifacts", "lineage", "names", "runs", "training", "training_rows"}
-RESERVED |= {"evaluations", "tokens", "classifiers", "marks", "tombstones"}
+RESERVED |= {"training_conversations", "evaluations", "tokens", "classifiers", "marks", "tombstones"}
 
 
 class NoSuchView(ValueError):
-    """`at` names something that holds no documents."""
+    """What was named holds no decisions, and so no view of documents."""
 
 
 def connect(lake: Lake | str | Path | None = None, at: str | None = None) -> duckdb.DuckDBPyConnection:
@@ -78,6 +81,7 @@ def _make(connection: duckdb.DuckDBPyConnection, lake: Lake, at: str | None) -> 
     ]
     anywhere = {column: said for one in (*of_view.values(), *declared, COMPUTED) for column, said in one.items()}
     of_view["documents"] = anywhere | _meanings(DOCUMENTS.schema)
+    of_view["training_conversations"] = _meanings(TRAINING_ROWS.schema) | _meanings(FINETUNING.schema)
     columns = connection.execute("select table_name, column_name from duckdb_columns() where not internal").fetchall()
     for view, column in columns:
         said = of_view.get(view, anywhere).get(column) or COMPUTED.get(column)
@@ -137,8 +141,6 @@ _STAGE = "split_part(filename, '/', -3) as stage"
 _FINGERPRINT = "split_part(filename, '/', -2) as fingerprint"
 
 
-# Kinds that are read from files: what was made of the same files under an older configuration is no second record.
-READ_KINDS = {"documents", "conversations", "questions", "examples"}
 EMPTY = {
     "losses": LOSSES,
     "training": TRAINING,
@@ -171,7 +173,7 @@ def views(lake: Lake, at: str | None) -> tuple[dict[str, str], dict[str, Path]]:
             if part.table is None or not part.name.endswith(".parquet"):
                 continue
             path = artifact.folder / part.name
-            if part.table == "losses" and artifact.manifest.kind in READ_KINDS:
+            if part.table == "losses" and artifact.manifest.kind in READ:
                 losses.append(path)
             if part.table == MAIN_TABLE:
                 of_kind[artifact.manifest.kind].append(path)
@@ -205,7 +207,7 @@ def _current(artifacts: list[Artifact]) -> list[Artifact]:
     for artifact in artifacts:
         # a successor under tombstones is of the same files
         snapshot = tuple(one for one in artifact.manifest.identity.inputs if one.role != TOMBSTONES)
-        read = artifact.manifest.kind in READ_KINDS and snapshot
+        read = artifact.manifest.kind in READ and snapshot
         if read and snapshot[0].fingerprint in listed_again:
             continue
         key = (artifact.stage, snapshot) if read else artifact.fingerprint
@@ -281,33 +283,49 @@ def _training(artifacts: list[Artifact]) -> dict[str, str]:
 
 
 def _training_rows(artifacts: list[Artifact]) -> dict[str, str]:
-    """The view `training_rows`: which documents stood in which row of which step of every model."""
-    queries = []
+    """The views of what stood in which row of which step of every model: in `training_rows` spans of documents, in
+    `training_conversations` the conversations of a fine-tuned one."""
+    documents, conversations = [], []
     for model in artifacts:
         rows = model.paths("rows") if model.manifest.kind == "model" else []
-        packing = model.inputs("packing")
-        if rows and packing:
-            queries.append(
-                f"select {quoted(model.fingerprint)} as fingerprint, r.step, r.place, r.row, "
-                f"p.* exclude (row, split, filename) from {_files(rows)} r "
-                f"join {_files(packing[0].paths())} p on p.row = r.row and p.split = 'train'"
-            )
-    if not queries:
-        integers = ", ".join(
-            f'null::bigint as "{name}"'
-            for name in ("step", "place", "row", "phase", "position", "shard", "start", "length")
-        )
-        return {
-            "training_rows": f"select null::varchar as fingerprint, null::varchar as doc_id, {integers} where false"
-        }
-    return {"training_rows": " union all ".join(queries)}
+        if not rows:
+            continue
+        # of a packing that gc, or a hand, has deleted nothing is known any more
+        packings = [one for one in model.inputs("packing") if one.exists]
+        documents += [_stood(model.fingerprint, _files(rows), _files(one.paths()), SPANS) for one in packings]
+        if laid := model.paths("conversations"):
+            conversations.append(_stood(model.fingerprint, _files(rows), _files(laid), CONVERSATIONS))
+    none = f"({_no_rows(TRAINING_ROWS)})"
+    documents = documents or [_stood(None, none, f"({_no_rows(PACKING)})", SPANS)]
+    conversations = conversations or [_stood(None, none, f"({_no_rows(FINETUNING)})", CONVERSATIONS)]
+    return {
+        "training_rows": " union all ".join(documents),
+        "training_conversations": " union all ".join(conversations),
+    }
+
+
+SPANS = ("phase", "position", "doc_id", "shard", "start", "length")
+CONVERSATIONS = ("position", "conversation_id", "source", "outcome", "kept_tokens")
+
+
+def _stood(model: str | None, steps: str, laid: str, columns: Sequence[str]) -> str:
+    """What was laid into the rows of a split for training, by the steps that read them."""
+    fingerprint = "null::varchar" if model is None else quoted(model)
+    selected = ", ".join(f"l.{identifier(name)}" for name in columns)
+    return (
+        f"select {fingerprint} as fingerprint, r.step, r.place, r.row, {selected} from {steps} r "
+        f"join {laid} l on l.row = r.row and l.split = 'train'"
+    )
 
 
 def _documents(lake: Lake, artifacts: list[Artifact], at: str | None) -> dict[str, str]:
-    """The view `documents`: what was read, every annotation column and the decision, for the inputs of one corpus."""
+    """The view `documents`: what was read, every annotation column and the decision, for the inputs of one corpus.
+
+    An input that was damaged and deleted (gristmill verify says so) is left out until a run has made it again.
+    """
     decisions = _decisions(lake, artifacts, at)
-    if decisions is None:
-        read = [artifact for artifact in artifacts if artifact.manifest.kind == "documents"]
+    if decisions is None or not decisions.exists or not all(one.exists for one in decisions.inputs("documents")):
+        read = [artifact for artifact in _current(artifacts) if artifact.manifest.kind == "documents"]
         files = _files([path for one in read for path in one.paths()])
         undecided = "null::boolean as kept, null::varchar as dropped_by"
         return {"documents": f"select * exclude (filename), {undecided} from {files}"} if read else {}
@@ -315,7 +333,8 @@ def _documents(lake: Lake, artifacts: list[Artifact], at: str | None) -> dict[st
     for document in decisions.inputs("documents"):
         groups["document"] += document.paths()
     for annotation in decisions.inputs("annotations"):
-        groups.setdefault(f"of {annotation.stage}", []).extend(annotation.paths())
+        if annotation.exists:
+            groups.setdefault(f"of {annotation.stage}", []).extend(annotation.paths())
     seen: set[str] = set()
     selected, joins = [], []
     for alias, paths in groups.items():
@@ -330,16 +349,20 @@ def _documents(lake: Lake, artifacts: list[Artifact], at: str | None) -> dict[st
 
 def _decisions(lake: Lake, artifacts: list[Artifact], at: str | None) -> Artifact | None:
     if at is not None:
-        asked = lake.get(at)
-        found = [asked] if asked.manifest.kind == "decisions" else asked.inputs("decisions")
-        if not found:
-            raise NoSuchView(f"{asked} holds no decisions: give the name of a corpus, or of decisions.")
-        return found[0]
+        return decisions_of(lake.get(at))
     corpus = newest_corpus(lake, artifacts)
     if corpus:
         return corpus.input("decisions")
     decisions = [artifact for artifact in artifacts if artifact.manifest.kind == "decisions"]
     return decisions[-1] if decisions else None
+
+
+def decisions_of(artifact: Artifact) -> Artifact:
+    """The decisions that an artifact is, or was composed by. Raises: NoSuchView for any other."""
+    found = [artifact] if artifact.manifest.kind == "decisions" else artifact.inputs("decisions")
+    if not found:
+        raise NoSuchView(f"{artifact} holds no decisions: give the name of a corpus, or of decisions.")
+    return found[0]
 
 
 def newest_corpus(lake: Lake, artifacts: list[Artifact] | None = None) -> Artifact | None:

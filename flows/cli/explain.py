@@ -1,206 +1,233 @@
-"""What every stage said of one document, gathered from every view that knows its doc_id."""
+"""What was explained of a document, a conversation or a question, as a person reads it."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import duckdb
 from rich.console import Console
 
-from storage.lake import Lake
-from storage.sql import connect, identifier, quoted
-from storage.statements import Refused
-from tasks.lineage.document import Found, find_documents, path_of
+from flows.cli.rows import say
+from storage.sql import quoted
+from tasks.lineage.explain import Told
 
-# In the order of the spine; views not named here come after, by name.
-ORDER = ["extract", "language", "quality", "sign", "redact", "word_lists", "contamination", "edits", "decide"]
-ORDER += ["compose", "tokenize", "pack", "training_rows"]
-HIDDEN = {"signature", "buckets", "lines", "paragraphs", "anchors", "text", "doc_id"}
-# The same rows stand in the view of the stage that made them.
-GATHERED = ("documents", "tokens")
-MOST_ROWS = 12
-MOST_PLACES = 12
+MOST_LINES = 12
+"""Steps, places and documents of one list that are shown unasked."""
+MOST_CHARACTERS = 120
+RETOLD = ("compose", "tokenize")
+"""Stages whose rows are told by the path: in which corpora a document is, and where its tokens are."""
 
 
-def explain_document(lake: Lake, document: str, console: Console) -> None:
-    """Print everything the lake knows of a URL or doc_id. Raises Refused, with what is near, if it knows nothing."""
-    connection = connect(lake)
-    found = find(connection, document)
-    losses, lost = find_losses(connection, document)
-    if not found and not losses:
-        raise Refused(f"No document and no loss has the URL or doc_id {document!r}{_near(connection, document)}")
-    if len(found) > 1:
-        say(console, f"{len(found)} documents, the newest first:")
-        for one in found:
-            say(console, f"  {one.doc_id}  {one.captured or 'no date':<19}  {one.source}")
-    for one in found:
-        console.print(f"[bold]document {one.doc_id}[/bold]", highlight=False)
-        for view, columns in _views(connection).items():
-            rows, total = _newest_first(connection, view, columns, "doc_id", one.doc_id)
-            for row in rows:
-                _print(console, view, row)
-            _say_left_out(console, view, total - len(rows))
-        print_path(console, path_of(lake, connection, one.doc_id))
-    for loss in losses:
-        _print(console, "losses", loss)
-    _say_left_out(console, "losses", lost - len(losses))
+def print_told(console: Console, told: Told, *, everything: bool) -> None:
+    """Everything that was found, kind by kind; `everything`: no list is cut."""
+    most = None if everything else MOST_LINES
+    documents, left_out = told["documents"], told["left_out"]
+    if len(documents) > 1:
+        many = len(documents) + left_out.get("documents", 0)
+        say(console, f"{many:,} documents, the newest first:")
+        for one in documents:
+            say(console, f"  {one['doc_id']}  {one['captured'] or 'no date':<19}  {one['source']}")
+        _say_left_out(console, left_out, "documents")
+    for one in documents:
+        _print_document(console, one, most)
+    for one in told.get("conversations", ()):
+        _print_conversation(console, one, most)
+    _say_left_out(console, left_out, "conversations")
+    for one in told.get("questions", ()):
+        _print_question(console, one, most)
+    _say_left_out(console, left_out, "questions")
+    for loss in told["losses"]:
+        _print_row(console, "losses", loss, most)
+    _say_left_out(console, left_out, "losses", "rows of losses")
 
 
-def explained(lake: Lake, document: str) -> dict[str, Any]:
-    """The same as plain values. Raises Refused as `explain_document` does."""
-    connection = connect(lake)
-    found = find(connection, document)
-    losses, _ = find_losses(connection, document)
-    if not found and not losses:
-        raise Refused(f"No document and no loss has the URL or doc_id {document!r}{_near(connection, document)}")
-    told = []
-    for one in found:
-        stages = {
-            view: _newest_first(connection, view, columns, "doc_id", one.doc_id)[0]
-            for view, columns in _views(connection).items()
-            if view != "training_rows"  # told whole under models
-        }
-        told.append(vars(one) | {"stages": stages} | path_of(lake, connection, one.doc_id))
-    return {"documents": told, "losses": losses}
+def _print_document(console: Console, document: Told, most: int | None) -> None:
+    """What every stage said, then rules beside their limits, the cluster, corpora, token spans, and readers."""
+    console.print(f"[bold]document {document['doc_id']}[/bold]", highlight=False)
+    for one in document["forgotten"]:
+        state = "its text is gone" if one["text_is_gone"] else "the next run is without its text"
+        say(console, f"  forgotten by tombstone {one['tombstone']} ({one['names']}) since {one['since']}: {state}")
+    for view, rows in document["stages"].items():
+        for row in rows if view not in RETOLD else ():
+            _print_row(console, view, row, most)
+        if view not in RETOLD:
+            _say_left_out(console, document["left_out"], view, f"rows of {view}")
+    for decision in document["decisions"]:
+        _print_decision(console, decision)
+    for corpus in document["corpora"]:
+        phases = corpus["phase_copies"]
+        split = f", by phase: {', '.join(map(str, phases))}" if len(phases or ()) > 1 else ""
+        say(console, f"  in corpus {_called(corpus)}: {corpus['split']}, copies: {corpus['copies']}{split}")
+        _say_marks(console, corpus)
+    for span in document["tokens"]:
+        where = f"shard {span['shard']}, from {span['start']}, {span['length']} long"
+        say(console, f"  tokens {span['artifact'][:21]}  {where}")
+        _say_marks(console, span)
+    _print_packings(console, document["packings"], most)
+    for model in document["models"]:
+        _print_reader(console, model, most)
 
 
-def find(connection: duckdb.DuckDBPyConnection, document: str) -> list[Found]:
-    """The documents of a URL, a doc_id or the start of one, the newest first; none before anything was read."""
-    return find_documents(connection, document) if "extract" in _columns(connection) else []
+def _print_packings(console: Console, spans: Sequence[Mapping[str, Any]], most: int | None) -> None:
+    """The rows that a document was laid into, a line for each packing, split and phase."""
+    laid: dict[str, list[int]] = {}
+    for span in spans:
+        laid.setdefault(f"{span['artifact'][:17]}  {span['split']}, phase {span['phase']}", []).append(span["row"])
+    for where, numbers in laid.items():
+        different = list(dict.fromkeys(numbers))
+        say(console, f"  rows {where}: {', '.join(map(str, different[:most]))}")
+        if most is not None:
+            _say_left_out(console, {"rows": max(len(different) - most, 0)}, "rows", indent=4)
 
 
-def print_path(console: Console, path: dict[str, Any]) -> None:
-    """Rules beside their limits, the cluster, corpora, token spans, and the models that read it."""
-    for decision in path["decisions"]:
-        say(console, f"  rules of {decision['artifact'][:19]}")
-        for rule in decision["rules"]:
-            mark = "drops" if rule["drops"] else "passes"
-            value = rule["value"]
-            shown = "no value" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
-            # a predicate of the recipe has no one value
-            shown = f"{shown}, " if rule["column"] else ""
-            say(console, f"    {mark:<6}  {rule['rule']:<36} {shown}{rule['says']}")
-        for member in decision["members"]:
-            say(console, f"    copy    {member['doc_id']}  {member['url'] or ''}")
-            say(console, f"            {member['why']}")
-    for corpus in path["corpora"]:
-        called = ", ".join(corpus["names"]) or "no name"
-        say(console, f"  in corpus {corpus['artifact'][:20]}  {called}: {corpus['split']}, copies: {corpus['copies']}")
-    for span in path["tokens"]:
-        say(
-            console,
-            f"  tokens {span['artifact'][:21]}  shard {span['shard']}, from {span['start']}, {span['length']} long",
-        )
-    for model in path["models"]:
-        called = ", ".join(model["names"]) or "no name"
-        if "through" in model:
-            say(console, f"  read by {model['artifact'][:21]}  {called}: through its base {model['through'][:21]}")
-            continue
+def _print_decision(console: Console, decision: Told) -> None:
+    say(console, f"  rules of {decision['artifact'][:19]}")
+    for rule in decision["rules"]:
+        mark = "drops" if rule["drops"] else "passes"
+        value = rule["value"]
+        shown = "no value" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+        # a predicate of the recipe has no one value
+        shown = f"{shown}, " if rule["column"] else ""
+        say(console, f"    {mark:<6}  {rule['rule']:<36} {shown}{rule['says']}")
+    for member in decision["members"]:
+        say(console, f"    copy    {member['doc_id']}  {member['url'] or ''}")
+        say(console, f"            {member['why']}")
+    _say_left_out(console, decision["left_out"], "members", "members of its cluster", indent=4)
+
+
+def _print_reader(console: Console, model: Told, most: int | None) -> None:
+    """A model that read a document or conversation: which steps, or through which base."""
+    if "through" in model:
+        say(console, f"  read by {_called(model)}: through its base {model['through'][:21]}")
+    else:
         steps: dict[int, list[int]] = {}
         for read in model["reads"]:
             steps.setdefault(read["step"], []).append(read["row"])
         said = [f"step {step} (row {', '.join(map(str, dict.fromkeys(rows)))})" for step, rows in steps.items()]
-        say(console, f"  read by {model['artifact'][:21]}  {called}: {len(steps)} step{'' if len(steps) == 1 else 's'}")
-        for one in said[:MOST_ROWS]:
+        say(console, f"  read by {_called(model)}: {len(steps):,} step{'' if len(steps) == 1 else 's'}")
+        for one in said[:most]:
             say(console, f"    {one}")
-        _say_left_out(console, "training_rows", len(said) - MOST_ROWS)
+        if most is not None:
+            _say_left_out(console, {"steps": max(len(said) - most, 0)}, "steps", indent=4)
+    _say_marks(console, model)
 
 
-def say(console: Console, text: str) -> None:
-    """A line as it is: no markup, no colours."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+def _print_conversation(console: Console, conversation: Told, most: int | None) -> None:
+    """Where a conversation stands, and what became of it in each model that was given it."""
+    console.print(f"[bold]conversation {conversation['conversation_id']}[/bold]", highlight=False)
+    _print_row(console, "conversations", {k: v for k, v in conversation.items() if k != "models"}, most)
+    _say_query(console, "what it says", "messages", "conversations", "conversation_id", conversation)
+    for model in conversation["models"]:
+        if "through" not in model:
+            say(console, f"  {_called(model)}: {_outcome(model)}")
+        if model.get("reads") or "through" in model:
+            _print_reader(console, model, most)
+    if not conversation["models"]:
+        say(console, "  no model was given it")
 
 
-def find_losses(connection: duckdb.DuckDBPyConnection, document: str) -> tuple[list[dict[str, Any]], int]:
-    """The rows of the loss ledger with this URL, the newest first, and how many there are in all."""
-    columns = _columns(connection).get("extract_losses")
-    return _newest_first(connection, "extract_losses", columns, "url", document) if columns else ([], 0)
+def _outcome(model: Mapping[str, Any]) -> str:
+    """What fine-tuning made of a conversation, in a sentence."""
+    said = f"{model['split']}, {model['outcome']}, {model['kept_tokens']:,} of {model['tokens']:,} tokens"
+    if model.get("copy_of"):
+        said += f"; {model['copy_of']} says the same"
+    if model["row"] is not None:
+        said += f", row {model['row']:,} from token {model['position']}"
+    if model.get("measured_after_steps"):
+        said += f"; its loss was measured after the steps {', '.join(map(str, model['measured_after_steps']))}"
+    return said
 
 
-def _newest_first(
-    connection: duckdb.DuckDBPyConnection, view: str, columns: list[str], key: str, value: str
-) -> tuple[list[dict[str, Any]], int]:
-    """At most MOST_ROWS rows of a view, those of the artifact that was made last first, and how many there are."""
-    columns = [name for name in columns if name not in HIDDEN - {"doc_id"}]  # no text is read
-    # within an artifact by all columns in turn, so that the same lake always says the same
-    order = ", ".join(f"t.{identifier(name)}" for name in columns)
-    selected = ", ".join(f"t.{identifier(name)}" for name in columns)
-    rows = connection.execute(
-        f"""select {selected}, count(*) over () from {identifier(view)} t left join artifacts a using (fingerprint)
-        where t.{identifier(key)} = $1 order by a.created desc nulls last, {order} limit {MOST_ROWS}""",
-        [value],
-    ).fetchall()
-    return [dict(zip(columns, row[:-1], strict=True)) for row in rows], rows[0][-1] if rows else 0
+def _print_question(console: Console, question: Told, most: int | None) -> None:
+    """Where a question stands, the evaluations that asked it, and the documents that hold it."""
+    console.print(f"[bold]question {question['question_id']}[/bold]", highlight=False)
+    row = {name: value for name, value in question.items() if name not in ("evaluations", "documents_that_hold_it")}
+    _print_row(console, "questions", row, most)
+    _say_query(console, "what it asks", "context, choices", "questions", "question_id", question)
+    for asked in question["evaluations"]:
+        say(console, f"  asked by {_called(asked)}: of {_called(asked['model'])}")
+        _say_marks(console, asked)
+        for choice in asked["choices"]:
+            marks = [word for word in ("chosen", "chosen_per_byte", "gold") if choice[word]]
+            said = f"log-probability {choice['log_probability']:.4f} of {choice['tokens']} tokens"
+            say(console, f"    choice {choice['choice']}  {said}  {', '.join(marks).replace('_', ' ')}".rstrip())
+        right = f"{_right(asked['right'])}, by log-probability per byte {_right(asked['right_per_byte'])}"
+        say(console, f"    its answer is {right}")
+    if not question["evaluations"]:
+        say(console, "  no evaluation asked it")
+    holding = question["documents_that_hold_it"]
+    for doc_id in holding[:most]:
+        say(console, f"  stands in document {doc_id}")
+    if most is not None:
+        _say_left_out(console, {"documents": max(len(holding) - most, 0)}, "documents")
 
 
-def _say_left_out(console: Console, view: str, rows: int) -> None:
-    if rows > 0:
-        what = f"row{'' if rows == 1 else 's'} of {view}"
-        console.print(f"  and {rows:,} more {what}: gristmill sql shows all", highlight=False)
+def _right(right: bool) -> str:
+    return "right" if right else "wrong"
 
 
-def _columns(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
-    """The columns of every view, in their order."""
-    rows = connection.execute(
-        "select table_name, column_name from information_schema.columns order by table_name, ordinal_position"
-    ).fetchall()
-    found: dict[str, list[str]] = {}
-    for view, name in rows:
-        found.setdefault(view, []).append(name)
-    return found
+def _called(artifact: Mapping[str, Any]) -> str:
+    """An artifact with its names: compose/2ace5f172bbe  sample/corpus@1."""
+    stage, _, fingerprint = artifact["artifact"].partition("/")
+    return f"{stage}/{fingerprint[:12]}  {', '.join(artifact['names']) or 'no name'}"
 
 
-def _views(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
-    """The views of one artifact's rows each that know documents, in the order of the spine, with their columns."""
-    known = {
-        view: columns
-        for view, columns in _columns(connection).items()
-        if {"doc_id", "fingerprint"} <= set(columns) and view not in GATHERED
-    }
-    return {view: known[view] for view in [*(v for v in ORDER if v in known), *sorted(known.keys() - set(ORDER))]}
+def _say_marks(console: Console, artifact: Mapping[str, Any]) -> None:
+    for mark in artifact["marks"]:
+        say(console, f"    {mark}")
 
 
-def _near(connection: duckdb.DuckDBPyConnection, document: str) -> str:
-    if "extract" not in _columns(connection):
-        return ": nothing has been read into this lake yet."
-    query = "select url from extract where url is not null order by jaro_winkler_similarity(url, $1) desc limit 1"
-    row = connection.execute(query, [document]).fetchone()
-    return f". The nearest URL is {row[0]}" if row else "."
+def _say_left_out(
+    console: Console, left_out: Mapping[str, int], name: str, what: str | None = None, indent: int = 2
+) -> None:
+    """How much of a list is not shown, and how all of it is."""
+    if count := left_out.get(name, 0):
+        what = what or name
+        what = what.replace("rows", "row").removesuffix("s") if count == 1 else what
+        say(console, f"{' ' * indent}and {count:,} more {what}: --all shows all")
 
 
-def _print(console: Console, view: str, row: dict[str, Any]) -> None:
-    fingerprint = row.pop("fingerprint", None)
+def _say_query(console: Console, what: str, columns: str, view: str, key: str, row: Mapping[str, Any]) -> None:
+    """How a text is looked up: none is shown here."""
+    query = f"select {columns} from {view} where {key} = {quoted(row[key])}"
+    _print_value(console, f"{what}:", f'gristmill sql "{query}"')
+
+
+def _print_row(console: Console, view: str, row: Mapping[str, Any], most: int | None) -> None:
+    fingerprint = row.get("fingerprint")
     console.print(f"  [bold]{view}[/bold]" + (f"  {fingerprint[:12]}" if fingerprint else ""))
     for name, value in row.items():
-        if name in HIDDEN or value is None:
+        if name == "fingerprint" or value is None:
             continue
         if isinstance(value, list) and value and isinstance(value[0], dict):
-            _print_places(console, name, value)
+            _print_places(console, name, value, most)
             continue
-        _print_value(console, name, f"{value:.6g}" if isinstance(value, float) else str(value))
+        shown = f"{value:.6g}" if isinstance(value, float) else str(value)
+        if most is not None and len(shown) > MOST_CHARACTERS:
+            shown = f"{shown[:MOST_CHARACTERS]}… (--all shows all)"
+        _print_value(console, name, shown)
     if row.get("contaminated_by"):
         _say_where_items_are(console, row["contaminated_by"])
 
 
-def _print_places(console: Console, name: str, places: list[dict[str, Any]]) -> None:
+def _print_places(console: Console, name: str, places: Sequence[Mapping[str, Any]], most: int | None) -> None:
     """Spans and matches, one a line: ids and places, and no text."""
-    for number, one in enumerate(places[:MOST_PLACES]):
+    for number, one in enumerate(places[:most]):
         told = dict(one)
         where = f"{told.pop('start')}:{told.pop('end')}" if {"start", "end"} <= told.keys() else ""
         said = [f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in told.items()]
         _print_value(console, "" if number else name, "  ".join([*([where] if where else []), *said]))
-    if len(places) > MOST_PLACES:
-        _print_value(console, "", f"and {len(places) - MOST_PLACES:,} more")
+    if most is not None and len(places) > most:
+        _print_value(console, "", f"and {len(places) - most:,} more: --all shows all")
 
 
 def _print_value(console: Console, name: str, shown: str) -> None:
-    said = shown if len(shown) <= 120 else shown[:119] + "…"
-    console.print(f"    {name:<34} {said}", markup=False, highlight=False, soft_wrap=True)
+    say(console, f"    {name:<34} {shown}")
 
 
-def _say_where_items_are(console: Console, matches: list[dict[str, Any]]) -> None:
+def _say_where_items_are(console: Console, matches: Sequence[Mapping[str, Any]]) -> None:
     """How the text of the first item is looked up: no text of an evaluation set stands in what a stage wrote."""
     item = matches[0]["item"]
     for what, query in (
         ("the item", f"from questions select context, choices where question_id = {quoted(item)}"),
         ("or, of a set of texts", f"from extract select text where doc_id = {quoted(item)}"),
     ):
-        console.print(f'    {what + ":":<34} gristmill sql "{query}"', markup=False, highlight=False, soft_wrap=True)
+        _print_value(console, what + ":", f'gristmill sql "{query}"')

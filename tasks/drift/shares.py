@@ -1,6 +1,7 @@
 """Shares of a new snapshot beside those of the earlier ones: what passes, what drops, what is lost, which languages.
 
-All is counted by DuckDB from columns that are there: no text is read.
+All is counted by DuckDB from columns that are there: no text is read. What is forgotten counts on neither side: that
+somebody forgot it says nothing of its source.
 """
 
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from typing import Any
 
 import duckdb
 
+from storage.schemas.documents import FORGOTTEN
 from tasks.drift.chance import tail
 from tasks.drift.config import DriftConfig
 
@@ -87,7 +89,7 @@ def _read(
         )
         return " union all ".join(selects), {side: paths for side, paths in named.items() if paths}
 
-    query, named = union(f"doc_id, source, nullif({HOST}, '') as domain, text_bytes", "documents")
+    query, named = union(f"doc_id, source, nullif({HOST}, '') as domain, text_bytes, extractor", "documents")
     language = "select null::varchar as doc_id, null::varchar as language where false"
     if languages:
         language, named["languages"] = "select doc_id, language from read_parquet($languages)", list(languages)
@@ -95,8 +97,9 @@ def _read(
         f"""create temp table documents as
         select d.*, l.language, c.cluster is not null as passes, c.kept_as is not null as copy,
             if(c.cluster is null, c.dropped_by, null) as rule
-        from ({query}) d join read_parquet($decisions) c using (doc_id) left join ({language}) l using (doc_id)""",
-        named | {"decisions": list(decisions)},
+        from ({query}) d join read_parquet($decisions) c using (doc_id) left join ({language}) l using (doc_id)
+        where d.extractor is distinct from $forgotten""",
+        named | {"decisions": list(decisions), "forgotten": FORGOTTEN},
     )
     query, named = union("source, reason", "losses")
     query = query or "select false as is_new, null::varchar as source, null::varchar as reason where false"

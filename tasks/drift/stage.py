@@ -151,7 +151,7 @@ def checked(artifact: Artifact) -> list[Row]:
 
 find_drift = Stage(
     "drift",
-    1,
+    2,
     "drift",
     DriftConfig,
     {MAIN_TABLE: WARNINGS, "checked": CHECKED},

@@ -1,25 +1,27 @@
 """The rows that a model read in one step of its training, document by document, from the tokens that it read.
 
-Which rows stood in a step is in the model, which spans stand in a row is in the packing (or, of a tuned model, in its
-table of conversations), and the ids are those of the token shards. The corpus's text plays no part.
+Which rows stood in a step is in the model, which spans stand in a row is in the packing, and the ids are those of the
+token shards: the corpus's text plays no part. Of a tuned model, its table of conversations says what stands in a row,
+and the ids are those of their messages.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
-import pyarrow.parquet as pq
 
+from models.chat import encode_chats
 from models.tokenizer import Tokenizer
 from storage.artifact import Artifact
-from storage.sql import identifier
+from storage.schemas.documents import FORGOTTEN
 from storage.statements import Refused
 from storage.tokens import TokenShards
-from tasks.ancestry import TOKENIZER_FILE, ancestry
-from tasks.lineage.limits import compared_columns
+from tasks.ancestry import TOKENIZER_FILE
+from tasks.chat_rows import TRAIN
+from tasks.lineage.limits import compared
+from tasks.lineage.values import values_of
 
 
 @dataclass(frozen=True)
@@ -53,22 +55,29 @@ class Row:
 
 
 def read_batch(model: Artifact, step: int, row: int | None = None) -> list[Row]:
-    """The rows of a step (from 1), or the one with this number. Raises Refused where there is no such step or row."""
-    ancestors = ancestry(model)
+    """The rows of a step (from 1), or the one with this number.
+
+    Raises: Refused where it is no model, or was not trained here, or where there is no such step or row; and where what
+    it read is gone.
+    """
+    if model.manifest.kind != "model":
+        raise Refused(f"{model} is no model but of the kind {model.manifest.kind}: gristmill batch sample/base 1")
+    files = [str(path) for path in model.paths("rows")]
+    if not files:
+        raise Refused(f"{model} does not say what its steps read: it was not trained in this lake.")
     with duckdb.connect() as connection:
-        files = [str(path) for path in model.paths("rows")]
         asked = connection.execute(
             "select place, row from read_parquet($1) where step = $2 order by place", [files, step]
         ).fetchall()
         if not asked:
             steps = connection.execute("select max(step) from read_parquet($1)", [files]).fetchone()
             raise Refused(f"{model} has no step {step}: its steps are 1 to {steps[0] if steps else 0}.")
-    rows = [number for _, number in asked]
+    rows = list(dict.fromkeys(number for _, number in asked))
     if row is not None and row not in rows:
         raise Refused(f"Step {step} of {model} did not read row {row}. Its rows: {', '.join(map(str, rows))}.")
     wanted = [(place, number) for place, number in asked if row is None or number == row]
-    numbers = [number for _, number in wanted]
-    spans = _conversations(model, numbers) if ancestors.fine_tuned else _documents(model, numbers)
+    numbers = rows if row is None else [row]
+    spans = _conversations(model, numbers) if model.inputs("model") else _documents(model, numbers)
     return [Row(place, number, spans.get(number, [])) for place, number in wanted]
 
 
@@ -80,6 +89,14 @@ def tokenizer_of(model: Artifact) -> Tokenizer:
 def _documents(model: Artifact, rows: Sequence[int]) -> dict[int, list[Span]]:
     """The spans of rows of the packing, by row."""
     packing, tokens = model.input("packing"), model.input("tokens")
+    if not packing.exists:
+        raise Refused(f"Which documents stood in its rows, {packing} said, which is not there any more.")
+    if not tokens.exists:
+        raise Refused(
+            f"{tokens}, the tokens that {model} read, are not there any more: gristmill gc deletes them once a text in "
+            "them is forgotten. Which documents stood in a step is still known: "
+            f"gristmill sql \"from training_rows where fingerprint = '{model.fingerprint}'\""
+        )
     with duckdb.connect() as connection:
         found = connection.execute(
             """with spans as (
@@ -101,54 +118,48 @@ def _documents(model: Artifact, rows: Sequence[int]) -> dict[int, list[Span]]:
         told = dict(about.get(doc_id, {}))
         ids = shards.slice(shard, start, length)
         before = start - first
+        url, after = told.pop("url", None), whole - before - length
         spans.setdefault(row, []).append(
-            Span(
-                doc_id,
-                source,
-                told.pop("url", None),
-                position,
-                length,
-                shard,
-                start,
-                before,
-                whole - before - length,
-                ids,
-                told,
-            )
+            Span(doc_id, source, url, position, length, shard, start, before, after, ids, told)
         )
     return spans
 
 
 def _conversations(model: Artifact, rows: Sequence[int]) -> dict[int, list[Span]]:
-    """The conversations in rows of a tuned model, laid out again as fine-tuning laid them out."""
-    from storage.files import read_json
-    from tasks.chat_rows import TRAIN, lay_out
+    """The conversations in rows of a tuned model: their places as its table has them, their ids from their messages.
 
-    config = model.manifest.identity.config
-    row_length = read_json(model.file("config.json"))["max_position_embeddings"] + 1
-    laid, about = lay_out(model.inputs("conversations"), tokenizer_of(model), row_length, config["held_out"])
-    whose = {(one["row"], one["position"]): one for one in about if one["split"] == TRAIN and one["row"] is not None}
+    One that was forgotten since has its place, and no ids.
+    """
+    columns = ("row", "position", "conversation_id", "source", "outcome", "tokens", "kept_tokens", "kept_answer_tokens")
+    given = [str(path) for one in model.inputs("conversations") for path in one.paths()]
+    with duckdb.connect() as connection:
+        stood = connection.execute(
+            f"""select {", ".join(columns)} from read_parquet($table)
+            where split = $split and row in (select unnest($rows)) order by row, position""",
+            {"table": [str(path) for path in model.paths("conversations")], "split": TRAIN, "rows": list(rows)},
+        ).fetchall()
+        said = dict(
+            connection.execute(
+                """select conversation_id, messages from read_parquet($given, union_by_name = true)
+                where conversation_id in (select unnest($ids))""",
+                {"given": given, "ids": [one[2] for one in stood]},
+            ).fetchall()
+        )
+    chats = encode_chats(tokenizer_of(model), [said[one[2]] or () for one in stood])
     spans: dict[int, list[Span]] = {}
-    for row in rows:
-        for piece in laid[TRAIN].rows[row]:
-            one = whose[row, piece.position]
-            cut = one["tokens"] - one["kept_tokens"]
-            spans.setdefault(row, []).append(
-                Span(
-                    one["conversation_id"],
-                    one["source"],
-                    None,
-                    piece.position,
-                    len(piece.ids),
-                    None,
-                    None,
-                    0,
-                    cut,
-                    piece.ids,
-                    {"outcome": one["outcome"], "answer_tokens": one["kept_answer_tokens"]},
-                )
+    for chat, (row, position, name, source, outcome, tokens, kept, answer) in zip(chats, stood, strict=True):
+        forgotten = not said[name]
+        if len(chat.ids) != tokens and not forgotten:
+            raise Refused(
+                f"The conversation {name} had {tokens} tokens when {model} was tuned, and has {len(chat.ids)} as it is "
+                "written now: the chat template is another one. Tune the model again to look into its steps."
             )
-    return {row: sorted(found, key=lambda span: span.position) for row, found in spans.items()}
+        about = {"outcome": FORGOTTEN if forgotten else outcome, "answer_tokens": answer}
+        ids = chat.ids[:kept]
+        spans.setdefault(row, []).append(
+            Span(name, source, None, position, kept, None, None, 0, tokens - kept, ids, about)
+        )
+    return spans
 
 
 def facts(corpus: Artifact, doc_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -156,21 +167,5 @@ def facts(corpus: Artifact, doc_ids: Sequence[str]) -> dict[str, dict[str, Any]]
     that no decisions made."""
     found: dict[str, dict[str, Any]] = {}
     for decisions in corpus.inputs("decisions"):
-        wanted = ["url", *compared_columns(decisions.manifest.identity.config)]
-        groups: dict[str, list[Path]] = {}
-        for one in (*decisions.inputs("documents"), *decisions.inputs("annotations")):
-            groups.setdefault(one.stage, []).extend(one.paths())
-        with duckdb.connect() as connection:
-            for files in groups.values():
-                there = set(pq.read_schema(files[0]).names)
-                columns = [name for name in dict.fromkeys(wanted) if name in there]
-                if not columns:
-                    continue
-                rows = connection.execute(
-                    f"select doc_id, {', '.join(map(identifier, columns))} "
-                    "from read_parquet($1, union_by_name = true) where doc_id in (select unnest($2))",
-                    [list(map(str, files)), list(doc_ids)],
-                ).fetchall()
-                for doc_id, *values in rows:
-                    found.setdefault(doc_id, {}).update(zip(columns, values, strict=True))
+        found |= values_of(decisions, doc_ids, {"url": None} | compared(decisions.manifest.identity.config))
     return found

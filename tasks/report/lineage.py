@@ -22,8 +22,8 @@ class Node:
     """One artifact, or (`several`) the inputs of one role where they are many.
 
     `again`: it stands further up with all its inputs. `config`: its configuration as dotted keys. `code`: the revision
-    that made it. `seconds`, `cpu_seconds`: what that took; null where its provenance does not say. `differs`: from the
-    artifact of the same name before it. `files`: of a snapshot.
+    that made it. `seconds`, `cpu_seconds`: what that took; null where its provenance does not say. `differs`: in what,
+    from the artifact that had its name before, or stood in its place below that one (`before`). `files`: of a snapshot.
     """
 
     role: str
@@ -39,6 +39,7 @@ class Node:
     code: str = ""
     seconds: float | None = None
     cpu_seconds: float | None = None
+    before: str = ""
     differs: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
 
@@ -58,10 +59,9 @@ def tree(ends: list[Artifact], run: str, *, files: bool = False, predecessors: b
     seen: set[str] = set()
     roots = [_node(end, "", run, seen, files) for end in dict.fromkeys(ends)]
     if predecessors and ends:
-        lake = Lake(ends[0].lake)
-        before = _predecessors(lake)
-        for root in roots:
-            _compare_nodes(root, lake, before)
+        before = _predecessors(Lake(ends[0].lake))
+        for end, root in zip(dict.fromkeys(ends), roots, strict=True):
+            _compare_nodes(root, end, None, before)
     return roots
 
 
@@ -74,14 +74,32 @@ def _predecessors(lake: Lake) -> dict[str, Artifact]:
     return found
 
 
-def _compare_nodes(node: Node, lake: Lake, before: dict[str, Artifact]) -> None:
-    if node.fingerprint in before and not node.again:
-        old = before[node.fingerprint]
-        new = Artifact(lake=str(lake.root), stage=node.stage, fingerprint=node.fingerprint)
-        if old.stage == new.stage:
-            node.differs = [str(one) for one in compare(old.manifest.identity, new.manifest.identity)]
-    for inner in node.inputs:
-        _compare_nodes(inner, lake, before)
+def _compare_nodes(node: Node, new: Artifact, stood: Artifact | None, before: dict[str, Artifact]) -> None:
+    """Say in what an artifact differs from the one of the same name before it, or (`stood`) from what stood in its
+    place where that is an input; and the same of its own inputs."""
+    if node.again:
+        return
+    old = before.get(new.fingerprint, stood)
+    if old is None or old == new or old.stage != new.stage or not old.exists:
+        old = None
+    else:
+        node.before = f"{old.stage}/{old.fingerprint}"
+        node.differs = [str(one) for one in compare(old.manifest.identity, new.manifest.identity)]
+    places = {} if old is None else _in_place_of(old.inputs(), new.inputs())
+    for inner in (one for given in node.inputs for one in (given.inputs if given.several else [given])):
+        artifact = Artifact(lake=new.lake, stage=inner.stage, fingerprint=inner.fingerprint)
+        _compare_nodes(inner, artifact, places.get(inner.fingerprint), before)
+
+
+def _in_place_of(old: list[Artifact], new: list[Artifact]) -> dict[str, Artifact]:
+    """By the fingerprint of a new input the old one of its stage, where one alone went and one alone came."""
+    found = {}
+    for stage in {one.stage for one in new}:
+        went = list(dict.fromkeys(one for one in old if one.stage == stage and one not in new))
+        came = list(dict.fromkeys(one for one in new if one.stage == stage and one not in old))
+        if len(went) == len(came) == 1:
+            found[came[0].fingerprint] = went[0]
+    return found
 
 
 def cut_tree(node: Node, depth: int | None) -> Node:

@@ -3,14 +3,12 @@
 Every file is decoded: Parquet, Arrow, tokens back to text, SQLite (Prefect's too), logs, reports, JSON, the catalog.
 """
 
-import io
+import json
 import random
 import shutil
 from pathlib import Path
 
 import pytest
-from warcio.statusandheaders import StatusAndHeaders
-from warcio.warcwriter import WARCWriter
 
 from storage import names
 from storage.forget import marks
@@ -20,22 +18,23 @@ from storage.sql import connect
 from tests.acceptance.drive import gristmill
 from tests.acceptance.said import find, pieces
 from tests.acceptance.way import finish
-from tests.acceptance.world import page, write_world
+from tests.acceptance.world import page, write_captures, write_world
 
+TALK = "Crimson otters juggle eleven brass compasses beside Quarnow harbour."
+QUIZ = "Amber kestrels barter seventeen wooden flutes under Trelissick bridges."
 SENTENCE = "Violet astrolabe hums beneath nineteen crooked lanterns while Quimper sleeps unpaid."
 PLANTED, TWIN = "http://gossip.example/planted", "http://gossip.example/twin"
 
 
-def plant(path: Path, pages: dict[str, tuple[str, str]]) -> None:
-    """A WARC file of pages: URL to (date, HTML)."""
-    with open(path, "wb") as stream:
-        writer = WARCWriter(stream, gzip=True)
-        for number, (url, (date, html)) in enumerate(pages.items()):
-            headers = {"WARC-Date": date, "WARC-Record-ID": f"<urn:uuid:00000000-0000-4000-b000-{number:012d}>"}
-            http = StatusAndHeaders("200 OK", [("Content-Type", "text/html; charset=utf-8")], protocol="HTTP/1.1")
-            payload = io.BytesIO(html.encode())
-            kwargs = {"warc_headers_dict": headers, "http_headers": http, "length": len(html.encode())}
-            writer.write_record(writer.create_warc_record(url, "response", payload=payload, **kwargs))
+def ask_and_answer(folder: Path) -> None:
+    """One conversation says its sentence in an answer, one question in a choice."""
+    talk, quiz = folder / "talks" / "talks.jsonl", folder / "quiz" / "sums.jsonl"
+    rows = [json.loads(line) for line in talk.read_text(encoding="utf-8").splitlines()]
+    rows[7]["messages"][1]["content"] += f" {TALK}"
+    talk.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    rows = [json.loads(line) for line in quiz.read_text(encoding="utf-8").splitlines()]
+    rows[3]["choices"][1] += f" {QUIZ}"
+    quiz.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def gossip() -> tuple[str, str]:
@@ -50,15 +49,16 @@ def world(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("forget")
     recipe = write_world(folder / "world", warcs=2)
     told, untold = gossip()
-    pages = {PLANTED: ("2025-05-05T05:05:05Z", told), TWIN: ("2025-06-06T06:06:06Z", untold)}
-    plant(folder / "world" / "pages" / "gossip.warc.gz", pages)
+    pages = [(PLANTED, "2025-05-05T05:05:05Z", told), (TWIN, "2025-06-06T06:06:06Z", untold)]
+    write_captures(folder / "world" / "pages" / "gossip.warc.gz", pages)
+    ask_and_answer(folder / "world")
     return recipe
 
 
 def crawl_again(recipe: Path) -> None:
     """The planted page is crawled a second time, with other words around the sentence."""
     html = page(random.Random(6), "More gossip", "en", 8).replace("</p>", f" {SENTENCE}</p>", 1)
-    plant(recipe.parent / "pages" / "again.warc.gz", {PLANTED: ("2026-03-03T03:03:03Z", html)})
+    write_captures(recipe.parent / "pages" / "again.warc.gz", [(PLANTED, "2026-03-03T03:03:03Z", html)])
 
 
 def run(*arguments: str, lake: Path) -> str:
@@ -77,32 +77,42 @@ def test_a_planted_sentence_is_found_before_and_nowhere_after(world, tmp_path):
     run("run", str(recipe), lake=lake)
     before = find(lake, SENTENCE)
     assert {"extract", "compose", "tokenize"} <= before.keys()
+    assert find(lake, TALK).keys() == {"conversations"}
+    assert find(lake, QUIZ).keys() == {"questions"}
     old = Lake(lake)
-    base, scores, corpus = (names.latest(old, f"mill/{name}") for name in ("base", "base-scores", "corpus"))
+    base, scores, corpus, tuned = (old.get(f"mill/{name}") for name in ("base", "base-scores", "corpus", "tuned"))
+    own = "select conversation_id from conversations where record_id = 'talk-7' union all select question_id "
+    own += "from questions where record_id = 'sums-3'"
+    ((talk,), (question,)) = connect(lake).execute(own).fetchall()
+    targets = (PLANTED, "record:talks/talk-7", question)
     rows = connect(lake).execute("select url, kept, dropped_by from documents where url in ($1, $2)", [PLANTED, TWIN])
     told = {url: (kept, dropped_by) for url, kept, dropped_by in rows.fetchall()}
     assert told == {PLANTED: (True, None), TWIN: (False, "duplicates.near")}
 
-    listed = run("forget", PLANTED, lake=lake)
+    listed = run("forget", *targets, lake=lake)
     for said in (
-        "1 of ",
+        "1 of 35 documents, 1 of 120 conversations, 1 of 80 questions",
+        f"  {talk}  talks  talk-7",
+        f"  {question}  quiz  sums-3",
         "comes in, a duplicate until now",
         TWIN,
         str(corpus),
         "token shard",
         str(base),
         str(scores),
+        str(tuned),
         "reports/",
+        "pages/gossip.warc.gz: 1 row of these. It stays as it is",
+        "talks/talks.jsonl: 1 row of these. It stays as it is",
     ):
         assert said in listed
     assert find(lake, SENTENCE) == before  # a dry run changes nothing
     assert not (lake / "tombstones").exists()
 
-    run("forget", PLANTED, "--yes", lake=lake)
-    assert base is not None
-    assert scores is not None
+    run("forget", *targets, "--yes", lake=lake)
     assert [one.mark for one in marks.marks_of(old, base)] == ["learned"]
     assert [one.mark for one in marks.marks_of(old, scores)] == ["holds"]
+    assert [(one.mark, one.texts) for one in marks.marks_of(old, tuned)] == [("learned", 1)]
     assert names.latest(old, "mill/base-scores") is None
     assert "learned from text that was forgotten since" in run("show", "mill/base", lake=lake)
     run("gc", "--runs", "0", "--yes", lake=lake)
@@ -113,13 +123,13 @@ def test_a_planted_sentence_is_found_before_and_nowhere_after(world, tmp_path):
     assert not scores.exists
     assert run("verify", lake=lake).endswith("Nothing is damaged.\n")
     run("lineage", "mill/corpus", lake=lake)  # what it was before is gone
-    assert "holds no artifact" in gristmill("batch", "mill/base", "3", lake=lake).stderr
-    assert not find(lake, SENTENCE)
+    assert "not there any more" in gristmill("batch", "mill/base", "3", lake=lake).stderr
+    assert not find(lake, SENTENCE, TALK, QUIZ)
 
     crawl_again(recipe)
     run("run", str(recipe), lake=lake)
     run("gc", "--runs", "0", "--yes", lake=lake)
-    assert find(lake, SENTENCE) == {}
+    assert find(lake, SENTENCE, TALK, QUIZ) == {}
 
     now = Lake(lake)
     sql = connect(now)
@@ -130,6 +140,12 @@ def test_a_planted_sentence_is_found_before_and_nowhere_after(world, tmp_path):
     assert known[4:] == again[4:] == (None, None)
     assert again[3] is None
     assert sql.execute("select kept from documents where url = $1", [TWIN]).fetchall() == [(True,)]
+    query = "from conversations join finetune_conversations using (conversation_id) where conversation_id = $1"
+    told = sql.execute(f"select record_id, turns, messages, outcome {query}", [talk])
+    assert told.fetchall() == [("talk-7", None, None, "forgotten")]
+    told = sql.execute("select task, context, choices, gold from questions where question_id = $1", [question])
+    assert told.fetchall() == [("sums", None, None, None)]
+    assert not sql.execute("from evaluate_predictions where question_id = $1", [question]).fetchall()
     assert names.latest(now, "mill/base") != base
     assert not base.exists
     assert names.latest(now, "mill/base-scores") not in (None, scores)

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -162,13 +163,20 @@ def write_world(folder: Path, warcs: int = 3, recipe: str = RECIPE) -> Path:
 
 def write_page(path: Path, url: str, html: str) -> None:
     """A WARC file of one page. Its bytes may stand between those of others: archives laid end to end are one."""
+    write_captures(path, [(url, DATE, html)])
+
+
+def write_captures(path: Path, captures: Sequence[tuple[str, str, str]]) -> None:
+    """A WARC file of pages: URL, date and HTML of each; a URL may stand in it more than once."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "wb") as stream:
-        headers = {"WARC-Date": DATE, "WARC-Record-ID": "<urn:uuid:00000000-0000-4000-9000-000000000000>"}
-        http = StatusAndHeaders("200 OK", [("Content-Type", "text/html; charset=utf-8")], protocol="HTTP/1.1")
-        kwargs = {"warc_headers_dict": headers, "payload": io.BytesIO(html.encode()), "http_headers": http}
         writer = WARCWriter(stream, gzip=True)
-        writer.write_record(writer.create_warc_record(url, "response", length=len(html.encode()), **kwargs))
+        for number, (url, date, html) in enumerate(captures):
+            headers = {"WARC-Date": date, "WARC-Record-ID": f"<urn:uuid:00000000-0000-4000-9000-{number:012d}>"}
+            http = StatusAndHeaders("200 OK", [("Content-Type", "text/html; charset=utf-8")], protocol="HTTP/1.1")
+            payload = html.encode()
+            kwargs = {"warc_headers_dict": headers, "http_headers": http, "length": len(payload)}
+            writer.write_record(writer.create_warc_record(url, "response", payload=io.BytesIO(payload), **kwargs))
 
 
 def never_read(path: Path) -> int:

@@ -10,13 +10,14 @@ import pytest
 from lxml import html
 from rich.console import Console
 
-from flows.cli.explain import explain_document
+from flows.cli.explain import print_told
 from flows.grow import grow_corpus
 from flows.recipe import Recipe, RecipeError, check_recipe, load_recipe
 from storage.artifact import Artifact
 from storage.lake import Lake
 from storage.sql import connect
 from storage.statements import check
+from tasks.lineage.explain import explain
 from tasks.report import curation
 from tasks.report.collect import results_of
 from tasks.report.page import write_report
@@ -188,7 +189,8 @@ def test_explain_names_the_item_and_how_its_text_is_looked_up_and_shows_none(tmp
         ((document, item, start),) = connection.execute(
             "select doc_id, contaminated_by[1].item, contaminated_by[1].start from documents"
         ).fetchall()
-        explain_document(Lake(tmp_path / "lake"), document, Console(file=said, width=80))
+        told = explain(Lake(tmp_path / "lake"), document)
+        print_told(Console(file=said, width=80), told, everything=False)
         (query,) = re.findall(r'gristmill sql "(from extract.*)"', said.getvalue())
         assert connection.execute(check(query)).fetchall() == [(LONG,)]
     lines = said.getvalue().splitlines()

@@ -13,7 +13,7 @@ from storage.schemas.language import LANGUAGE
 from storage.schemas.spans import SPANS
 from storage.table import Table, column, table
 from tasks.annotation import with_doc_id
-from tasks.decide.decisions import DECISIONS
+from tasks.decide.decisions import DECISIONS, UNFILTERED
 from tasks.edits import EditsConfig, resolve_edits
 from tests.tasks.committed import as_input, commit, fill
 
@@ -33,6 +33,7 @@ class Page:
     kept: bool
     split: str
     spans: dict[str, list[dict]] = field(default_factory=dict)
+    unfiltered: int | None = None
 
 
 def write_pages(counts: dict[str, int], seed: int = 1, kept: float = 0.8, validation: float = 0.1) -> list[Page]:
@@ -88,9 +89,11 @@ def put(
     inputs += [as_input("annotations", one) for one in annotations]
     decided = [
         {"doc_id": p.doc_id, "source": p.source, "kept": p.kept, "split": p.split, "failed": [], "cluster_size": 1}
+        | {"cluster": p.doc_id if p.kept else None, "unfiltered_cluster_size": p.unfiltered}
         for p in sorted(pages, key=lambda page: page.doc_id)
     ]
-    decisions = commit(lake, "decide", "decisions", {}, inputs, DECISIONS, [fill(decided, DECISIONS)])
+    declared = UNFILTERED if any(p.unfiltered is not None for p in pages) else DECISIONS
+    decisions = commit(lake, "decide", "decisions", {}, inputs, declared, [fill(decided, declared)])
     return {"decisions": decisions, "documents": documents}
 
 

@@ -62,7 +62,7 @@ class Told:
         return html.document_fromstring(self.path.read_bytes())
 
 
-def grow(folder: Path, rules: dict = RULES) -> Artifact:
+def grow(folder: Path, rules: dict = RULES, mixture: ComposeConfig | None = None) -> Artifact:
     """A corpus of the pages of a small world."""
     source = Source(name="pages", path=str(folder / "pages"), license="CC0-1.0")
     documents = [extract(ExtractConfig(), snapshot=one) for one in ingest(source)]
@@ -70,7 +70,7 @@ def grow(folder: Path, rules: dict = RULES) -> Artifact:
     annotations += [measure_quality(QualityConfig(), documents=one) for one in documents]
     annotations += [sign(SignConfig(), documents=one) for one in documents]
     decisions = decide(DecideConfig.model_validate(rules), documents=documents, annotations=annotations)
-    return compose(ComposeConfig(), decisions=decisions, documents=documents)
+    return compose(mixture or ComposeConfig(), decisions=decisions, documents=documents)
 
 
 def learn(folder: Path, corpus: Artifact) -> Results:
