@@ -20,6 +20,8 @@ from tasks.run import source_of
 from tasks.stage import Inputs, Shard, Stage
 
 Row = dict[str, Any]
+WIDEST_FIRST = ("source", "language", "domain")
+"""The order of warnings by scope: whoever reads the first few learns most."""
 
 
 def _plan(inputs: Inputs, config: DriftConfig) -> list[Shard]:
@@ -40,6 +42,7 @@ def _work(shard: Shard, config: DriftConfig, output: ShardOutput, watch: Watch) 
         about = {"source": source, "snapshot": snapshot}
         shares, warnings = _shares(new, known, given, config) if known else ([], [])
         found = [*warnings, *(_bursts(new, known, given, config) if known and config.burst else [])]
+        found.sort(key=lambda row: (WIDEST_FIRST.index(row["scope"]), row["p"]))
         checked = {
             "documents": new.rows(),
             "known_documents": sum(one.rows() for one in known),
