@@ -80,7 +80,7 @@ def _apart(recipe: Any, documents: Sequence[Artifact]) -> tuple[list[Artifact], 
 def _tell(drift: Artifact, said: Sequence[str]) -> None:
     line = current_run().console.line
     for one in said[:SHOWN]:
-        line(f"drift           WARNING {one}")
+        line(f"drift           WARNING {one}", warning=True)
     if len(said) > SHOWN:
         line(f"drift           and {len(said) - SHOWN:,} more warnings: gristmill sql 'from drift'")
     if not said:

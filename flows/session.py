@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
@@ -59,6 +60,10 @@ def session(
     with running(place, flow, workers=workers, parameters=parameters) as run:
         for source in loaded.sources:
             claim(place, source.name, loaded.name, source.place)
+        if "prefect" in sys.modules:
+            from tasks.orchestration import say_in_logs
+
+            say_in_logs(run)
         yield loaded, run
 
 

@@ -19,10 +19,13 @@ class Console:
     def __init__(self, stream: TextIO | None = None, quiet: bool = False) -> None:
         self.stream = stream or sys.stderr
         self.quiet = quiet
+        self.also: Callable[[str, bool], None] | None = None
         self.live = not quiet and self.stream.isatty()
 
-    def line(self, text: str) -> None:
-        """One line that stays."""
+    def line(self, text: str, *, warning: bool = False) -> None:
+        """One line that stays; `also` hears it too, and whether it is a warning."""
+        if self.also:
+            self.also(text, warning)
         if not self.quiet:
             print(("\r\x1b[2K" if self.live else "") + text, file=self.stream, flush=True)
 

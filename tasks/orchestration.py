@@ -1,5 +1,6 @@
 """What a stage shows in Prefect: a task run, its progress, a table of what it did. Imported only inside a flow."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from prefect.artifacts import (
 )
 from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
+from prefect.logging import get_run_logger
 
 from storage.artifact import Artifact
 from tasks.config import StageConfig
@@ -56,9 +58,16 @@ def publish(stage: "Stage", artifact: Artifact) -> None:
     rows = stage.summary(artifact) if stage.summary else []
     tables = dict.fromkeys(part.table for part in artifact.manifest.parts if part.table)
     counts = [{"table": name, "rows": artifact.rows(name)} for name in tables]
-    create_table_artifact(rows or counts, key=key, description=f"{artifact}: {artifact.manifest.rows:,} rows")
+    create_table_artifact(rows or counts, key=key, description=f"{artifact}, rows: {artifact.manifest.rows:,}")
     if stage.describe:
         create_markdown_artifact(stage.describe(artifact), key=f"{key}-report", description=str(artifact))
+
+
+def say_in_logs(run: Run) -> None:
+    """Let the page of a flow run show what the run's console says."""
+    if inside_flow():
+        logger = get_run_logger()
+        run.console.also = lambda text, warning: logger.log(logging.WARNING if warning else logging.INFO, text)
 
 
 def link_report(report: Path, address: str | None) -> None:

@@ -147,6 +147,17 @@ def summary(artifact: Artifact) -> list[Row]:
     return [{"warning": say(row), **{key: row[key] for key in shown}} for row in rows] or checked(artifact)
 
 
+def describe(artifact: Artifact) -> str:
+    """The warnings in Markdown, each a sentence; and what was compared."""
+    warned = [f"- {say(row)}" for row in artifact.read().to_pylist()]
+    compared = [
+        f"{row['source']}: {row['documents']:,} new documents beside {row['known_documents']:,} of earlier snapshots, "
+        f"{row['comparisons']:,} shares compared, warnings: {row['warnings']:,}."
+        for row in checked(artifact)
+    ]
+    return "\n\n".join(["### What is new beside what was known", *compared, *(["\n".join(warned)] if warned else [])])
+
+
 def checked(artifact: Artifact) -> list[Row]:
     """What was compared: rows of CHECKED."""
     return artifact.read(table="checked").to_pylist()
@@ -164,4 +175,5 @@ find_drift = Stage(
     unit="documents",
     explains=False,
     summary=summary,
+    describe=describe,
 )

@@ -42,6 +42,12 @@ def tasks_of(up: Shipped, run: str) -> int:
     return up.api("POST", "task_runs/count", json={"flow_runs": {"id": {"any_": [run]}}})
 
 
+def logs_of(up: Shipped, run: str) -> list[str]:
+    """What the page of a run shows under Logs."""
+    asked = {"logs": {"flow_run_id": {"any_": [run]}}, "sort": "TIMESTAMP_ASC"}
+    return [one["message"] for one in up.api("POST", "logs/filter", json=asked)]
+
+
 def switch(up: Shipped, recipe: Path, *, on: bool) -> None:
     """Turn the schedule of refresh on or off, with a run every fifteen seconds, for this recipe."""
     deployment = up.deployment("refresh")
@@ -101,6 +107,9 @@ def test_a_schedule_fires_a_refresh_follows_and_training_is_asked_for_when_enoug
     both = [up.run("refresh", recipe=str(recipe)) for _ in range(2)]
     assert [up.ended(run)["type"] for run in both] == ["COMPLETED"] * 2
     assert [tasks_of(up, run) for run in both] == [0, 0]
+    said = f"Nothing new: mill/corpus stays {corpora(up.lake)[-1]}."
+    for run in both:
+        wait_for(lambda run=run: said in logs_of(up, run), 30)
     assert len(lake.artifacts()) == made
     assert len(corpora(up.lake)) == 3
     one, other = sorted((up.api("GET", f"flow_runs/{run}") for run in both), key=lambda run: run["start_time"])

@@ -1,9 +1,16 @@
 """A recipe and files of its own writing that come one by one: copies, near copies, lines to remove, addresses."""
 
+import io
 import json
 import os
 import random
+import uuid
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from warcio.statusandheaders import StatusAndHeaders
+from warcio.warcwriter import WARCWriter
 
 from flows.grow import grow_corpus
 from flows.recipe import check_recipe, load_recipe
@@ -31,10 +38,17 @@ mixture:
   redact: {email: "[address]"}
 drift: {min_documents: 10}
 """
+PHASED = RECIPE.replace(
+    "mixture:\n",
+    "mixture:\n  budget_bytes: 40000\n  phases: [{name: early, share: 0.7}, {name: late, share: 0.3}]\n",
+)
 
 
 def write_files(folder: Path, files: int, pages: int = 12) -> list[Path]:
-    """Files of pages: copies and near copies of pages of other files, short ones, lines to remove, addresses."""
+    """Files of pages: copies and near copies of pages of other files, short ones, lines to remove, addresses.
+
+    The fourth of each five is Parquet, the fifth WARC, the others JSON lines.
+    """
     draw = random.Random(7)
     folder.mkdir(parents=True, exist_ok=True)
     told: list[str] = []
@@ -54,18 +68,48 @@ def write_files(folder: Path, files: int, pages: int = 12) -> list[Path]:
             told.append(text)
             row = {"text": text, "url": f"https://site-{place}.example/{number}"}
             rows.append(row | {"capture_date": f"2026-01-{draw.randint(1, 28):02d}T00:00:00Z"})
-        paths.append(folder / f"{number}.jsonl")
-        paths[-1].write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        kind, write = KINDS[number % 5]
+        paths.append(folder / f"{number}.{kind}")
+        write(paths[-1], rows)
     return paths
 
 
-def grow(folder: Path, lake: Path, *, quiet: bool = True) -> tuple[Artifact, Run]:
-    """The corpus of the files that are there now, made in this process."""
+def write_lines(path: Path, rows: list[dict[str, str]]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def write_parquet(path: Path, rows: list[dict[str, str]]) -> None:
+    pq.write_table(pa.Table.from_pylist(rows), path)
+
+
+def write_warc(path: Path, rows: list[dict[str, str]]) -> None:
+    """Each row as a page whose lines are paragraphs."""
+    with path.open("wb") as stream:
+        writer = WARCWriter(stream, gzip=True)
+        for number, row in enumerate(rows):
+            lines = "".join(f"<p>{line}</p>" for line in row["text"].split("\n"))
+            page = f"<!doctype html><title>Page</title><main>{lines}</main>".encode()
+            http = StatusAndHeaders("200 OK", [("Content-Type", "text/html; charset=utf-8")], protocol="HTTP/1.1")
+            about = {"WARC-Date": row["capture_date"], "WARC-Record-ID": f"<urn:uuid:{uuid.UUID(int=number)}>"}
+            writer.write_record(
+                writer.create_warc_record(
+                    row["url"], "response", payload=io.BytesIO(page), http_headers=http, warc_headers_dict=about
+                )
+            )
+
+
+KINDS = (("jsonl", write_lines),) * 3 + (("parquet", write_parquet), ("warc.gz", write_warc))
+
+
+def grow(
+    folder: Path, lake: Path, *, quiet: bool = True, workers: int = 0, recipe: str = RECIPE
+) -> tuple[Artifact, Run]:
+    """The corpus of the files that are there now, made in this process unless workers are told."""
     own = folder / f"growing-{os.getpid()}.yaml"
-    own.write_text(RECIPE, encoding="utf-8")
+    own.write_text(recipe, encoding="utf-8")
     own.replace(folder / "growing.yaml")  # another process may be reading it
     plan = check_recipe(load_recipe(str(folder / "growing.yaml")))
-    with running(lake, "refresh", workers=0, quiet=quiet) as run:
+    with running(lake, "refresh", workers=workers, quiet=quiet) as run:
         return grow_corpus(plan), run
 
 
@@ -80,9 +124,9 @@ def add(files: list[Path], into: Path) -> None:
         (into / path.name).write_bytes(path.read_bytes())
 
 
-def grow_in(folder: Path, groups: list[list[Path]]) -> Artifact:
+def grow_in(folder: Path, groups: list[list[Path]], *, workers: int = 0, recipe: str = RECIPE) -> Artifact:
     """The corpus after each group of files has come and been taken in."""
     for group in groups:
         add(group, folder / "pages")
-        corpus, _ = grow(folder, folder / "lake")
+        corpus, _ = grow(folder, folder / "lake", workers=workers, recipe=recipe)
     return corpus

@@ -14,7 +14,7 @@ from storage.artifact import Artifact
 from storage.lake import Lake
 from tasks.change import measure_change
 from tasks.run import running
-from tests.flows.growing import grow, grow_in, parts, write_files
+from tests.flows.growing import PHASED, grow, grow_in, parts, write_files
 
 
 @pytest.fixture(scope="module")
@@ -24,14 +24,14 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def at_once(tmp_path_factory: pytest.TempPathFactory, files: list[Path]) -> Artifact:
-    """The corpus of all files, read as one snapshot."""
-    return grow_in(tmp_path_factory.mktemp("once"), [files])
+    """The corpus of all files, read as one snapshot by two workers; those that are compared with it have none."""
+    return grow_in(tmp_path_factory.mktemp("once"), [files], workers=2, recipe=PHASED)
 
 
 def test_ten_snapshots_one_by_one_are_the_same_part_files_as_all_files_at_once(
     tmp_path: Path, files: list[Path], at_once: Artifact
 ):
-    one_by_one = grow_in(tmp_path, [[path] for path in files])
+    one_by_one = grow_in(tmp_path, [[path] for path in files], recipe=PHASED)
     assert len(one_by_one.inputs("documents")) == 10
     assert len(at_once.inputs("documents")) == 1
     for grown, whole in ((one_by_one, at_once), (one_by_one.input("decisions"), at_once.input("decisions"))):
@@ -42,17 +42,28 @@ def test_ten_snapshots_one_by_one_are_the_same_part_files_as_all_files_at_once(
         assert one.pop("fingerprint") != other.pop("fingerprint")
         assert one["identity"].pop("inputs") != other["identity"].pop("inputs")
         assert one == other
+    # a later snapshot has turned earlier decisions: its page was captured first, or stands for a near copy
+    turned: set[str] = set()
+    for _, earlier, _ in names.history(Lake(tmp_path / "lake"), "growing/corpus"):
+        stood = {row["doc_id"] for row in earlier.input("decisions").read().to_pylist() if row["kept"]}
+        dropped = [row for row in one_by_one.input("decisions").read().to_pylist() if row["doc_id"] in stood]
+        turned |= {row["dropped_by"] for row in dropped if not row["kept"]}
+    assert turned >= {"duplicates.exact", "duplicates.near"}
 
 
-def test_the_ten_have_copies_near_copies_drops_edits_and_both_splits(at_once: Artifact):
+def test_the_ten_have_copies_near_copies_drops_edits_and_both_splits(files: list[Path], at_once: Artifact):
     """What the equality above is worth."""
     decided = at_once.input("decisions").read().to_pylist()
     assert {"duplicates.exact", "duplicates.near", "gopher.min_words"} <= {row["dropped_by"] for row in decided}
     assert {row["split"] for row in decided if row["kept"]} == {"train", "validation"}
-    (mixture,) = at_once.read(table="mixture").to_pylist()
-    assert mixture["removed_characters"] > 0
-    assert mixture["redactions"] > 0
+    mixture = at_once.read(table="mixture").to_pylist()
+    assert {row["phase"] for row in mixture} == {"early", "late"}
+    assert all(sum(row[what] for row in mixture) > 0 for what in ("removed_characters", "redactions"))
     assert len(at_once.parts()) > 2
+    assert {len(row["phase_copies"]) for row in at_once.read(["phase_copies"]).to_pylist()} == {2}
+    kinds = {path.name.partition(".")[2] for path in files}
+    assert kinds == {"jsonl", "parquet", "warc.gz"}
+    assert at_once.input("documents").rows() == 12 * len(files)
     tables = {part.table: part.rows for part in at_once.input("decisions").manifest.parts}
     assert len(tables) > 1
     assert all(tables.values()), "what is repeated, and what goes of it"
@@ -65,7 +76,7 @@ def test_any_order_and_any_cut_into_snapshots_are_the_same_part_files(
 ):
     edges = [0, *sorted(cuts), 10]
     groups = [[files[number] for number in order[a:b]] for a, b in pairwise(edges)]
-    grown = grow_in(tmp_path_factory.mktemp("cut"), groups)
+    grown = grow_in(tmp_path_factory.mktemp("cut"), groups, recipe=PHASED)
     assert parts(grown) == parts(at_once)
     assert parts(grown.input("decisions")) == parts(at_once.input("decisions"))
 

@@ -15,7 +15,7 @@ from storage.sql import connect
 from tasks.drift.chance import tail
 from tasks.drift.config import BurstConfig, DriftConfig
 from tasks.drift.said import say
-from tasks.drift.stage import summary
+from tasks.drift.stage import describe, summary
 from tests.tasks.drift.pages import Page, Snapshot, find, generate
 
 PHRASE = "the golden llama of Quuxburg never lies"
@@ -164,6 +164,8 @@ def test_warnings_are_a_view_and_a_table_in_the_ui(lake: Path):
         .fetchall()
     )
     assert rows == [("burst", 200, 200, 50)]
+    assert f"- {say(warnings(drift)[0])}" in describe(drift).splitlines()
+    assert "web: 2,000 new documents beside 3,000 of earlier snapshots" in describe(drift)
     (shown,) = summary(drift)
     assert shown["warning"].startswith("web: a phrase on 200 kept documents of 200 domains, before on 0 of 3,000.")
 
