@@ -27,9 +27,9 @@ from typing import NamedTuple
 import numpy as np
 
 from flows.annotations import annotate
+from flows.grow import read, read_benchmark
 from flows.learned import learn
 from flows.recipe import Recipe, load_recipe
-from flows.refresh import read, read_benchmark
 from storage.artifact import Artifact
 from storage.lake import Lake
 from tasks.compose import compose

@@ -81,8 +81,8 @@ def write_inputs(folder: Path, n: int, seed: int) -> None:
         rows = np.arange(start, min(n, start + PART_ROWS))
         names = np.random.default_rng([seed, 1, part])
         given = {
-            "doc_id": _hexadecimal(names.integers(0, 2**63, (len(rows), 2), np.uint64)),
-            "content_hash": _hexadecimal(content[same[rows]]),
+            "doc_id": hexadecimal(names.integers(0, 2**63, (len(rows), 2), np.uint64)),
+            "content_hash": hexadecimal(content[same[rows]]),
             "url": pa.array([f"https://host{n % 997}.example.org/pages/{seed}/{n}.html" for n in address[rows]]),
             "signature": _signatures(first[rows], same[rows], rows, seed),
             "source": pa.array(["web"] * len(rows)),
@@ -116,7 +116,8 @@ def _signatures(first: np.ndarray, same: np.ndarray, rows: np.ndarray, seed: int
     return np.where(different, own, shared)
 
 
-def _hexadecimal(pairs: np.ndarray) -> pa.Array:
+def hexadecimal(pairs: np.ndarray) -> pa.Array:
+    """Numbers of 128 bits, (n, 2) uint64, as 32 hexadecimal characters each."""
     text = pairs.astype(">u8").tobytes().hex()
     return pa.array([text[place : place + 32] for place in range(0, len(text), 32)])
 

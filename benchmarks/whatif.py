@@ -35,6 +35,7 @@ QUESTIONS = {
         "0",
     ],
     "a curve of 20 points": ["--curve", "decide.gopher.min_words=46:65:1"],
+    "20 points, with clusters": ["--curve", "decide.gopher.min_words=46:65:1", "--clusters"],
     "one dial lower, with clusters": ["--set", LOWER, "--samples", "0"],
     "one dial higher, with clusters": ["--set", HIGHER, "--samples", "0"],
     "three dials, with clusters": [

@@ -40,16 +40,20 @@ def ask_for_training(recipe: Any, corpus: Artifact, asked: dict[str, Any]) -> Ch
     The corpus is then called `<recipe>/training-asked`, and the next one is compared with it: so small changes add up.
     """
     run, name = current_run(), f"{recipe.name}/training-asked"
-    before = names.latest(run.lake, name)
+    before, serves = names.latest(run.lake, name), bool(os.environ.get("PREFECT_API_URL"))
     if recipe.refresh.train_share is None or before == corpus:
         return None
     change = measure_change(before, corpus)
     said = f"corpus          {change.share:.1%} of its text in or out since training was last asked for"
-    if change.share <= recipe.refresh.train_share:
+    much = change.share > recipe.refresh.train_share
+    if run.only_reused and not (much and serves):
+        return change  # the refresh that made this corpus has said it
+    if not much:
         run.console.line(f"{said}: not more than {recipe.refresh.train_share:.1%}, no training")
-    elif not os.environ.get("PREFECT_API_URL"):
+    elif not serves:
         run.console.line(f"{said}; `gristmill up` is not running, so nobody is asked")
     else:
+        run.before_writing(name)
         send(recipe.name, corpus, change, asked)
         names.assign(run.lake, name, corpus)
         run.console.line(f"{said}: sent {EVENT}")

@@ -49,7 +49,15 @@ def find_mistakes(recipe: "Recipe") -> Iterator[str]:
     yield from _check_lists(recipe)
     if not recipe.holding("documents"):
         yield "sources: none of them holds documents, so there is nothing to make a corpus of."
-    for check in (_check_sources, check_learned, _check_edits, _check_parts, _check_shape, _check_devices):
+    for check in (
+        _check_sources,
+        check_learned,
+        _check_edits,
+        _check_parts,
+        _check_sizes,
+        _check_shape,
+        _check_devices,
+    ):
         yield from check(recipe)
 
 
@@ -158,6 +166,15 @@ def _check_parts(recipe: "Recipe") -> Iterator[str]:
                 f"decide.repeated_substrings.min_tokens is {asked}, and parts.substrings {least or 'not set'}: set it "
                 f"to {asked} or less, so that every such run of words is found."
             )
+
+
+def _check_sizes(recipe: "Recipe") -> Iterator[str]:
+    """Weights by sizes of clusters that no decision looks for."""
+    if recipe.mixture.rehydrate is not None and recipe.decide.duplicates.sizes_after is None:
+        yield (
+            "mixture.rehydrate needs the sizes of clusters before the rules: set decide.duplicates.sizes_after, to "
+            "[language] as FineWeb-2 has it, or to [] for the clusters of all texts."
+        )
 
 
 def _check_shape(recipe: "Recipe") -> Iterator[str]:

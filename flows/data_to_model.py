@@ -5,6 +5,7 @@ from pathlib import Path
 from flows.environment import report_address
 from flows.evaluate import ask, score
 from flows.finetune import converse, tune
+from flows.grow import grow_corpus
 from flows.orchestrate import flow
 from flows.parameters import (
     LakePath,
@@ -19,7 +20,6 @@ from flows.parameters import (
     turn,
 )
 from flows.pretrain import train_base
-from flows.refresh import grow_corpus
 from flows.session import give_name, session
 from tasks.export import ExportConfig, export
 from tasks.orchestration import link_report

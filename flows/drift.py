@@ -48,6 +48,7 @@ def check_drift(
     new, known = _apart(recipe, documents)
     if recipe.drift is None or not new or not known:
         return None
+    current_run().before_writing("drift")  # a corpus that does not hold these snapshots is not the newest for long
     languages = [one for one in annotations if one.stage == "language"]
     made = find_drift(
         recipe.drift.limits, new=new, known=known, decisions=decisions, languages=languages, phrases=phrases
@@ -70,7 +71,8 @@ def _count(recipe: Any, documents: Sequence[Artifact]) -> list[Artifact]:
 def _apart(recipe: Any, documents: Sequence[Artifact]) -> tuple[list[Artifact], list[Artifact]]:
     """What was read from snapshots that the recipe's newest corpus does not hold, and from those that it does."""
     corpus = names.latest(current_run().lake, f"{recipe.name}/corpus")
-    held = {snapshot_of(one).fingerprint for one in corpus.inputs("documents")} if corpus else set()
+    there = [corpus] if corpus is not None and corpus.exists else []  # damaged and deleted, it is made again now
+    held = {snapshot_of(document).fingerprint for one in there for document in one.inputs("documents")}
     new = [one for one in documents if snapshot_of(one).fingerprint not in held]
     return new, [one for one in documents if one not in new]
 

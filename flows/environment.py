@@ -58,6 +58,14 @@ class PrefectElsewhere(RuntimeError):
         )
 
 
+class NoPlace(RuntimeError):
+    """The lake cannot be made, or written into, where it is to lie."""
+
+    def __init__(self, root: Path, error: OSError) -> None:
+        why = error.strerror or error
+        super().__init__(f"Nothing can be written into a lake at {root} ({why}). Name another: --lake FOLDER.")
+
+
 def prepare(lake: str | Path | None = None) -> Path:
     """Set the environment for this process and its children; returns PREFECT_HOME, inside the lake (made if missing).
 
@@ -65,8 +73,8 @@ def prepare(lake: str | Path | None = None) -> Path:
     now; a temporary one, which Prefect starts by itself on the lake's database. In a run that a worker started, nothing
     is changed: its worker has set everything.
 
-    Raises: PrefectElsewhere if a file in this folder names a server, which Prefect would read; RuntimeError if prefect
-        was imported already under another home.
+    Raises: NoPlace if the lake cannot be written; PrefectElsewhere if a file in this folder names a server, which
+        Prefect would read; RuntimeError if prefect was imported already under another home.
     """
     root = Lake(lake).root if lake else Lake.default().root
     if "PREFECT__FLOW_RUN_ID" in os.environ:
@@ -80,7 +88,10 @@ def prepare(lake: str | Path | None = None) -> Path:
     for name in list(os.environ):
         if name.startswith("PREFECT_") and not name.startswith("PREFECT_LOGGING_"):
             del os.environ[name]
-    home.mkdir(parents=True, exist_ok=True)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NoPlace(root, error) from error
     end_orphans(home)
     database = f"sqlite+aiosqlite:///{home}/prefect.db"
     os.environ |= SETTINGS | {"PREFECT_HOME": str(home), "GRISTMILL_LAKE": str(root)}

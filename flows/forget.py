@@ -2,54 +2,98 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pydantic import ValidationError
 
 from storage import names
-from storage.artifact import Artifact
+from storage.artifact import MAIN_TABLE, Artifact
 from storage.failpoints import reached
-from storage.forget.holders import Holders, find_holders, named_ids, uncovered
+from storage.forget.holders import Holders, find_holders, uncovered
+from storage.forget.leftovers import files_read
+from storage.forget.rows import READ, named_ids
 from storage.forget.settle import settle
-from storage.forget.tombstones import Tombstone, all_tombstones, bury
+from storage.forget.tombstones import Matcher, Tombstone, all_tombstones, bury
+from storage.hashes import HashCache
 from storage.lake import Lake
 from tasks.compose import compose
-from tasks.decide.decisions import decide_documents
+from tasks.conversations import read_conversations
 from tasks.decide.rules import DecideConfig
-from tasks.decide.stage import decide
+from tasks.decide.stage import decide, decided, files_of
+from tasks.examples import read_examples
 from tasks.extract.stage import extract
+from tasks.questions import read_questions
 from tasks.run import Run, running
 from tasks.stage import Stage, StageFailed
 
 
 @dataclass
 class Change:
-    """What a corpus that has a name comes to: the documents that go out of it, and those that stand in for them."""
+    """What a corpus that has a name comes to: the documents that go out of it, those that stand in for them, and those
+    that stay with other parts taken out (what they shared with a forgotten one is theirs alone now).
+    """
 
     name: str
     corpus: Artifact
     out: list[str] = field(default_factory=list)
     promoted: list[str] = field(default_factory=list)
+    other_parts: list[str] = field(default_factory=list)
 
 
 @dataclass
 class Plan:
-    """What would change: everything that holds or has learned the text, the documents in all, and the named corpora."""
+    """What would change: everything that holds or has learned the text, and the named corpora.
+
+    `named`, `rows`: by kind (documents, conversations, …) the ids that are named, and how many rows the lake has.
+    `copies`: conversations that say the same as a named one, and stay. `files`: those that the named rows were read
+    from, where they lie on this machine, with the number of these rows.
+    """
 
     holders: Holders
-    named: list[str]
-    documents: int
+    named: dict[str, list[str]]
+    rows: dict[str, int]
     changes: list[Change]
+    copies: list[str]
+    files: dict[Path, int]
+
+    @property
+    def everything(self) -> list[str]:
+        """The kinds of which every row is named."""
+        return [kind for kind, ids in self.named.items() if len(ids) == self.rows[kind] > 1]
 
 
 def plan_forgetting(lake: Lake, tombstones: Sequence[Tombstone]) -> Plan:
     """What these tombstones, beside those that the lake has, would change. Nothing is written."""
     wanted = tuple(sorted({*all_tombstones(lake), *tombstones}))
     holders = find_holders(lake, wanted)
-    read = lake.artifacts(kind="documents")
-    named = sorted({doc_id for one in read for doc_id in named_ids(one, tombstones)})
-    documents = sum(one.rows() for one in {one.origin.fingerprint: one for one in read}.values())
+    named: dict[str, list[str]] = {}
+    rows: dict[str, int] = {}
+    for kind in READ:
+        read = lake.artifacts(kind=kind)
+        named[kind] = sorted({one for artifact in read for one in named_ids(artifact, Matcher(tombstones))})
+        rows[kind] = sum(one.rows() for one in {one.origin.fingerprint: one for one in read}.values())
     changes = [change_of(name, one, holders) for name, one in named_corpora(lake, holders)]
-    return Plan(holders, named, documents, changes)
+    ids = {one for of in named.values() for one in of}
+    return Plan(holders, named, rows, changes, _copies(lake, named["conversations"]), _files(lake, ids))
+
+
+def _copies(lake: Lake, named: Sequence[str]) -> list[str]:
+    """Conversations that say, but for white space, what one of these says, and are not among them."""
+    hashes: dict[str, str] = {}
+    for one in lake.artifacts(kind="conversations") if named else ():
+        table = one.read(["conversation_id", "content_hash"])
+        hashes |= dict(zip(*(column.to_pylist() for column in table.columns), strict=True))
+    said = {hashes[one] for one in named}
+    return sorted(one for one, content_hash in hashes.items() if content_hash in said and one not in set(named))
+
+
+def _files(lake: Lake, ids: set[str]) -> dict[Path, int]:
+    """The files of this machine that these rows were read from, with how many of them."""
+    hashes = HashCache(lake.root)
+    of_file = {sha256: len(rows & ids) for sha256, rows in files_read(lake, ids).items()} if ids else {}
+    return dict(
+        sorted((place, rows) for sha256, rows in of_file.items() if rows for place, *_ in hashes.everywhere(sha256))
+    )
 
 
 def named_corpora(lake: Lake, holders: Holders) -> list[tuple[str, Artifact]]:
@@ -59,34 +103,41 @@ def named_corpora(lake: Lake, holders: Holders) -> list[tuple[str, Artifact]]:
 
 
 def change_of(name: str, corpus: Artifact, holders: Holders) -> Change:
-    """What goes out of a corpus and what comes in: its decisions are made again without the forgotten documents."""
+    """What goes out of a corpus, what comes in and what is cut otherwise: its decisions are made again without what is
+    forgotten.
+    """
     decisions = corpus.input("decisions")
-    before = decisions.read(["doc_id", "kept"])
-    kept = set(before.filter(before.column("kept")).column("doc_id").to_pylist())
-    annotations: dict[str, list[str]] = {}
-    for one in decisions.inputs("annotations"):
-        annotations.setdefault(one.stage, []).extend(map(str, one.paths()))
-    files = [str(path) for one in decisions.inputs("documents") for path in one.paths()]
     config = DecideConfig.model_validate(decisions.manifest.identity.config)
-    after = decide_documents(files, annotations, config, tombstones=sorted(holders.doc_ids))
-    stays = set(after.filter(after.column("kept")).column("doc_id").to_pylist())
-    return Change(name, corpus, sorted(kept - stays), sorted(stays - kept))
+    files = files_of(decisions.inputs("documents"), decisions.inputs("annotations"))
+    after = decided(files, config, sorted(holders.ids))
+    table = decisions.read(["doc_id", "kept"])
+    kept, stays = (
+        set(one.filter(one.column("kept")).column("doc_id").to_pylist()) for one in (table, after[MAIN_TABLE])
+    )
+    cut: list[set[tuple]] = [set(), set()]
+    if "removals" in after:
+        for number, one in enumerate((decisions.read(table="removals"), after["removals"])):
+            cut[number] = {tuple(row.values()) for row in one.to_pylist()}
+    other_parts = {row[0] for row in cut[0] ^ cut[1]} & kept & stays
+    return Change(name, corpus, sorted(kept - stays), sorted(stays - kept), sorted(other_parts))
 
 
 def forget(lake: Lake, tombstones: Sequence[Tombstone], *, workers: int | None = None) -> Holders:
-    """Write the tombstones, make what stands for the forgotten documents, decide and compose again, move the names on,
-    and mark what held the text or learned from it. Gives what was found.
+    """Write the tombstones, make what stands for the documents, conversations, … that hold forgotten text, decide and
+    compose again, move the names on, and mark what held the text or learned from it. Gives what was found.
 
     Killed at any instant and called again, it ends the same: each step is done only where it is not done yet.
     """
     parameters = {"tombstones": [str(one) for one in tombstones]}
     with running(lake, "forget", workers=workers, parameters=parameters) as run:
+        if run.lake.hold:
+            run.lake.hold.add_everything()  # what is read here holds forgotten text: `gc` would delete it meanwhile
         for one in tombstones:
             bury(lake, one)
         reached("forget.buried")
         holders, made = find_holders(lake), dict[Artifact, Artifact | None]()
-        for documents in holders.documents:
-            remade(documents, run, made)
+        for read in holders.read:
+            remade(read, run, made)
         for name, corpus in named_corpora(lake, holders):
             if successor := remade(corpus, run, made):
                 names.assign(lake, name, successor)
@@ -94,7 +145,9 @@ def forget(lake: Lake, tombstones: Sequence[Tombstone], *, workers: int | None =
         return settle(lake, {old: new for old, new in made.items() if new is not None and new != old})
 
 
-REMADE: dict[str, Stage] = {stage.name: stage for stage in (extract, decide, compose)}
+REMADE: dict[str, Stage] = {
+    stage.name: stage for stage in (extract, read_conversations, read_questions, read_examples, decide, compose)
+}
 
 
 def remade(artifact: Artifact, run: Run, made: dict[Artifact, Artifact | None]) -> Artifact | None:

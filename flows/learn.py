@@ -1,9 +1,9 @@
 """Learn: train the classifiers and the reference that a recipe names, before any corpus is made."""
 
+from flows.grow import read
 from flows.learned import learn as train
 from flows.orchestrate import flow
 from flows.parameters import LakePath, RecipeName, Settings, Workers
-from flows.refresh import read
 from flows.session import session
 
 

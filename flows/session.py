@@ -91,7 +91,10 @@ def read_sources(recipe: Recipe, holds: str, config: C, stage: Stage[C]) -> list
 
 def give_name(name: str, artifact: Artifact) -> Artifact:
     """Let a name of the lake mean this artifact from now on."""
-    names.assign(current_run().lake, name, artifact)
+    run = current_run()
+    if names.latest(run.lake, name) != artifact:
+        run.before_writing(name)
+        names.assign(run.lake, name, artifact)
     return artifact
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 Embed = Callable[[list[str]], np.ndarray]
 """Texts to their embeddings, (n, dimension) float32."""
-FORMAT = 1
+FORMAT = 2  # the hashes of words are those of this one
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ MANIFEST = "manifest.json"
 PROVENANCE = "provenance.json"
 MAIN_TABLE = "part"
 TOMBSTONES = "tombstones"
-"""The role of the tombstones that an artifact of documents was made under."""
+"""The role of the tombstones that an artifact of documents, conversations, questions or examples was made under."""
 
 
 class Gone(FileNotFoundError):
@@ -154,7 +154,7 @@ class Artifact(_Frozen):
     def inputs(self, role: str | None = None) -> list["Artifact"]:
         """The artifacts this one was made from, in order; with `role`, only those used as it.
 
-        Documents that were forgotten and deleted are the successor that stands in their place.
+        What was deleted because text of it was forgotten is the successor that stands in its place.
         """
         return [
             Artifact(lake=self.lake, stage=one.stage, fingerprint=one.fingerprint).standing()

@@ -44,6 +44,7 @@ class ShardOutput:
     """Where a shard's work writes its rows and files: nothing is seen before `finish`. Used in workers.
 
     `scratch` is a folder that outlives a kill and is gone after the commit: for resumable state such as checkpoints.
+    `rewrite`: what each batch of the main table goes through first, for a shard out of which forgotten text is taken.
     """
 
     def __init__(self, staging: Path, shard: int, key: str, tables: dict[str, Table]) -> None:
@@ -55,6 +56,7 @@ class ShardOutput:
         self._writers: dict[str, TableWriter] = {}
         self._files: list[str] = []
         self.notes: dict[str, Any] = {}
+        self.rewrite: Callable[[Any], Any] | None = None
         self._cpu = _cpu_seconds()
 
     @property
@@ -66,7 +68,7 @@ class ShardOutput:
 
     def write(self, batch: Any, table: str = MAIN_TABLE) -> None:
         """Add a record batch to one of the declared tables."""
-        self._writer(table).write(batch)
+        self._writer(table).write(self.rewrite(batch) if self.rewrite and table == MAIN_TABLE else batch)
 
     def _writer(self, table: str) -> TableWriter:
         if table not in self._writers:
@@ -214,6 +216,8 @@ def stage_artifact(
         _sweep(staging)
         yield staging
     finally:
+        if staging.artifact.exists:  # nobody works on it any more, and who waits for the lock sees that it is gone
+            path.unlink(missing_ok=True)
         os.close(lock)
 
 
@@ -227,6 +231,7 @@ def tidy(artifact: Artifact) -> None:
         return  # its process is about to do the same
     try:
         shutil.rmtree(work, ignore_errors=True)
+        work.with_suffix(".lock").unlink(missing_ok=True)
     finally:
         os.close(lock)
 
@@ -282,7 +287,7 @@ def _lock(path: Path, how: int) -> int | None:
         except BaseException:
             os.close(lock)
             raise
-        os.close(lock)  # `gc` has deleted the file between the two steps: this lock keeps nobody out
+        os.close(lock)  # the file was deleted between the two steps: this lock keeps nobody out
 
 
 def host_facts() -> dict[str, Any]:

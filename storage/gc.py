@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from storage import names, runs
-from storage.artifact import Artifact
+from storage.artifact import TOMBSTONES, Artifact
 from storage.catalog.graph import Graph, committed
 from storage.catalog.holds import Holder, gate, read_holds
 from storage.catalog.leftovers import STAGING, Leftover, find_leftovers, size_of
@@ -28,16 +28,15 @@ from storage.catalog.superseded import Superseded, all_superseded
 from storage.commit import try_lock
 from storage.failpoints import reached
 from storage.files import fsync_path
-from storage.forget.leftovers import quoting_files
+from storage.forget.holders import Holders, find_holders
+from storage.forget.leftovers import forgotten_copies, quoting_reports
+from storage.forget.rows import READ
 from storage.forget.settle import settle
 from storage.lake import Lake
 
 TRASH = ".trash"
 ALWAYS = {"snapshot", "tombstones"}
 """Kinds that are the history of a source: small, and never made again from anything."""
-READINGS = {"documents", "conversations", "questions", "examples"}
-"""Kinds that are read from a snapshot's files, which may be gone."""
-
 Say = Callable[[int, int], None]
 """Told how many folders are deleted, and of how many."""
 
@@ -61,13 +60,18 @@ class Keeping:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a collection would delete and why the rest stays. Each artifact is counted under the first reason it has."""
+    """What a collection would delete and why the rest stays. Each artifact is counted under the first reason it has.
+
+    Two things stay though text of them was forgotten: what a name still means, and what was read from sources and has
+    no successor yet.
+    """
 
     graph: Graph
     delete: list[Artifact]
     kept: dict[str, set[Artifact]]
     leftovers: list[Leftover]
     still_named: dict[str, Superseded] = field(default_factory=dict)
+    without_successor: list[Artifact] = field(default_factory=list)
 
     @property
     def bytes(self) -> int:
@@ -77,14 +81,16 @@ class Plan:
 
 def plan(lake: Lake, keeping: Keeping = Keeping()) -> Plan:
     """What `collect` would delete now. Nothing is changed, but that whole artifacts without a row get theirs, and that
-    what holds forgotten text is set aside.
+    what holds forgotten text is set aside. Of a lake that nobody here can write it is the plan alone.
     """
-    settle(lake)
+    if not os.access(lake.root, os.W_OK):
+        return _plan(lake, keeping, read_holds(lake.root), find_holders(lake))
+    forgotten = settle(lake)
     with gate(lake.root, alone=True):
-        return _plan(lake, keeping, read_holds(lake.root))
+        return _plan(lake, keeping, read_holds(lake.root), forgotten)
 
 
-def _plan(lake: Lake, keeping: Keeping, holders: list[Holder]) -> Plan:
+def _plan(lake: Lake, keeping: Keeping, holders: list[Holder], forgotten: Holders) -> Plan:
     graph, superseded = Graph(lake), all_superseded(lake)
     gone = set(superseded)
     current = {name: meant for name in names.all_names(lake) if (meant := names.latest(lake, name)) is not None}
@@ -107,9 +113,18 @@ def _plan(lake: Lake, keeping: Keeping, holders: list[Holder]) -> Plan:
     keep(f"last {keeping.runs} runs", _of_runs(lake, graph, keeping.runs), past=True)
     last = max((one.at for one in superseded.values()), default=0.0)
     leftovers = find_leftovers(lake.root, time.time() - keeping.staging_days * 86_400, last)
-    leftovers += [Leftover(path, size_of(path), "may quote a forgotten page") for path in quoting_files(lake)]
+    leftovers += [
+        Leftover(path, size_of(path), "reports that may quote a forgotten text") for path in quoting_reports(lake)
+    ]
+    if not holders:  # a run that goes on may be reading one
+        leftovers += [
+            Leftover(path, size_of(path), "copies of remote files with a forgotten text")
+            for path in forgotten_copies(lake)
+        ]
     delete = graph.dependents_first([one for one in graph.nodes if one not in seen])
-    return Plan(graph, delete, kept, leftovers, {n: superseded[one] for n, one in current.items() if one in gone})
+    still_named = {name: superseded[one] for name, one in current.items() if one in gone}
+    without = [one for one in forgotten.read if one in seen and one not in gone]
+    return Plan(graph, delete, kept, leftovers, still_named, without)
 
 
 def _earlier(lake: Lake, name: str, versions: int) -> list[Artifact]:
@@ -118,11 +133,11 @@ def _earlier(lake: Lake, name: str, versions: int) -> list[Artifact]:
 
 
 def _readings(graph: Graph, superseded: dict[Artifact, Superseded]) -> list[Artifact]:
-    """The newest reading of each snapshot by each stage, and what stands for one that was superseded."""
+    """The newest reading of each snapshot by each stage, under whichever tombstones, that was not superseded."""
     newest: dict[tuple[str, tuple[Artifact, ...]], Artifact] = {}
     for one, node in graph.nodes.items():
-        if node.kind in READINGS and one not in superseded:
-            newest[one.stage, node.inputs] = one
+        if node.kind in READ and one not in superseded:
+            newest[one.stage, tuple(used for used in node.inputs if used.stage != TOMBSTONES)] = one
     return list(newest.values())
 
 
@@ -142,12 +157,12 @@ def collect(lake: Lake, keeping: Keeping = Keeping(), say: Say = lambda done, of
     Raises: InUse while a process reads the lake through SQL.
     """
     finish(lake)
-    settle(lake)
+    forgotten = settle(lake)
     with gate(lake.root, alone=True):
         holders = read_holds(lake.root)
         if reader := next((one for one in holders if one.everything), None):
             raise InUse(f"Nothing was deleted: {reader} reads this lake, and may open any file of it. End it first.")
-        found = _plan(lake, keeping, holders)
+        found = _plan(lake, keeping, holders, forgotten)
         _throw_away(lake, found)
     finish(lake, say)
     return found

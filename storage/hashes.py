@@ -5,6 +5,7 @@ A cache, not a truth: delete `.cache/hashes.sqlite` and every file is hashed aga
 
 import contextlib
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 from storage.files import sha256_file
@@ -66,6 +67,10 @@ class HashCache:
 
     def locate(self, sha256: str) -> tuple[Path, int, int] | None:
         """A file that has this hash and has not changed since it was hashed, with its size and time; or None."""
+        return next(self.everywhere(sha256), None)
+
+    def everywhere(self, sha256: str) -> Iterator[tuple[Path, int, int]]:
+        """All such files, by their paths."""
         with self._open() as connection:
             rows = connection.execute(
                 "select path, bytes, changed from files where sha256 = ? order by path", (sha256,)
@@ -73,5 +78,4 @@ class HashCache:
         for name, size, changed in rows:
             path = Path(name)
             if path.exists() and (path.stat().st_size, path.stat().st_mtime_ns) == (size, changed):
-                return path, size, changed
-        return None
+                yield path, size, changed

@@ -63,13 +63,17 @@ INDEX_TABLES: dict[str, Table] = {
         column("artifact", pa.string(), "stage/fingerprint; it may be gone."),
         column("mark", pa.string(), "holds: it holds forgotten text; learned: it learned from text forgotten since."),
         column("number", pa.int32(), "The highest number of a mark is what it says now."),
-        column("documents", pa.int64(), "Forgotten documents that it holds, or that its steps read; 0: not counted."),
+        column(
+            "documents",
+            pa.int64(),
+            "Forgotten texts (documents, conversations, …) that it holds, or that its steps read; 0: not counted.",
+        ),
         column("steps", pa.int64(), "Training steps that read them."),
         column("made", pa.timestamp("us", "UTC"), "Since when."),
     ),
     "tombstones": table(
         column("number", pa.int32(), "Its number, from 1."),
-        column("tombstone_kind", pa.string(), "How it names documents: url, domain, glob, regex or doc_id."),
+        column("tombstone_kind", pa.string(), "How it names rows: url, domain, glob, regex, doc_id, record or source."),
         column("pattern", pa.string(), "What it names."),
         column("written", pa.timestamp("us", "UTC"), "Since when."),
     ),
@@ -109,7 +113,7 @@ def write_index(lake: Lake) -> None:
     marked = [
         (
             f"{one.artifact.stage}/{one.artifact.fingerprint}",
-            *(one.mark, one.number, one.documents, one.steps, _microseconds(one.made)),
+            *(one.mark, one.number, one.texts, one.steps, _microseconds(one.made)),
         )
         for one in marks.all_marks(lake)
     ]

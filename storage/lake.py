@@ -64,7 +64,7 @@ class Lake:
         """The lake, for someone who only looks. Raises NoLake if there is none, so that a misspelt path makes none."""
         if any(any(self.root.glob(made)) for made in (self.registry.path.name, f"*/*/{MANIFEST}", f"{RUNS}/*")):
             return self
-        what = "is no lake" if self.root.is_dir() else "does not exist"
+        what = "holds nothing that a run made" if self.root.is_dir() else "does not exist"
         raise NoLake(f"There is no lake at {self.root}: the folder {what}. `gristmill run sample` makes one.")
 
     def find(self, identity: Identity) -> Artifact | None:
@@ -160,6 +160,8 @@ class Lake:
         inputs = _inputs([one.model_dump() for one in identity.inputs])
         known: dict[tuple[int, str], list[Difference]] = {}  # thousands of snapshots are read under one configuration
         for fingerprint, stage, version, _, config, made_from, *_ in reversed(self.registry.rows(identity.stage)):
+            if fingerprint == identity.fingerprint:
+                continue  # it was there, and was deleted
             if (version, config) not in known:
                 known[version, config] = _compare(_settings(version, json.loads(config)), settings)
             found = known[version, config]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.artifact import MANIFEST, PROVENANCE, Artifact, Manifest, read_manifest
-from storage.catalog.databases import Connection, Database, Sqlite
+from storage.catalog.databases import Connection, DamagedRegistry, Database, Sqlite
 from storage.files import canonical_json, read_json
 
 REGISTRY_URL = "GRISTMILL_REGISTRY"
@@ -138,8 +138,16 @@ class Registry:
     def rebuild(self) -> int:
         """Make the index again from the manifests, in the order of their commits; returns how many it lists.
 
-        Readers see the old index or the new one.
+        Readers see the old index or the new one. A file that is no database any more is replaced.
         """
+        try:
+            return self._rebuild()
+        except DamagedRegistry:
+            for path in self.root.glob(f"{self.path.name}*"):  # with its journals
+                path.unlink(missing_ok=True)
+            return self._rebuild()
+
+    def _rebuild(self) -> int:
         with self._database().open() as connection, connection.alone():
             connection.make()
             self._fill(connection)

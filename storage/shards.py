@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -42,7 +43,10 @@ def _value_bytes(values: pa.Array) -> np.ndarray:
         sizes = sum((_value_bytes(values.field(place)) for place in range(kind.num_fields)), np.zeros(len(values), int))
     elif isinstance(values, pa.FixedSizeListArray):
         inner = values.values.slice(values.offset * kind.list_size, len(values) * kind.list_size)
-        sizes = _value_bytes(inner).reshape(len(values), kind.list_size).sum(axis=1)
+        if pa.types.is_primitive(inner.type) and not inner.null_count:
+            sizes = np.full(len(values), kind.list_size * _width(inner.type))
+        else:
+            sizes = _value_bytes(inner).reshape(len(values), kind.list_size).sum(axis=1)
     elif isinstance(values, pa.ListArray | pa.LargeListArray):  # a map is a list of structs
         offsets = values.offsets.to_numpy()
         inner = values.values.slice(offsets[0], offsets[-1] - offsets[0])
@@ -84,6 +88,21 @@ def _zero_null_slots(table: pa.Table) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=table.schema)
 
 
+def _packing(declared: Table) -> dict[str, Any]:
+    """How the writer packs the columns: all alike, or, with some `plain`, leaf by leaf of the schema."""
+    if not declared.plain:
+        return {"compression": COMPRESSION, "compression_level": COMPRESSION_LEVEL}
+    sink = pa.BufferOutputStream()
+    pq.write_table(declared.schema.empty_table(), sink)
+    leaves = [column.path for column in pq.ParquetFile(sink.getvalue()).schema]
+    packed = [leaf for leaf in leaves if leaf.split(".")[0] not in declared.plain]
+    return {
+        "compression": {leaf: COMPRESSION if leaf in packed else "none" for leaf in leaves},
+        "compression_level": dict.fromkeys(packed, COMPRESSION_LEVEL),
+        "use_dictionary": packed,
+    }
+
+
 class TableWriter:
     """Writes one table into one file. Use as a context manager; `rows` and `sha256` hold after it closed."""
 
@@ -100,10 +119,9 @@ class TableWriter:
                 path,
                 declared.schema,
                 version="2.6",
-                compression=COMPRESSION,
-                compression_level=COMPRESSION_LEVEL,
                 write_page_index=True,
                 data_page_size=1 << 20,
+                **_packing(declared),
             )
         else:
             self._writer = pa.ipc.new_file(str(path), declared.schema)
@@ -185,12 +203,18 @@ def conform(batch: pa.RecordBatch, schema: pa.Schema, where: str) -> pa.RecordBa
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def read_batches(path: Path, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
-    """The rows of one Parquet file, a row group at a time, in order; nothing more is held."""
+def read_batches(path: Path, columns: list[str] | None = None, rows: int | None = None) -> Iterator[pa.RecordBatch]:
+    """The rows of one Parquet file in order, a row group at a time, or at most `rows`; nothing more is held.
+
+    A few rows at a time are decoded into memory that is used again and again: no new page is asked of the system.
+    """
     with pq.ParquetFile(path) as parquet:
         for group in range(parquet.num_row_groups):
-            rows = parquet.read_row_group(group, columns=columns, use_threads=False)
-            yield from rows.combine_chunks().to_batches()
+            if rows is not None:
+                yield from parquet.iter_batches(rows, row_groups=[group], columns=columns, use_threads=False)
+            else:
+                found = parquet.read_row_group(group, columns=columns, use_threads=False)
+                yield from found.combine_chunks().to_batches()
 
 
 def open_arrow(path: Path) -> pa.Table:

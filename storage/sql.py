@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from storage import names
 from storage.artifact import MAIN_TABLE, TOMBSTONES, Artifact
+from storage.forget.rows import READ
 from storage.index import INDEX, INDEX_TABLES, write_index
 from storage.lake import Lake
 from storage.schemas.classifiers import CLASSIFIER
@@ -32,7 +33,7 @@ RESERVED |= {"training_conversations", "evaluations", "tokens", "classifiers", "
 
 
 class NoSuchView(ValueError):
-    """`at` names something that holds no documents."""
+    """What was named holds no decisions, and so no view of documents."""
 
 
 def connect(lake: Lake | str | Path | None = None, at: str | None = None) -> duckdb.DuckDBPyConnection:
@@ -140,8 +141,6 @@ _STAGE = "split_part(filename, '/', -3) as stage"
 _FINGERPRINT = "split_part(filename, '/', -2) as fingerprint"
 
 
-# Kinds that are read from files: what was made of the same files under an older configuration is no second record.
-READ_KINDS = {"documents", "conversations", "questions", "examples"}
 EMPTY = {
     "losses": LOSSES,
     "training": TRAINING,
@@ -174,7 +173,7 @@ def views(lake: Lake, at: str | None) -> tuple[dict[str, str], dict[str, Path]]:
             if part.table is None or not part.name.endswith(".parquet"):
                 continue
             path = artifact.folder / part.name
-            if part.table == "losses" and artifact.manifest.kind in READ_KINDS:
+            if part.table == "losses" and artifact.manifest.kind in READ:
                 losses.append(path)
             if part.table == MAIN_TABLE:
                 of_kind[artifact.manifest.kind].append(path)
@@ -208,7 +207,7 @@ def _current(artifacts: list[Artifact]) -> list[Artifact]:
     for artifact in artifacts:
         # a successor under tombstones is of the same files
         snapshot = tuple(one for one in artifact.manifest.identity.inputs if one.role != TOMBSTONES)
-        read = artifact.manifest.kind in READ_KINDS and snapshot
+        read = artifact.manifest.kind in READ and snapshot
         if read and snapshot[0].fingerprint in listed_again:
             continue
         key = (artifact.stage, snapshot) if read else artifact.fingerprint
@@ -320,10 +319,13 @@ def _stood(model: str | None, steps: str, laid: str, columns: Sequence[str]) -> 
 
 
 def _documents(lake: Lake, artifacts: list[Artifact], at: str | None) -> dict[str, str]:
-    """The view `documents`: what was read, every annotation column and the decision, for the inputs of one corpus."""
+    """The view `documents`: what was read, every annotation column and the decision, for the inputs of one corpus.
+
+    An input that was damaged and deleted (gristmill verify says so) is left out until a run has made it again.
+    """
     decisions = _decisions(lake, artifacts, at)
-    if decisions is None:
-        read = [artifact for artifact in artifacts if artifact.manifest.kind == "documents"]
+    if decisions is None or not decisions.exists or not all(one.exists for one in decisions.inputs("documents")):
+        read = [artifact for artifact in _current(artifacts) if artifact.manifest.kind == "documents"]
         files = _files([path for one in read for path in one.paths()])
         undecided = "null::boolean as kept, null::varchar as dropped_by"
         return {"documents": f"select * exclude (filename), {undecided} from {files}"} if read else {}
@@ -331,7 +333,8 @@ def _documents(lake: Lake, artifacts: list[Artifact], at: str | None) -> dict[st
     for document in decisions.inputs("documents"):
         groups["document"] += document.paths()
     for annotation in decisions.inputs("annotations"):
-        groups.setdefault(f"of {annotation.stage}", []).extend(annotation.paths())
+        if annotation.exists:
+            groups.setdefault(f"of {annotation.stage}", []).extend(annotation.paths())
     seen: set[str] = set()
     selected, joins = [], []
     for alias, paths in groups.items():
@@ -346,16 +349,20 @@ def _documents(lake: Lake, artifacts: list[Artifact], at: str | None) -> dict[st
 
 def _decisions(lake: Lake, artifacts: list[Artifact], at: str | None) -> Artifact | None:
     if at is not None:
-        asked = lake.get(at)
-        found = [asked] if asked.manifest.kind == "decisions" else asked.inputs("decisions")
-        if not found:
-            raise NoSuchView(f"{asked} holds no decisions: give the name of a corpus, or of decisions.")
-        return found[0]
+        return decisions_of(lake.get(at))
     corpus = newest_corpus(lake, artifacts)
     if corpus:
         return corpus.input("decisions")
     decisions = [artifact for artifact in artifacts if artifact.manifest.kind == "decisions"]
     return decisions[-1] if decisions else None
+
+
+def decisions_of(artifact: Artifact) -> Artifact:
+    """The decisions that an artifact is, or was composed by. Raises: NoSuchView for any other."""
+    found = [artifact] if artifact.manifest.kind == "decisions" else artifact.inputs("decisions")
+    if not found:
+        raise NoSuchView(f"{artifact} holds no decisions: give the name of a corpus, or of decisions.")
+    return found[0]
 
 
 def newest_corpus(lake: Lake, artifacts: list[Artifact] | None = None) -> Artifact | None:

@@ -16,13 +16,15 @@ class Table:
     """A table that a stage writes.
 
     A row group holds `group_rows` rows, or fewer when their strings, lists and structs reach `group_bytes`: both count
-    rows in order, so the cuts do not depend on how the rows arrived.
+    rows in order, so the cuts do not depend on how the rows arrived. Columns named in `plain` are written as they are,
+    without dictionary and compression: hashes, in which neither finds anything.
     """
 
     schema: pa.Schema
     format: Literal["parquet", "arrow"] = "parquet"
     group_rows: int = 16_384
     group_bytes: int = 64 << 20
+    plain: tuple[str, ...] = ()
 
     @property
     def suffix(self) -> str:

@@ -1,7 +1,7 @@
 """How a per-document function becomes a stage: batches in, aligned rows out, killers isolated."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,7 @@ def with_doc_id(declared: Table) -> Table:
     scores.
     """
     doc_id = column("doc_id", pa.string(), "The document, as in its documents artifact.", nullable=False)
-    return Table(
-        pa.schema([doc_id, *(field.with_nullable(True) for field in declared.schema)]),
-        declared.format,
-        declared.group_rows,
-        declared.group_bytes,
-    )
+    return replace(declared, schema=pa.schema([doc_id, *(field.with_nullable(True) for field in declared.schema)]))
 
 
 class NotAligned(ValueError):
@@ -138,14 +133,12 @@ class AnnotationWork:
             rows = self.about.rows(*prepared)
             output.write(pa.RecordBatch.from_pylist(rows, schema=self.about.declared.schema), self.about.table)
         columns = [name for name in dict.fromkeys(["doc_id", *reads]) if name not in beside]
-        for group in read_batches(path, columns):
-            for start in range(0, group.num_rows, self.batch_rows):
-                batch = group.slice(start, self.batch_rows)
-                for name, values in beside.items():
-                    batch = batch.append_column(name, values.slice(done, batch.num_rows).combine_chunks())
-                output.write(self._rows(batch, config, prepared, done, output, watch))
-                done += batch.num_rows
-                watch.progress(done)
+        for batch in read_batches(path, columns, self.batch_rows):
+            for name, values in beside.items():
+                batch = batch.append_column(name, values.slice(done, batch.num_rows).combine_chunks())
+            output.write(self._rows(batch, config, prepared, done, output, watch))
+            done += batch.num_rows
+            watch.progress(done)
 
     def _rows(
         self,

@@ -13,6 +13,7 @@ import pyarrow as pa
 from models.chat import encode_chats
 from models.tokenizer import Tokenizer
 from storage.artifact import Artifact
+from storage.schemas.documents import FORGOTTEN
 
 if TYPE_CHECKING:
     from models.training import Batch
@@ -95,10 +96,12 @@ def lay_out(
     about: list[dict[str, Any]] = []
     seen: set[str] = set()
     for batch in _by_id(conversations):
-        for row, chat in zip(batch, encode_chats(tokenizer, [row["messages"] for row in batch]), strict=True):
+        for row, chat in zip(batch, encode_chats(tokenizer, [row["messages"] or () for row in batch]), strict=True):
             ids, said = chat.ids[:row_length], chat.said[:row_length]
             split = row["split"]
-            if row["content_hash"] in seen:
+            if row["messages"] is None:
+                outcome = FORGOTTEN
+            elif row["content_hash"] in seen:
                 outcome = "copy"
             elif split == HELD and len(pieces[HELD]) >= held_out:
                 outcome = "not needed"
@@ -107,7 +110,8 @@ def lay_out(
             else:
                 outcome = "whole" if len(ids) == len(chat.ids) else "cut"
                 pieces[split].append((len(about), ids, said))
-            seen.add(row["content_hash"])
+            if outcome != FORGOTTEN:  # a copy of it that nobody forgot is no copy of anything that is there
+                seen.add(row["content_hash"])
             stands = outcome in ("whole", "cut")
             about.append(
                 {name: row[name] for name in ("conversation_id", "source", "split")}

@@ -47,7 +47,7 @@ def scores_table(config: ClassifyConfig) -> Table:
     )
 
 
-@stage("classify", version=1, reads=["text"], writes=scores_table)
+@stage("classify", version=2, reads=["text"], writes=scores_table)
 def classify(documents: pa.RecordBatch, config: ClassifyConfig) -> pa.RecordBatch:
     """One row per document: each classifier's score, float32; null where it finds no word."""
     texts = documents.column("text")

@@ -23,12 +23,14 @@ import pyarrow.parquet as pq
 from storage.artifact import MAIN_TABLE, Artifact
 from storage.commit import ShardOutput
 from storage.failpoints import reached
-from storage.schemas.corpus import CORPUS, MIXTURE
+from storage.schemas.corpus import CORPUS, MIXTURE, REHYDRATION
+from storage.table import Table
 from tasks.components import group_documents
 from tasks.edited import replace_edits
 from tasks.executor import Watch
 from tasks.mixture import Kept, Mixture, MixtureError, mix
 from tasks.mixture_config import ComposeConfig
+from tasks.rehydration import rehydration_lines
 from tasks.run import current_run
 from tasks.spread import DocumentFile, Places, gather, spread
 from tasks.stage import Inputs, Shard, Stage, StageFailed
@@ -50,7 +52,7 @@ def _plan(inputs: Inputs, config: ComposeConfig) -> list[Shard]:
     except MixtureError as error:
         raise StageFailed(f"compose failed: {error}") from error
     components = _count_edits(mixture, kept, about)
-    for line in plan_lines(components):
+    for line in [*rehydration_lines(about.weights), *plan_lines(components)]:
         current_run().console.line(f"compose         {line}")
     digests = [hashlib.sha256() for _ in range(int(mixture.part[-1]) + 1)]
     cuts = np.searchsorted(mixture.part, np.arange(len(digests) + 1))
@@ -66,7 +68,7 @@ def _plan(inputs: Inputs, config: ComposeConfig) -> list[Shard]:
         where: dict[str, Any] = {"decisions": paths, "files": files, "spread": whole[:16], "parts": len(digests)}
         where["columns"] = columns
         if number == 0:
-            where["mixture"] = components
+            where["mixture"], where["rehydration"] = components, about.weights
         content = {"documents": digest.hexdigest(), "part": number}
         shards.append(Shard(number, content, int(sizes[number]), where, f"part {number + 1} of {len(digests)}"))
     return shards
@@ -89,10 +91,20 @@ def _work(shard: Shard, config: ComposeConfig, output: ShardOutput, watch: Watch
         watch.progress(written)
     if "mixture" in where:
         output.write(pa.RecordBatch.from_pylist(where["mixture"], schema=MIXTURE.schema), "mixture")
+        if config.rehydrate is not None:
+            output.write(pa.RecordBatch.from_pylist(where["rehydration"], schema=REHYDRATION.schema), "rehydration")
 
 
-def plan_mixture(decisions: Artifact, config: ComposeConfig) -> list[dict[str, Any]]:
-    """What a corpus of these decisions would come to, as rows of MIXTURE; nothing is composed, no text is read.
+@dataclass(frozen=True)
+class Planned:
+    """What a corpus would come to: rows of MIXTURE, and of REHYDRATION where documents count by their clusters."""
+
+    mixture: list[dict[str, Any]]
+    rehydration: list[dict[str, Any]]
+
+
+def plan_mixture(decisions: Artifact, config: ComposeConfig) -> Planned:
+    """What a corpus of these decisions would come to; nothing is composed, no text is read.
 
     Raises: MixtureError, a sentence, where it cannot be composed.
     """
@@ -102,7 +114,7 @@ def plan_mixture(decisions: Artifact, config: ComposeConfig) -> list[dict[str, A
     kept, about = read_kept(
         [str(path) for path in decisions.paths()], files, column_files(decisions, documents), config
     )
-    return _count_edits(mix(kept, config), kept, about)
+    return Planned(_count_edits(mix(kept, config), kept, about), about.weights)
 
 
 def document_files(decisions: Artifact, documents: Sequence[Artifact]) -> list[DocumentFile]:
@@ -176,7 +188,7 @@ def read_kept(
         )
     if found.column("text_bytes").null_count:
         raise MixtureError("A kept document has no text_bytes: its text is gone since decide ran. Run decide again.")
-    found = _with_component(found, decisions, columns, config)
+    found, weights = _with_component(found, decisions, columns, config)
     names = sorted({*found.column("component").unique().to_pylist(), *config.components})
     gone = found.filter(found.column("emptied")).column("component").value_counts().to_pylist()
     found = found.filter(pc.invert(found.column("emptied")))  # type: ignore[attr-defined]
@@ -193,24 +205,24 @@ def read_kept(
         pc.equal(split, "validation").to_numpy(),  # type: ignore[attr-defined]
         found.column("text_bytes").to_numpy(),
         tuple(names),
-        found.column("repeat").to_numpy() if config.repeat is not None else None,
+        found.column("repeat").to_numpy() if config.counts_unequally else None,
     )
     places = found.select(["file", "row", "removed_characters", "redactions"])
-    return kept, About(places, {one["values"]: one["counts"] for one in gone})
+    return kept, About(places, {one["values"]: one["counts"] for one in gone}, weights)
 
 
 def _with_component(
     found: pa.Table, decisions: Sequence[str], columns: Mapping[str, Sequence[str]], config: ComposeConfig
-) -> pa.Table:
-    """With the columns component and, where documents count unequally, repeat."""
-    if config.by == "source" and config.repeat is None:
-        return found.append_column("component", found.column("source"))
+) -> tuple[pa.Table, list[dict[str, Any]]]:
+    """With the columns component and, where documents count unequally, repeat; and rows of REHYDRATION."""
+    if config.by == "source" and not config.counts_unequally:
+        return found.append_column("component", found.column("source")), []
     others = {name: paths for name, paths in columns.items() if name != "documents"}
-    grouped = group_documents(decisions, columns["documents"], others, config)
+    grouped, weights = group_documents(decisions, columns["documents"], others, config)
     place = pc.index_in(found.column("doc_id"), value_set=grouped.column("doc_id"))  # type: ignore[attr-defined]
     for name in ("component", "repeat"):
         found = found.append_column(name, grouped.column(name).take(place))
-    return found
+    return found, weights
 
 
 @dataclass(frozen=True)
@@ -218,11 +230,12 @@ class About:
     """What stands beside the kept documents.
 
     `places`: the file and row of each, and what its edits change; `emptied`: by component, how many kept documents
-    have nothing left.
+    have nothing left; `weights`: rows of REHYDRATION, by which they count.
     """
 
     places: pa.Table
     emptied: Mapping[str, int]
+    weights: list[dict[str, Any]]
 
 
 def _count_edits(mixture: Mixture, kept: Kept, about: About) -> list[dict[str, Any]]:
@@ -346,12 +359,18 @@ def summary(artifact: Artifact) -> list[dict[str, Any]]:
     return artifact.read(table="mixture").to_pylist()
 
 
+def tables(config: ComposeConfig) -> dict[str, Table]:
+    """What is written: the corpus, what its mixture came to, and by which weights, if documents count by clusters."""
+    weights = {} if config.rehydrate is None else {"rehydration": REHYDRATION}
+    return {MAIN_TABLE: CORPUS, "mixture": MIXTURE, **weights}
+
+
 compose = Stage(
     "compose",
     3,
     "corpus",
     ComposeConfig,
-    {MAIN_TABLE: CORPUS, "mixture": MIXTURE},
+    tables,
     _plan,
     _work,
     unit="bytes",

@@ -1,11 +1,13 @@
 """What a run says in the terminal: lines, and one moving line for long work (plain lines elsewhere)."""
 
+import os
 import sys
 import time
 from collections.abc import Callable
 from typing import TextIO
 
 PLAIN_SECONDS = 10.0
+USUAL_WIDTH = 80
 LIVE_SECONDS = 0.2
 OBSERVE_SECONDS = 3.0
 """Between two calls of an observer, which may be a request to a server."""
@@ -24,14 +26,25 @@ class Console:
         if not self.quiet:
             print(("\r\x1b[2K" if self.live else "") + text, file=self.stream, flush=True)
 
-    def moving(self, text: str) -> None:
-        """The line at the bottom, written over by the next (terminals only)."""
+    def moving(self, *texts: str) -> None:
+        """The line at the bottom, written over by the next (terminals only): the first of the texts that fits, else the
+        start of the last. A line that wrapped would stay behind."""
         if self.live:
-            print(f"\r\x1b[2K{text[:118]}", end="", file=self.stream, flush=True)
+            room = self._width() - 1
+            shown = next((text for text in texts if len(text) <= room), texts[-1][:room])
+            print(f"\r\x1b[2K{shown}", end="", file=self.stream, flush=True)
+
+    def _width(self) -> int:
+        """Columns of the terminal now: a person may make it narrower during a run."""
+        try:
+            return os.get_terminal_size(self.stream.fileno()).columns or USUAL_WIDTH
+        except (OSError, ValueError):
+            return USUAL_WIDTH
 
 
 class Progress:
-    """How far a stage is: shards done, units a second, time left. Calls `observe` now and then with the share done."""
+    """How far long work is: `pieces` (shards, files) done, units a second, time left. Units called "bytes" are said as
+    sizes. Calls `observe` now and then with the share done."""
 
     def __init__(
         self,
@@ -41,8 +54,10 @@ class Progress:
         size: int,
         unit: str,
         observe: Callable[[float], None] | None = None,
+        pieces: str = "shards",
     ) -> None:
         self.console, self.label, self.shards, self.size, self.unit = console, label, shards, max(size, 1), unit
+        self.pieces = pieces
         self.said = time.monotonic()
         self.observe = observe
         self.observed = self.said
@@ -63,15 +78,27 @@ class Progress:
         left = "time left unknown"
         if size > 0.01 * (self.size - size_before):
             left = f"{duration(elapsed * max(self.size - size_done, 0) / size)} left"
-        rate = f"{units:,} {self.unit}, {(units - units_before) / elapsed:,.0f} {self.unit}/s"
-        text = f"{self.label}: {shards_done}/{self.shards} shards, {rate}, {left}"
+        rate = f"{self._said(units)}, {self._said((units - units_before) / elapsed)}/s"
+        done = f"{self.label}: {shards_done:,}/{self.shards:,} {self.pieces}"
         if self.console.live:
-            self.console.moving(text)
+            self.console.moving(f"{done}, {rate}, {left}", f"{done}, {left}", f"{self.label}: {left}")
         else:
-            self.console.line(text)
+            self.console.line(f"{done}, {rate}, {left}")
         if self.observe and now - self.observed >= OBSERVE_SECONDS:
             self.observed = now
             self.observe(min(size_done / self.size, 1.0))
+
+    def _said(self, units: float) -> str:
+        return size(units) if self.unit == "bytes" else f"{units:,.0f} {self.unit}"
+
+
+def size(count: float) -> str:
+    """Bytes as a person says them: "512 B", "3.4 kB", "12.0 MB", "1.2 TB"."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:,.1f} TB"
 
 
 def duration(seconds: float) -> str:

@@ -217,7 +217,7 @@ def summarise(artifact: Artifact) -> list[dict[str, Any]]:
 
 read_conversations = Stage(
     "conversations",
-    1,
+    2,
     "conversations",
     ConversationsConfig,
     {MAIN_TABLE: CONVERSATIONS, "losses": LOSSES},
@@ -225,4 +225,5 @@ read_conversations = Stage(
     _work,
     unit="rows",
     summary=summarise,
+    forgets=True,
 )

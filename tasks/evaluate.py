@@ -98,9 +98,10 @@ def validation_documents(corpus: Artifact, config: EvaluateConfig) -> pa.Table:
 
 
 def choose_questions(questions: list[Artifact], config: EvaluateConfig) -> Rows:
-    """The questions to ask, by task, in the order of their ids, at most `items` of each; none twice."""
+    """The questions to ask, by task, in the order of their ids, at most `items` of each; none twice, none forgotten."""
     columns = ["question_id", "task", "context", "choices", "gold"]
-    known = {row["question_id"]: row for one in questions for row in one.read(columns).to_pylist()}
+    read = [row for one in questions for row in one.read(columns).to_pylist()]
+    known = {row["question_id"]: row for row in read if row["choices"] is not None}
     of_task: dict[str, Rows] = {}
     for row in sorted(known.values(), key=lambda row: row["question_id"]):
         of_task.setdefault(row["task"], []).append(row)

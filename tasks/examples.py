@@ -100,7 +100,7 @@ def summarise(artifact: Artifact) -> list[dict[str, Any]]:
 
 read_examples = Stage(
     "examples",
-    1,
+    2,
     "examples",
     ExamplesConfig,
     {MAIN_TABLE: EXAMPLES, "losses": LOSSES},
@@ -108,4 +108,5 @@ read_examples = Stage(
     _work,
     unit="rows",
     summary=summarise,
+    forgets=True,
 )

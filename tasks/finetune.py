@@ -20,6 +20,7 @@ from storage.artifact import MAIN_TABLE, Artifact
 from storage.commit import ShardOutput
 from storage.files import read_json
 from storage.schemas.conversations import FINETUNING, HELD_OUT
+from storage.schemas.documents import FORGOTTEN
 from storage.schemas.training import TRAINING, TRAINING_ROWS
 from tasks.ancestry import TOKENIZER_FILE, ancestry
 from tasks.chat_rows import HELD, TRAIN, lay_out
@@ -107,9 +108,10 @@ def _work(shard: Shard, config: FinetuneConfig, output: ShardOutput, watch: Watc
     rows, about = lay_out(shard.where["conversations"], tokenizer, row_length, config.held_out)
     train, held = rows[TRAIN], rows[HELD]
     if not len(train):
+        forgotten = sum(row["outcome"] == FORGOTTEN for row in about)
         raise StageFailed(
-            f"finetune: none of the {len(about)} conversations has an answer within the context of {row_length - 1} "
-            "tokens. Give shorter ones, or a model with a longer context."
+            f"finetune: none of the {len(about)} conversations ({forgotten} of them forgotten) has an answer within "
+            f"the context of {row_length - 1} tokens. Give shorter ones, or a model with a longer context."
         )
     training = config.training()
     rows_per_step = training.rows_per_step(row_length - 1)
@@ -169,7 +171,7 @@ def summarise(artifact: Artifact) -> list[dict[str, Any]]:
 
 finetune = Stage(
     "finetune",
-    1,
+    2,
     "model",
     FinetuneConfig,
     {MAIN_TABLE: TRAINING, "rows": TRAINING_ROWS, "conversations": FINETUNING, "held_out": HELD_OUT},

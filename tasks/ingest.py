@@ -86,11 +86,13 @@ def ingest(source: Source) -> list[Artifact]:
                 raise SourceError(f"Source {source.name!r}: {path} cannot be read ({error.strerror}).") from error
             about = {"path": name, "sha256": sha256, "bytes": size, "source": source.name, "license": source.license}
             present.setdefault(sha256, about)
+        rows = sorted((row for sha256, row in present.items() if sha256 not in held), key=lambda row: row["path"])
+        if rows:
+            run.before_writing(f"{source.name}: {rows[0]['path']}")
         _say(source, files, present, held)
         for snapshot in known:
             tidy(snapshot)  # a kill right after its commit may have left its work behind
             run.reuse(snapshot)
-        rows = sorted((row for sha256, row in present.items() if sha256 not in held), key=lambda row: row["path"])
         if not rows:
             return known
         digest = hashlib.sha256(canonical_json(rows).encode()).hexdigest()

@@ -36,6 +36,30 @@ class Phase(StageConfig):
     temperature: Epochs | None = Field(default=None, description="In place of the mixture's; null: as it is.")
 
 
+class Rehydration(StageConfig):
+    """How often a document counts by the size of its cluster, as FineWeb-2 has it (`tasks/rehydration.py`)."""
+
+    by: str = Field(
+        default="language",
+        min_length=1,
+        description="What has removal rates of its own: SQL over a document's columns. Null counts as 'other'.",
+    )
+    max_repeats: int = Field(
+        default=10, ge=1, le=1000, description="How often documents of the size count of which fewest are dropped."
+    )
+    window: int = Field(default=5, ge=1, description="Neighbouring sizes whose mean is taken; odd. 1: no smoothing.")
+    tail: float = Field(
+        default=0.001, ge=0, lt=1, description="Share of the clusters, the largest, whose sizes are taken as one."
+    )
+
+    @field_validator("window")
+    @classmethod
+    def _odd(cls, window: int) -> int:
+        if window % 2 == 0:
+            raise ValueError(f"a window of {window} sizes has no middle: make it {window - 1} or {window + 1}.")
+        return window
+
+
 class ComposeConfig(StageConfig):
     """Shares, size and order of a corpus.
 
@@ -64,6 +88,11 @@ class ComposeConfig(StageConfig):
         min_length=1,
         description="How often a document counts in an epoch: SQL that gives a number, 0 or more (least(cluster_size, "
         "4)); parts of one are drawn by the document's id. Null: once.",
+    )
+    rehydrate: Rehydration | None = Field(
+        default=None,
+        description="In place of repeat: how often a document counts follows from how many documents of its size of "
+        "cluster the rules drop (FineWeb-2). Needs decide.duplicates.sizes_after. Null: not looked at.",
     )
     temperature: Annotated[float, Field(gt=0, description="Evens out what has no weight: 1 is by size.")] = 1.0
     budget_bytes: Annotated[int | None, Field(gt=0, description="Training bytes at most, copies counted.")] = None
@@ -94,6 +123,8 @@ class ComposeConfig(StageConfig):
     def _consistent(self) -> "ComposeConfig":
         if self.budget_bytes is not None and self.budget_tokens is not None:
             raise ValueError("budget_bytes and budget_tokens say the same thing twice: set one of them to null.")
+        if self.repeat is not None and self.rehydrate is not None:
+            raise ValueError("repeat and rehydrate both say how often a document counts: set one of them to null.")
         if self.phases and self.budget is None:
             raise ValueError("phases divide a budget: set budget_bytes or budget_tokens.")
         total = sum(phase.share for phase in self.phases)
@@ -108,6 +139,11 @@ class ComposeConfig(StageConfig):
     def budget(self) -> int | None:
         """Training text at most, in tokens where `in_tokens`, else in bytes; None: no limit."""
         return self.budget_bytes if self.budget_tokens is None else self.budget_tokens
+
+    @property
+    def counts_unequally(self) -> bool:
+        """Whether some documents may count more often than others of their component."""
+        return self.repeat is not None or self.rehydrate is not None
 
     @property
     def in_tokens(self) -> bool:

@@ -31,7 +31,7 @@ class PerplexityConfig(StageConfig):
         return self.model is not None
 
 
-@stage("perplexity", version=1, reads=["text"], writes=PERPLEXITY)
+@stage("perplexity", version=2, reads=["text"], writes=PERPLEXITY)
 def measure_perplexity(documents: pa.RecordBatch, config: PerplexityConfig) -> pa.RecordBatch:
     """One row per document: perplexity per word (its end counted as one), share of unknown words; null without words.
 

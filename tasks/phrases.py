@@ -127,4 +127,4 @@ def merged(runs: Sequence[Path]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield hashes, counts.astype(np.uint32)
 
 
-count_phrases = Stage("phrases", 1, "phrases", PhrasesConfig, {MAIN_TABLE: PHRASES}, _plan, _work, unit="rows")
+count_phrases = Stage("phrases", 2, "phrases", PhrasesConfig, {MAIN_TABLE: PHRASES}, _plan, _work, unit="rows")

@@ -153,7 +153,7 @@ def summarise(artifact: Artifact) -> list[dict[str, Any]]:
 
 read_questions = Stage(
     "questions",
-    2,
+    3,
     "questions",
     QuestionsConfig,
     {MAIN_TABLE: QUESTIONS, "losses": LOSSES},
@@ -161,4 +161,5 @@ read_questions = Stage(
     _work,
     unit="rows",
     summary=summarise,
+    forgets=True,
 )

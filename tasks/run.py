@@ -38,6 +38,10 @@ class Step:
     changed: list[str] = field(default_factory=list)
 
 
+class SomethingNew(Exception):
+    """A run that only looks has come to something that is not there yet: what it is."""
+
+
 @dataclass
 class Run:
     """What the stages of one run share."""
@@ -49,6 +53,7 @@ class Run:
     id: str = field(default_factory=lambda: time.strftime("%Y%m%dT%H%M%S-") + uuid.uuid4().hex[:6])
     started: float = field(default_factory=time.time)
     steps: list[Step] = field(default_factory=list)
+    looks: bool = False
     _published: float = field(default=-math.inf, init=False, repr=False)
     _waiting: bool = field(default=False, init=False, repr=False)
 
@@ -67,10 +72,30 @@ class Run:
         """Whether everything that was asked for was there already."""
         return all(step.reused for step in self.steps)
 
+    @contextlib.contextmanager
+    def looking(self) -> Iterator[None]:
+        """What goes on inside makes nothing, names nothing and says little: it is left at the first thing that is not
+        there yet, and the run is then as if nothing had gone on.
+        """
+        self.looks = True
+        try:
+            yield
+        except SomethingNew:
+            self.steps.clear()
+        finally:
+            self.looks = False
+
+    def before_writing(self, what: str) -> None:
+        """Called before something is made or named. Raises: SomethingNew while this run only looks."""
+        if self.looks:
+            raise SomethingNew(what)
+
     def add(self, step: Step) -> None:
         """Remember a stage that gave its artifact, and say so."""
         self.lake.keep(step.artifact)
         self.steps.append(step)
+        if self.looks:
+            return
         state = "reused" if step.reused else f"made in {step.seconds:.1f} s"
         rows, source = step.artifact.manifest.rows, source_of(step.artifact)
         line = f"{step.stage:<15} {step.artifact.fingerprint[:12]}  {rows:>9,} rows  {state:<17} {source}"

@@ -6,7 +6,7 @@ that pass everything else.
 
 | column | type | what |
 |---|---|---|
-| `content_hash` | string | BLAKE2b-128, 32 hexadecimal characters, of the text after `normalise` |
+| `content_hash` | string | the first 128 bits of SHA-256, in hexadecimal, of the text after `normalise` |
 | `n_shingles` | int32 | n-grams, repeats counted; 1 for a text shorter than one, 0 without words |
 | `signature` | uint64[bands * rows] | MinHash (Broder 1997), datasketch's scheme `affine64`; null without words |
 | `buckets` | uint64[bands] | a hash of each band's values (LSH; Indyk and Motwani 1998); null without words |
@@ -24,7 +24,6 @@ with probability 1 - (1 - s^8)^14).
 
 import functools
 import hashlib
-import itertools
 import unicodedata
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -35,7 +34,7 @@ from pydantic import Field
 from storage.table import Table, column, table
 from tasks.config import StageConfig
 from tasks.stage import stage
-from tasks.words import forms, hash_normal_characters, hash_normal_words, joined, lower_bound, utf8
+from tasks.words import forms, hash_normal_characters, hash_normal_words, room, utf8
 
 
 class SignConfig(StageConfig):
@@ -81,8 +80,8 @@ def normalise(text: str) -> str:
 
 
 def hash_content(normalised: str) -> str:
-    """BLAKE2b-128 of a normalised text as 32 hexadecimal characters."""
-    return hashlib.blake2b(normalised.encode("utf-8"), digest_size=16).hexdigest()
+    """The first 128 bits of SHA-256 of a normalised text, as 32 hexadecimal characters."""
+    return hashlib.sha256(normalised.encode("utf-8")).hexdigest()[:32]
 
 
 def sign_words(words: np.ndarray, word_offsets: np.ndarray, config: SignConfig) -> np.ndarray:
@@ -93,7 +92,7 @@ def sign_words(words: np.ndarray, word_offsets: np.ndarray, config: SignConfig) 
     """
     from tasks import sign_kernels
 
-    signatures = np.empty((len(word_offsets) - 1, config.n_values), dtype=np.uint64)
+    signatures = room((len(word_offsets) - 1) * config.n_values, np.uint64).reshape(-1, config.n_values)
     chosen = permutations(config.n_values, config.seed, config.scheme)
     sign_kernels.sign_words(words, word_offsets, config.ngram, chosen, signatures)
     return signatures
@@ -103,7 +102,7 @@ def hash_bands(signatures: np.ndarray, config: SignConfig) -> np.ndarray:
     """Bucket keys of signatures, (n, bands) uint64: documents that agree in a whole band share that band's key."""
     from tasks import sign_kernels
 
-    buckets = np.empty((len(signatures), config.bands), dtype=np.uint64)
+    buckets = room(len(signatures) * config.bands, np.uint64).reshape(-1, config.bands)
     sign_kernels.hash_bands(signatures, config.rows, buckets)
     return buckets
 
@@ -139,14 +138,11 @@ def sign_documents(documents: pa.RecordBatch, config: SignConfig) -> pa.RecordBa
 
 
 class NormalTexts(NamedTuple):
-    """n texts as `normalise` gives them: `text` their UTF-8 (uint8), `bounds` (n + 1, int64) where each starts in it.
-
-    `contextual`: the numbers of those with a letter of `tasks.words.CONTEXTUAL`, which are put into lower case whole.
-    """
+    """n texts as `normalise` gives them: `text` UTF-8 (uint8), in which text i lies from `begins[i]` to `stops[i]`."""
 
     text: np.ndarray
-    bounds: np.ndarray
-    contextual: list[int]
+    begins: np.ndarray
+    stops: np.ndarray
 
 
 def normalise_all(column: pa.Array) -> NormalTexts:
@@ -155,51 +151,50 @@ def normalise_all(column: pa.Array) -> NormalTexts:
     The UTF-8 is copied by a compiled loop; Python sees only texts in which some character may change with what stands
     beside it.
     """
+    from models.block_kernels import BLOCK
     from tasks import word_kernels
 
     text, offsets = utf8(column)
     n = len(column)
-    collapsed = np.empty(int(offsets[-1] - offsets[0]), dtype=np.uint8)
+    collapsed = room(int(offsets[-1] - offsets[0]) + BLOCK, np.uint8)
     bounds = np.zeros(n + 1, dtype=np.int64)
-    bound = np.zeros(n, dtype=np.bool_)
-    word_kernels.collapse_spaces(text, offsets, forms(), collapsed, bounds, bound)
-    contextual: list[int] = []
-    replaced: dict[int, np.ndarray] = {}
-    for place in np.flatnonzero(bound).tolist():
-        given = column[place].as_py()
-        if not unicodedata.is_normalized("NFC", given):
-            given = normalise(given)
-            replaced[place] = np.frombuffer(given.encode("utf-8"), np.uint8)
-        if lower_bound(given) is not given:
-            contextual.append(place)
-    if replaced:
-        spans = zip(bounds.tolist(), bounds[1:].tolist(), strict=False)
-        pieces = [replaced.get(place, collapsed[start:stop]) for place, (start, stop) in enumerate(spans)]
-        np.cumsum([len(piece) for piece in pieces], out=bounds[1:])
-        collapsed = np.concatenate(pieces)
-    return NormalTexts(collapsed, bounds, contextual)
+    first, last = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
+    word_kernels.collapse_spaces(text, offsets, forms(), collapsed, bounds, first, last)
+    begins, stops = bounds[:-1].copy(), bounds[1:].copy()
+    pieces, end = [collapsed], len(collapsed)
+    for place in np.flatnonzero(first >= 0).tolist():
+        begin = int(begins[place])
+        given = collapsed[begin : stops[place]].tobytes()
+        composed = _compose(given, int(first[place]) - begin, int(last[place]) - begin)
+        if composed != given:
+            pieces.append(np.frombuffer(composed, np.uint8))
+            begins[place], stops[place] = end, end + len(composed)
+            end += len(composed)
+    return NormalTexts(np.concatenate(pieces) if len(pieces) > 1 else collapsed, begins, stops)
+
+
+def _compose(text: bytes, first: int, last: int) -> bytes:
+    """A text with blanks for white space in NFC, when only characters from `first` to `last` may change in it.
+
+    NFC joins nothing across a blank, so it is asked of the words there alone: of a long text it takes long.
+    """
+    start, stop = text.rfind(b" ", 0, first + 1) + 1, text.find(b" ", last)
+    stop = len(text) if stop < 0 else stop
+    return text[:start] + unicodedata.normalize("NFC", text[start:stop].decode("utf-8")).encode("utf-8") + text[stop:]
 
 
 def hash_units(texts: NormalTexts, unit: Literal["words", "characters"]) -> tuple[np.ndarray, np.ndarray]:
     """What a shingle is made of, hashed in lower case: uint64, and where each text starts among them (n + 1, int64)."""
-    text, begins, stops = texts.text, texts.bounds[:-1].copy(), texts.bounds[1:].copy()
-    if texts.contextual:
-        strings = [text[begins[place] : stops[place]].tobytes().decode("utf-8") for place in texts.contextual]
-        lowered, bounds = joined([lower_bound(one) for one in strings])
-        begins[texts.contextual] = bounds[:-1] + len(text)
-        stops[texts.contextual] = bounds[1:] + len(text)
-        text = np.concatenate([text, lowered])
     if unit == "characters":
-        return hash_normal_characters(text, begins, stops)
-    words = hash_normal_words(text, begins, stops)
+        return hash_normal_characters(*texts)
+    words = hash_normal_words(*texts)
     return words.hashes, words.offsets
 
 
 def hash_contents(texts: NormalTexts) -> pa.Array:
     """`hash_content` of every text."""
-    view, bounds = memoryview(texts.text.data), texts.bounds.tolist()
-    digest = functools.partial(hashlib.blake2b, digest_size=16)
-    return pa.array([digest(view[start:stop]).hexdigest() for start, stop in itertools.pairwise(bounds)], pa.string())
+    view, spans = memoryview(texts.text.data), zip(texts.begins.tolist(), texts.stops.tolist(), strict=True)
+    return pa.array([hashlib.sha256(view[start:stop]).hexdigest()[:32] for start, stop in spans], pa.string())
 
 
 def _asked_for(words: np.ndarray, offsets: np.ndarray, config: SignConfig) -> dict[str, pa.Array]:
@@ -240,7 +235,7 @@ def signatures_table(config: SignConfig) -> Table:
         column(
             "content_hash",
             pa.string(),
-            "BLAKE2b-128 of the text in NFC, white space collapsed; 32 hexadecimal characters.",
+            "First 128 bits of SHA-256 of the text in NFC, white space collapsed; 32 hexadecimal characters.",
         ),
         column("n_shingles", pa.int32(), f"N-grams of {config.ngram} {config.unit}, repeats counted."),
         column(
@@ -255,7 +250,8 @@ def signatures_table(config: SignConfig) -> Table:
         ),
         *([shingles] if config.shingles else []),
         *([simhash] if config.simhash else []),
+        plain=("signature", "buckets"),
     )
 
 
-sign = stage("sign", version=3, reads=["text"], writes=signatures_table)(sign_documents)
+sign = stage("sign", version=4, reads=["text"], writes=signatures_table)(sign_documents)

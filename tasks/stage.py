@@ -71,8 +71,9 @@ class Stage(Generic[C]):
     missing artifact is compared with the nearest one that exists. `kind` is what the SQL views go by: "snapshot",
     "documents", "annotation", "decisions", "corpus", "tokens", "model", "evaluation", … `reads`: the columns that a
     per-document stage looks at, of the documents and of annotations made before it; `given`: roles of whole artifacts
-    that it is also given. `forgets`: it reads text into the lake, and leaves out what a tombstone of the lake names, so
-    the tombstones are an input of it, and through it of every decision and every text that is made later.
+    that it is also given. `forgets`: it reads text into the lake out of a snapshot's files, and what a tombstone names
+    is taken out of what it writes (`tasks.tombstones`). So the tombstones are an input of it, and through it of every
+    decision and every text that is made later; its own `plan` and `work` know nothing of them.
     """
 
     name: str
@@ -132,6 +133,7 @@ class Stage(Generic[C]):
         found = run.lake.find(identity)
         changed: list[str] = []
         if found is None:
+            run.before_writing(self.name)
             # what this run made of another source, or another model, is no earlier form of this artifact
             siblings = [step.artifact for step in run.steps]
             nearest = run.lake.differences(identity, siblings) if self.explains else None
@@ -156,13 +158,20 @@ class Stage(Generic[C]):
             if isinstance(staging, Artifact):
                 return staging
             try:
-                shards = self.plan(inputs, config)
+                shards = self._plan(inputs, config)
                 records = self._shards(shards, config, staging, run, observe)
             except ShardFailed as error:
                 raise StageFailed(_what_to_do(self.name, error, run)) from error
             artifact = staging.commit(records, {"run": run.id, "workers": run.workers, "code": code_revision()})
         run.publish()
         return artifact
+
+    def _plan(self, inputs: Inputs, config: C) -> list[Shard]:
+        if self.forgets:
+            from tasks.tombstones import plan_under_tombstones
+
+            return plan_under_tombstones(self, inputs, config)
+        return self.plan(inputs, config)
 
     def _shards(
         self, shards: list[Shard], config: C, staging: Staging, run: Run, observe: Callable[[float], None] | None
@@ -229,7 +238,12 @@ class _Job:
     def __call__(self, shard: Shard, watch: Watch) -> dict[str, Any]:
         output = ShardOutput(Path(self.folder), shard.index, shard.key, self.stage.tables_of(self.config))
         try:
-            self.stage.work(shard, self.config, output, watch)
+            if self.stage.forgets:
+                from tasks.tombstones import work_under_tombstones
+
+                work_under_tombstones(self.stage, shard, self.config, output, watch)
+            else:
+                self.stage.work(shard, self.config, output, watch)
             return output.finish().model_dump(mode="json")
         except BaseException:
             output.discard()

@@ -275,7 +275,7 @@ def facts(artifact: Artifact) -> list[dict[str, Any]]:
 
 train_classifier = Stage(
     "train_classifier",
-    1,
+    2,
     "classifier",
     ClassifierConfig,
     {MAIN_TABLE: CLASSIFIER, "held_out": HELD_OUT, "keeps": KEEPS},

@@ -113,7 +113,7 @@ def facts(artifact: Artifact) -> list[dict[str, Any]]:
 
 train_reference = Stage(
     "train_reference",
-    1,
+    2,
     "reference",
     ReferenceConfig,
     {MAIN_TABLE: REFERENCE},

@@ -6,9 +6,10 @@ dictionary would be needed to do better, and of a whole clause one changed sign 
 words are higher there and words shorter than a reader's, and five words are a finer shingle than elsewhere.
 
 `hash_words` is what near duplicates (`sign`) and decontamination compare by: words in NFC and lower case, so that two
-spellings of one word are one hash. The quality metrics count words as written, with signs between them, from the same
-classes, in a loop of their own (`tasks.quality.kernels.tokens`): it goes over code points that are decoded once for a
-dozen loops, and hashes them so that n-grams can be put together, while the loop here reads bytes and keeps little.
+spellings of one word are one hash (the sigma at a word's end is the one within it, for their capital is one). The
+quality metrics count words as written, with signs between them, from the same classes, in a loop of their own
+(`tasks.quality.kernels.tokens`): it goes over code points that are decoded once for a dozen loops, and hashes them so
+that n-grams can be put together, while the loop here reads bytes and keeps little.
 
 The classes come from the tables of the pinned package `regex`, not from Python's own, which differ by its version.
 """
@@ -37,9 +38,6 @@ KHMER_ENDS = "\u17d6\u17d9\u17da"
 LINE_BREAKS = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 # What datatrove's `utils.text.PUNCTUATION` calls no word, terminal marks apart: it leaves out $ and the bullet.
 PUNCTUATION = "!/—”:％１〈&(、━\\【#%「」，】；+^]~“《„';’{|∶´[=-`*．（–？！：$～«〉,><》)?）。…@_.\"}►»"
-
-# Letters whose lower case is not one letter of its own: it depends on the word's end, or is two.
-CONTEXTUAL = "\u03a3\u0130"
 
 
 class HashedWords(NamedTuple):
@@ -103,25 +101,24 @@ def forms() -> np.ndarray:
     from tasks import word_kernels as k
 
     every = "".join(map(chr, range(LAST_CLASSIFIED + 1)))
-    lowered = [character.lower() for character in every]
+    lowered = [character.lower() for character in every.replace("\u03c2", "\u03c3")]
+    # One letter's small form is two, U+0130's: it keeps its code, and the loops write both.
     found = np.array([ord(small) if len(small) == 1 else code for code, small in enumerate(lowered)], np.uint32)
     classes = word_classes()
     found |= (classes & k.KIND).astype(np.uint32) << k.FORM_KIND_SHIFT
     found[(classes & k.SPACE) != 0] |= k.FORM_SPACE
-    bound = [code for code, small in enumerate(lowered) if len(small) != 1 or every[code] in CONTEXTUAL]
-    bound += [code for code, character in enumerate(every) if not _begins(character)]
-    found[bound] |= k.FORM_BOUND
+    found[[code for code, character in enumerate(every) if not _begins(character)]] |= k.FORM_BOUND
     return found
 
 
 def hash_words(texts: Sequence[str]) -> HashedWords:
     """The words of texts in NFC and lower case, hashed, with their places in the texts as given."""
     normal = [text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text) for text in texts]
-    text, bounds = joined([lower_bound(text) for text in normal])
+    text, bounds = joined(normal)
     words = hash_normal_words(text, bounds[:-1], bounds[1:])
     _, starts, ends, offsets = words
     for index, (before, after) in enumerate(zip(texts, normal, strict=True)):
-        if after is not before or "\u0130" in before:  # the only letter that gets longer in lower case
+        if after is not before:
             some = slice(offsets[index], offsets[index + 1])
             first, last = _origins(before)
             starts[some], ends[some] = first[starts[some]], last[ends[some]]
@@ -131,16 +128,17 @@ def hash_words(texts: Sequence[str]) -> HashedWords:
 def hash_normal_words(text: np.ndarray, begins: np.ndarray, stops: np.ndarray) -> HashedWords:
     """The words of texts in NFC, hashed in lower case, with their places in them.
 
-    Args: `text` uint8, UTF-8; `begins` and `stops` int64 (n), where each text lies in it. A text with one of CONTEXTUAL
-    in it is given in lower case (`lower_bound`).
+    Args: `text` uint8, UTF-8; `begins` and `stops` int64 (n), where each text lies in it.
     """
+    from models.block_kernels import BLOCK
     from tasks import word_kernels
 
-    size = int((stops - begins).sum()) + 1
-    hashes = np.empty(size, dtype=np.uint64)
-    starts, ends = np.empty(size, dtype=np.int32), np.empty(size, dtype=np.int32)
+    lengths = stops - begins
+    size = int(lengths.sum()) // 2 + len(lengths) + 1  # a word has two bytes, or its neighbour another two
+    small = room(2 * (int(lengths.max(initial=0)) + BLOCK), np.uint8)
+    hashes, starts, ends = room(size, np.uint64), room(size, np.int32), room(size, np.int32)
     offsets = np.empty(len(begins) + 1, dtype=np.int64)
-    count = word_kernels.hash_words(text, begins, stops, forms(), hashes, starts, ends, offsets)
+    count = word_kernels.hash_words(text, begins, stops, forms(), small, hashes, starts, ends, offsets)
     return HashedWords(hashes[:count], starts[:count], ends[:count], offsets)
 
 
@@ -148,15 +146,18 @@ def hash_normal_characters(text: np.ndarray, begins: np.ndarray, stops: np.ndarr
     """The characters of such texts, hashed in lower case: uint64, and where each text starts among them (n + 1)."""
     from tasks import word_kernels
 
-    hashes = np.empty(int((stops - begins).sum()) + 1, dtype=np.uint64)
+    hashes = room(int((stops - begins).sum()) + 1, np.uint64)
     offsets = np.empty(len(begins) + 1, dtype=np.int64)
     count = word_kernels.hash_characters(text, begins, stops, forms(), hashes, offsets)
     return hashes[:count], offsets
 
 
-def lower_bound(text: str) -> str:
-    """The text in lower case if a letter of CONTEXTUAL stands in it, else as it is: the rest goes letter by letter."""
-    return text.lower() if any(letter in text for letter in CONTEXTUAL) else text
+def room(n: int, kind: type[np.generic]) -> np.ndarray:
+    """An array of n values that are still to be written, in Arrow's memory: it keeps what is given back for the next.
+
+    A new array of numpy's is new pages of the system's, and those cost as much as what is written into them here.
+    """
+    return np.frombuffer(pa.allocate_buffer(n * np.dtype(kind).itemsize), kind)
 
 
 def joined(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -168,7 +169,7 @@ def joined(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _origins(text: str) -> tuple[np.ndarray, np.ndarray]:
-    """Where a boundary between characters of the text in NFC and lower case lies in the text itself.
+    """Where a boundary between characters of the text in NFC lies in the text itself.
 
     Returns: for each boundary, as the start of a word and as its end, int32. NFC is taken piece by piece: a piece
     begins at a character that nothing before it can join. What lies inside a piece is widened to the whole of it.
@@ -177,7 +178,7 @@ def _origins(text: str) -> tuple[np.ndarray, np.ndarray]:
     start = 0
     cuts = [index for index, character in enumerate(text) if index and _begins(character)]
     for stop in [*cuts, len(text)] if text else []:
-        length = len(unicodedata.normalize("NFC", text[start:stop]).lower())
+        length = len(unicodedata.normalize("NFC", text[start:stop]))
         plain = length == stop - start
         for inner in range(1, length + 1):
             at = start + inner if plain else stop if inner == length else None

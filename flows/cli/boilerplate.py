@@ -1,15 +1,14 @@
 """The command `boilerplate`: the lines and paragraphs that stand in many documents, by name."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from flows.cli.app import DEFAULT_LAKE, Lake, app
-from flows.cli.look import existing_lake
+from flows.cli.look import JsonRows, existing_lake
 from flows.cli.rows import Format, write_rows
-from storage.artifact import Artifact
-from storage.lake import Lake as LakeFolder
 from storage.statements import Refused
 
 SHOWN = 100  # characters of a line in a table
@@ -24,19 +23,36 @@ def boilerplate(
     form: Annotated[Format, typer.Option("--format", help="How rows are written; a table cuts long lines.")] = (
         Format.table
     ),
+    as_json: JsonRows = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
-    """The repeated lines and paragraphs of a corpus: how many documents and domains hold each, and what it says.
+    """The lines and paragraphs that many documents of a corpus share.
 
-    They are found where a recipe asks for them: parts.lines and decide.repeated_lines, parts.paragraphs and
-    decide.repeated_paragraphs (gristmill recipe --section parts). The lake keeps hashes and places alone; the text is
-    read from the first document that holds it. By SQL: gristmill sql "from decide_boilerplate", and what goes of each
-    document: gristmill sql "from decide_removals"
+    How many documents and domains hold each, and what it says. They are found where a recipe asks for them:
+    parts.lines and decide.repeated_lines, parts.paragraphs and decide.repeated_paragraphs (gristmill recipe
+    --section parts). The lake keeps hashes and places alone; the text is read from the first document that holds
+    it.
+
+    \b
+    gristmill boilerplate
+    gristmill boilerplate sample/corpus --rows 100 --format csv -o lines.csv
+    gristmill sql "from decide_removals"        # what goes of each document
+
+    Costs: a look at the table of lines, and at the texts that hold those shown.
+
+    Never: changes anything.
     """
     import duckdb
 
-    decisions = _decisions(existing_lake(lake), corpus)
+    from storage.sql import decisions_of, newest_corpus
+
+    form = Format.json if as_json else form
+    folder = existing_lake(lake)
+    named = folder.get(corpus) if corpus is not None else newest_corpus(folder)
+    if named is None:
+        raise Refused(f"There is no corpus in {folder.root}: gristmill refresh makes one.")
+    decisions = decisions_of(named)
     paths = decisions.paths("boilerplate")
     if not paths:
         raise Refused(
@@ -54,18 +70,8 @@ def boilerplate(
     texts = [str(path) for one in decisions.inputs("documents") for path in one.paths()]
     with duckdb.connect() as connection:
         given = {"paths": [str(path) for path in paths], "texts": texts, "rows": rows}
-        write_rows(connection.execute(query, given).to_arrow_table(), form, output)
-
-
-def _decisions(lake: LakeFolder, named: str | None) -> Artifact:
-    """The decisions that a corpus was composed by. Raises: Refused where there are none."""
-    from storage.sql import newest_corpus
-
-    found = lake.get(named) if named is not None else newest_corpus(lake)
-    if found is None:
-        raise Refused(f"There is no corpus in {lake.root}: gristmill refresh makes one.")
-    if found.manifest.kind == "decisions":
-        return found
-    if decisions := found.inputs("decisions"):
-        return decisions[0]
-    raise Refused(f"{found} holds no decisions: give the name of a corpus, or of decisions.")
+        found = connection.execute(query, given).to_arrow_table()
+    if form is Format.table and not found.num_rows:
+        print("No line or paragraph stands in as many documents and domains as the recipe asks for.", file=sys.stderr)
+    else:
+        write_rows(found, form, output)

@@ -3,6 +3,7 @@
 import shlex
 from collections import defaultdict
 from dataclasses import asdict
+from typing import Any
 
 import pyarrow as pa
 
@@ -10,45 +11,55 @@ from flows.cli.rows import Format, write_rows
 from storage import runs
 from storage.artifact import Artifact
 from storage.catalog.usage import Usage
-from storage.catalog.verify import Damage
+from storage.catalog.verify import LINEAGE, REGISTRY, Damage
 from storage.gc import Plan
 from storage.lake import Lake
+from tasks.console import size
+from tasks.report.flow import lake_option
 
-
-def size(count: float) -> str:
-    """Bytes as a person says them: "512 B", "3.4 MB", "1.2 TB"."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
+COMMANDS = {"data_to_model": "run", "redecide": "refresh"}
+"""The commands of flows that are called otherwise."""
 
 
 def print_plan(plan: Plan, deleted: bool) -> None:
     """What goes, by stage, what is left over, and why the rest stays."""
     for name, one in plan.still_named.items():
         print(f"{name} still means {one.artifact}, which was superseded ({one.why}): it stays until the name moves on.")
-    by_stage: dict[str, list[int]] = defaultdict(list)
-    for artifact in plan.delete:
-        by_stage[artifact.stage].append(plan.graph.nodes[artifact].bytes)
-    goes = [{"goes": stage, "artifacts": len(of), "bytes": sum(of)} for stage, of in sorted(by_stage.items())]
-    why: dict[str, list[int]] = defaultdict(list)
-    for one in plan.leftovers:
-        why[f"left over: {one.why}"].append(one.bytes)
-    goes += [{"goes": said, "artifacts": len(of), "bytes": sum(of)} for said, of in sorted(why.items())]
-    if goes:
-        write_rows(pa.Table.from_pylist(goes), Format.table, None)
-    stays = [
-        {"stays": reason, "artifacts": len(of), "bytes": plan.graph.bytes(of)} for reason, of in plan.kept.items() if of
-    ]
-    if stays:
-        write_rows(pa.Table.from_pylist(stays), Format.table, None)
-    if not goes:
+    for artifact in plan.without_successor:
+        print(f"{artifact} holds forgotten text, and nothing stands for it yet: forget again, or run its recipe.")
+    told = plan_as_values(plan, deleted)
+    for rows in ([one for one in told["goes"] if one["bytes"]], told["stays"]):
+        _print_table(rows)
+    if not plan.delete and not plan.bytes:
         print("Nothing to delete: something leads to every artifact.")
     elif deleted:
         print(f"Deleted: {size(plan.bytes)} are free.")
     else:
-        print(f"Nothing was deleted. `gristmill gc --delete` with the same options frees {size(plan.bytes)}.")
+        print(f"Nothing was deleted. `gristmill gc --yes` with the same options frees {size(plan.bytes)}.")
+
+
+def plan_as_values(plan: Plan, deleted: bool) -> dict[str, Any]:
+    """The same as plain values, for a program; with the artifacts that go."""
+    sizes: dict[str, list[int]] = defaultdict(list)
+    for artifact in sorted(plan.delete, key=lambda one: one.stage):
+        sizes[artifact.stage].append(plan.graph.nodes[artifact].bytes)
+    for one in sorted(plan.leftovers, key=lambda one: one.why):
+        sizes[f"left over: {one.why}"].append(one.bytes)
+    return {
+        "deleted": deleted,
+        "bytes": plan.bytes,
+        "goes": [{"goes": said, "number": len(of), "bytes": sum(of)} for said, of in sizes.items()],
+        "stays": [
+            {"stays": why, "number": len(of), "bytes": plan.graph.bytes(of)} for why, of in plan.kept.items() if of
+        ],
+        "artifacts": sorted(f"{one.stage}/{one.fingerprint}" for one in plan.delete),
+    }
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    """Rows with columns of bytes; nothing where there are none."""
+    if rows:
+        write_rows(pa.Table.from_pylist(rows), Format.table, None, sizes=("bytes", "exclusive", "freed"))
 
 
 def print_damages(lake: Lake, damages: list[Damage]) -> None:
@@ -58,17 +69,29 @@ def print_damages(lake: Lake, damages: list[Damage]) -> None:
         for one in damages
     ]
     write_rows(pa.Table.from_pylist(rows), Format.table, None)
-    print(f"{len(damages):,} damages.")
-    if any(one.where == "registry" for one in damages):
-        print("The registry is made again from the manifests: gristmill verify --rebuild")
-    broken = list(dict.fromkeys(one.artifact for one in damages if one.artifact and one.where != "registry"))
-    for artifact in broken:
-        print(f"{artifact}: delete {artifact.folder}, then {_how_made(lake, artifact)}.")
+    print(f"{len(damages):,} {'damage' if len(damages) == 1 else 'damages'}.")
+    for line in repairs(lake, damages):
+        print(line)
+
+
+def repairs(lake: Lake, damages: list[Damage]) -> list[str]:
+    """What to do about damages, a sentence each."""
+    inside = [one.artifact for one in damages if one.artifact and one.where not in (REGISTRY, LINEAGE)]
+    gone = [one.artifact for one in damages if one.where == LINEAGE and one.artifact]
+    gone += [one.artifact for one in damages if one.where == REGISTRY and one.artifact and not one.artifact.exists]
+    said = [f"{one}: delete {one.folder}, then {_how_made(lake, one)}." for one in dict.fromkeys(inside)]
+    said += [
+        f"What is not there is made again: {made}." for made in dict.fromkeys(_how_made(lake, one) for one in gone)
+    ]
+    if any(one.where == REGISTRY for one in damages):
+        said.append(
+            f"The registry is made again from what is there: gristmill verify --rebuild{lake_option(lake.root)}"
+        )
+    return said
 
 
 def _how_made(lake: Lake, artifact: Artifact) -> str:
     """The command of the newest run that used or made an artifact, as a person types it."""
-    commands = {"data_to_model": "run"}
     named = f"{artifact.stage}/{artifact.fingerprint}"
     for about in reversed(runs.all_runs(lake)):
         if named in about["artifacts"]:
@@ -76,7 +99,8 @@ def _how_made(lake: Lake, artifact: Artifact) -> str:
             if "recipe" not in given:
                 break
             sets = "".join(f" --set {shlex.quote(one)}" for one in given.get("settings", []))
-            return f"gristmill {commands.get(about['flow'], about['flow'])} {shlex.quote(given['recipe'])}{sets}"
+            command = COMMANDS.get(about["flow"], about["flow"])
+            return f"gristmill {command} {shlex.quote(given['recipe'])}{sets}{lake_option(lake.root)}"
     return "run again what made it (no run that is known lists it)"
 
 
@@ -90,11 +114,9 @@ def print_usage(used: Usage, form: Format) -> None:
         full = [{column: row.get(column) for column in columns} for row in rows]
         write_rows(pa.Table.from_pylist(full), form, None)
         return
-    for of in parts.values():
-        if of:
-            write_rows(pa.Table.from_pylist([asdict(one) for one in of]), form, None)
-    beside = [{"beside artifacts": name, "bytes": count} for name, count in used.beside.items()]
-    if beside:
-        write_rows(pa.Table.from_pylist(beside), form, None)
+    for by, of in parts.items():
+        rows = [asdict(one) for one in of]
+        _print_table([{by if key in ("stage", "name") else key: value for key, value in row.items()} for row in rows])
+    _print_table([{"beside artifacts": name, "bytes": count} for name, count in used.beside.items()])
     total = sum(one.bytes for one in used.stages)
     print(f"{size(total)} in artifacts; `gristmill gc` with the same options would free {size(used.freed)}.")

@@ -39,11 +39,20 @@ def crawl(
     ] = False,
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
-    """Fetch pages into WARC files, which a source reads: robots.txt is obeyed, nobody is hurried.
+    """Fetch pages of the web politely, into WARC files.
 
-    What a crawl may do stands in a recipe, in the section `crawl` of a source (gristmill recipe --section sources);
-    for a first look, --seed and --contact are enough. Run again, only what has changed is fetched. Ctrl-C ends it with
-    whole files. Then: gristmill refresh RECIPE.
+    A source reads those. robots.txt is obeyed, and nobody is hurried. What a crawl may do stands in a recipe, in
+    the section `crawl` of a source (gristmill recipe --section sources); for a first look, --seed and --contact are
+    enough. Run again, only what has changed is fetched. Ctrl-C ends it with whole files.
+
+    \b
+    gristmill crawl --seed https://docs.example.org/ --contact you@example.org --dry-run
+    gristmill crawl mine.yaml
+    gristmill refresh mine.yaml        # reads what was fetched
+
+    Costs: a page each --delay seconds from a host, at most --max-pages of them.
+
+    Never: fetches what robots.txt forbids, or from a private network unless --allow-private names it.
     """
     if bool(recipe) == bool(seed or sitemap):
         raise Refused("Say what to crawl: a recipe, or --seed URL --contact YOU@EXAMPLE.ORG. One of the two.")

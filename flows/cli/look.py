@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from flows.cli.app import DEFAULT_LAKE, Lake, app
+from flows.cli.app import DEFAULT_LAKE, Json, Lake, app
 from flows.cli.rows import Format, write_json, write_rows
 from storage import names
 from storage import sql as views
@@ -24,6 +24,7 @@ from storage.lake import NoLake
 from storage.statements import Refused, restrict, run_query
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How rows are written.")]
+JsonRows = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
 At = Annotated[
     str | None, typer.Option("--at", help="`documents` as of this corpus (name or fingerprint), not the newest.")
 ]
@@ -33,6 +34,7 @@ At = Annotated[
 def sql(
     query: Annotated[str | None, typer.Argument(help="One SELECT. Without it, standard input or a prompt.")] = None,
     form: FormatOption = Format.table,
+    as_json: JsonRows = False,
     at: At = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
     seconds: Annotated[float, typer.Option(min=0.1, help="Stop a query after so many seconds.")] = 60.0,
@@ -40,12 +42,19 @@ def sql(
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
     """Ask the lake anything. Views: documents, losses, tokens, training, training_rows, training_conversations,
-    evaluations, classifiers, artifacts, lineage, names, runs, and one for each stage and table (`show tables` at the
-    prompt lists them). What the columns mean:
-    select column_name, comment from duckdb_columns() where table_name = 'documents'
+    evaluations, classifiers, artifacts, lineage, names, runs, and one for each stage and table.
 
+    \b
     gristmill sql "select dropped_by, count(*) from documents group by all order by 2 desc"
+    gristmill sql "show tables"
+    gristmill sql "select column_name, comment from duckdb_columns() where table_name = 'documents'"
+    gristmill sql -o kept.parquet --format parquet "select doc_id, text from documents where kept"
+
+    Costs: what the query costs; --seconds and --memory are its limits.
+
+    Never: changes anything in the lake, or reads a file outside of it.
     """
+    form = Format.json if as_json else form
     folder = existing_lake(lake)
     connection = views.connect(folder, at)
     restrict(connection, folder.root, memory)
@@ -108,16 +117,27 @@ def read_queries(lines: Iterable[str]) -> Iterator[str]:
 def artifacts(
     stage: Annotated[str | None, typer.Argument(help="Only those of this stage.")] = None,
     form: FormatOption = Format.table,
+    as_json: JsonRows = False,
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
-    """List the artifacts: stage, fingerprint, rows, size, names, when; and which hold forgotten text, or learned from
-    it (gristmill show says more)."""
+    """List the artifacts that the lake holds.
+
+    Stage, fingerprint, rows, size, names, when; and which hold forgotten text, or learned from it.
+
+    \b
+    gristmill artifacts
+    gristmill artifacts compose
+
+    Costs: a look at the registry; no artifact is opened.
+
+    Never: changes anything.
+    """
     folder = existing_lake(lake)
     found = list_artifacts(folder, stage)
     if stage is not None and not found.num_rows:
         known = sorted({row[1] for row in folder.registry.rows()})
         raise Refused(f"No stage {stage!r} has made anything in {folder.root}. Stages: {', '.join(known)}.")
-    write_rows(found, form, None)
+    write_rows(found, Format.json if as_json else form, None)
 
 
 @app.command()
@@ -125,7 +145,18 @@ def show(
     artifact: Annotated[str, typer.Argument(help="A name (sample/corpus), a fingerprint, or the start of one.")],
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
-    """Everything about one artifact: configuration, inputs, parts, where and when it was made, what it is called."""
+    """Everything about one artifact, as JSON.
+
+    Configuration, inputs, parts, where and when it was made, its names and marks.
+
+    \b
+    gristmill show sample/corpus
+    gristmill show sample/corpus@1      # what the name meant first
+
+    Costs: a look at its manifest.
+
+    Never: changes anything.
+    """
     folder = existing_lake(lake)
     found = folder.get(artifact)
     manifest, provenance = found.manifest, found.provenance
@@ -161,14 +192,23 @@ def explain(
         ),
     ],
     everything: Annotated[bool, typer.Option("--all", help="Cut no list.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs: one JSON value.")] = False,
+    as_json: Json = False,
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
-    """The path of one document: what every stage said of it, each rule with its limit, its copies and which stays, the
-    corpora and token shards that hold it, and the training steps of every model that read it.
+    """The path of one document through every stage.
 
-    Of a conversation: the models that were tuned on it, and their steps. Of a question: the evaluations that asked it.
-    A URL may have several documents: all are explained, the newest first. Give a doc_id for one of them.
+    What each said of it, every rule with its limit, its copies and which stays, the corpora and token shards that
+    hold it, and the training steps of every model that read it. Of a conversation: the models that were tuned on it,
+    and their steps. Of a question: the evaluations that asked it. A URL may have several documents: all are explained,
+    the newest first. Give a doc_id for one of them.
+
+    \b
+    gristmill explain https://docs.example.org/page
+    gristmill explain 5f0c2e --json
+
+    Costs: a look into every stage's table for one row.
+
+    Never: prints the document's text, or changes anything.
     """
     from flows.cli.explain import print_told
     from tasks.lineage.explain import explain as explained
@@ -185,7 +225,18 @@ def report(
     run: Annotated[str | None, typer.Argument(help="A run's id (default: the newest that has a report).")] = None,
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
-    """Print the path of a run's report: one HTML file that needs nothing else."""
+    """Print the path of a run's report.
+
+    It is one HTML file that needs nothing else.
+
+    \b
+    gristmill report
+    xdg-open "$(gristmill report)"
+
+    Costs: nothing; the run wrote it.
+
+    Never: writes a report. `gristmill run` and `gristmill refresh` do.
+    """
     folder = existing_lake(lake)
     reports = sorted((folder.root / "reports").glob("*.html"), key=lambda path: path.stat().st_mtime)
     wanted = [path for path in reports if run is None or path.stem == run]

@@ -1,13 +1,12 @@
 """The command `lsh`: which near duplicates the bands and rows of a signature find."""
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.app import Settings, app
-from flows.cli.pictures import KINDS, write_picture
+from flows.cli.app import Json, Settings, app
+from flows.cli.pictures import Picture, check_picture, write_picture
 from flows.cli.rows import write_json
 from storage.statements import Refused
 
@@ -33,25 +32,27 @@ def lsh(
     ] = False,
     pairs: Annotated[int, typer.Option(min=1, help="With --measure: pairs planted for each similarity.")] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="With --measure: the same seed plants the same pairs.")] = 0,
-    picture: Annotated[
-        Path | None, typer.Option("--picture", help="Draw the curve into this file (.svg or .html).")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON, for a program.")] = False,
+    picture: Picture = None,
+    as_json: Json = False,
 ) -> None:
-    """How likely two documents of some Jaccard similarity share a bucket of MinHash: 1 - (1 - s^rows)^bands.
+    """Which near copies the buckets of MinHash find: the curve.
 
+    Two documents of Jaccard similarity s share a bucket with probability 1 - (1 - s^rows)^bands. More bands find
+    more of what is less alike, more rows fewer false pairs; a document's signature has bands times rows values.
+    --measure signs pairs of random words with the functions of the stage `sign`.
+
+    \b
     gristmill lsh --bands 20 --rows 5
     gristmill lsh sample --set sign.rows=6 --picture curve.svg
     gristmill lsh sample --measure
 
-    More bands find more of what is less alike, more rows fewer false pairs; both together cost time and space for
-    bands times rows values a document. --measure signs pairs of random words with the functions of the stage `sign`.
-    Nothing of a lake is read or written.
+    Costs: nothing for the curve; --measure signs 20 times --pairs pairs.
+
+    Never: reads or writes a lake.
     """
     from tasks.lsh_curve import probability, similarity_found
 
-    if picture is not None and picture.suffix not in KINDS:
-        raise Refused("--picture takes FILE.svg or FILE.html.")
+    check_picture(picture)
     config = _configure(recipe, settings or [], {"bands": bands, "rows": rows})
     similarities = [step / STEPS for step in range(1, STEPS + 1)]
     curve = probability(similarities, config.bands, config.rows).tolist()
@@ -153,8 +154,8 @@ def _drawn(config: "SignConfig", half: float, found: "list[Found] | None") -> st
 
     fine = [step / 100 for step in range(101)]
     shares = (100 * probability(fine, config.bands, config.rows)).tolist()
-    series = {"curve %": list(zip(fine, shares, strict=True))}
+    series = {"curve": list(zip(fine, shares, strict=True))}
     if found is not None:
-        series["found %"] = [(one.similarity, 100 * one.found) for one in found]
+        series["found"] = [(one.similarity, 100 * one.found) for one in found]
     x_label = f"Jaccard similarity (half are found at {half:.3f})"
     return line_chart(series, title=_title(config), x_label=x_label, y_label="% of pairs that share a bucket")

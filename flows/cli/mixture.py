@@ -6,8 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from flows.cli.app import DEFAULT_LAKE, Lake, Recipe, Settings, app
-from flows.cli.look import FormatOption, existing_lake
+from flows.cli.look import FormatOption, JsonRows, existing_lake
 from flows.cli.rows import Format, write_rows
+from storage.statements import Refused
 
 
 @app.command()
@@ -18,21 +19,39 @@ def mixture(
         str | None,
         typer.Option("--corpus", help="A corpus or decisions, by name or fingerprint, whose decisions are mixed."),
     ] = None,
+    sizes: Annotated[
+        bool,
+        typer.Option("--sizes", help="How often documents count by the size of their cluster (mixture.rehydrate)."),
+    ] = False,
     form: FormatOption = Format.table,
+    as_json: JsonRows = False,
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
-    """The plan of a recipe's mixture: what each component gives, and which runs out. Nothing is composed.
+    """The plan of a recipe's mixture, and which component runs out.
 
-    The documents are those that the recipe's newest corpus was decided on; thresholds under `decide` are as they were
-    then. Bytes are exact, tokens are estimated by `bytes_per_token` until a corpus is tokenized.
+    What each component gives, how often, and of what share. The documents are those that the recipe's newest corpus
+    was decided on; thresholds under `decide` are as they were then. Bytes are exact, tokens are estimated by
+    `bytes_per_token` until a corpus is tokenized.
 
-    gristmill mixture sample --set mixture.budget_bytes=50000000 --set mixture.components.books.weight=0.4
+    \b
+    gristmill mixture sample
+    gristmill mixture sample --set mixture.components.books.weight=0.4
+    gristmill mixture sample --set mixture.budget_bytes=50000000 --json
+
+    Costs: a look at the columns that the components are made by; no text is read.
+
+    Never: changes anything. `gristmill refresh` with the same settings composes it.
     """
     os.environ.setdefault("GRISTMILL_PREPARED", "1")  # no flow is run, so no settings of Prefect's are needed
     from flows.planning import plan_of
 
+    if turned := [one for one in settings or [] if one.startswith("decide.")]:
+        raise Refused(f"--set {turned[0]}: who stays is asked by gristmill whatif; here it is as it was decided last.")
     plan = plan_of(existing_lake(lake), recipe, settings or [], corpus)
-    write_rows(_shown(plan), form, None)
+    if sizes and not plan.rehydration:
+        raise Refused("--sizes shows what mixture.rehydrate weighs by, and this recipe does not set it.")
+    shown = _weights(plan.rehydration) if sizes else _shown(plan.mixture)
+    write_rows(shown, Format.json if as_json else form, None)
 
 
 def _shown(plan: list[dict[str, Any]]) -> Any:
@@ -56,3 +75,10 @@ def _shown(plan: list[dict[str, Any]]) -> Any:
     if all(row["tokens"] is None for row in rows):
         rows = [{name: value for name, value in row.items() if name != "tokens"} for row in rows]
     return pa.Table.from_pylist(rows)
+
+
+def _weights(rows: list[dict[str, Any]]) -> Any:
+    import pyarrow as pa
+
+    rates = ("removal_rate", "usual_removal_rate", "clusters")
+    return pa.Table.from_pylist([{**row, **{name: round(row[name], 4) for name in rates}} for row in rows])

@@ -46,7 +46,19 @@ def recipe(
     ] = None,
     section: Annotated[str | None, typer.Option("--section", help="Only this part: decide, training.model, …")] = None,
 ) -> None:
-    """Every key that a recipe may have, with its kind, default and meaning; of a recipe, what it has set them to."""
+    """Every key that a recipe may have, and what it means.
+
+    With its kind and default; of a recipe, what it has set them to.
+
+    \b
+    gristmill recipe
+    gristmill recipe --section decide.gopher
+    gristmill recipe sample
+
+    Costs: nothing.
+
+    Never: reads or writes a lake.
+    """
     os.environ.setdefault("GRISTMILL_PREPARED", "1")  # no flow is run, so no settings of Prefect's are needed
     from flows.recipe import RecipeError
 

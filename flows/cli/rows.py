@@ -4,7 +4,7 @@ import enum
 import json
 import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,12 @@ from rich.console import Console
 from rich.table import Table
 
 from storage.statements import Refused
+from tasks.console import size
 
 MANY_ROWS = 200
+PIPED_WIDTH = 200
+GAP, LEAST_NAME = 2, 8
+"""Characters between two columns of a table, and those that are left of a name at least."""
 
 
 class Format(enum.StrEnum):
@@ -28,15 +32,16 @@ class Format(enum.StrEnum):
     parquet = "parquet"
 
 
-def write_rows(rows: pa.Table, form: Format, output: Path | None) -> None:
+def write_rows(rows: pa.Table, form: Format, output: Path | None, sizes: Collection[str] = ()) -> None:
     """Write rows as a table (terminal), CSV, JSON or Parquet, to a file or standard output.
 
-    Columns of the same name are told apart: `n`, `n_1`. Raises: Refused where it cannot be written there.
+    Columns of the same name are told apart: `n`, `n_1`. `sizes`: columns of bytes, which a table says as a person does.
+    Raises: Refused where it cannot be written there.
     """
     if output is not None and (output.is_dir() or not output.absolute().parent.is_dir()):
         raise Refused(f"{output} can't be written: it is a folder, or the folder it lies in does not exist.")
     try:
-        _write(rows, form, output)
+        _write(rows, form, output, sizes)
     except OSError as error:
         if output is None:  # the reader of a pipe has gone
             raise
@@ -53,7 +58,7 @@ def say(console: Console, text: str = "", indent: int = 0) -> None:
     console.print(" " * indent + text, markup=False, highlight=False, soft_wrap=True)
 
 
-def _write(rows: pa.Table, form: Format, output: Path | None) -> None:
+def _write(rows: pa.Table, form: Format, output: Path | None, sizes: Collection[str]) -> None:
     rows = rows.rename_columns(distinct(rows.column_names))
     if form is Format.parquet:
         import pyarrow.parquet as pq
@@ -70,10 +75,16 @@ def _write(rows: pa.Table, form: Format, output: Path | None) -> None:
         output.write_text(text, encoding="utf-8") if output else sys.stdout.write(text)
     else:
         with open(output, "w", encoding="utf-8") if output else _keep_open(sys.stdout) as stream:
-            console = Console(file=stream, width=None if stream.isatty() else 200)
-            console.print(as_table(rows))
+            console = terminal(stream)
+            console.print(as_table(rows, console.width, sizes))
             if rows.num_rows > MANY_ROWS:
                 console.print(f"{rows.num_rows:,} rows; {MANY_ROWS} shown. Use limit, or --format csv.")
+
+
+def terminal(stream: Any = None) -> Console:
+    """A console as wide as its terminal; what is piped, or goes into a file, has room for whole names."""
+    stream = stream or sys.stdout
+    return Console(file=stream, width=None if stream.isatty() else PIPED_WIDTH)
 
 
 def distinct(names: Iterable[str]) -> list[str]:
@@ -147,15 +158,26 @@ class _keep_open:
         self.stream.flush()
 
 
-def as_table(rows: pa.Table) -> Table:
-    """Rows as a terminal table: numbers to the right, long texts cut."""
+def as_table(rows: pa.Table, width: int, sizes: Collection[str] = ()) -> Table:
+    """Rows as a table for a terminal of so many columns: numbers to the right, long texts cut. `sizes`: of bytes."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for field in rows.schema:
         table.add_column(
             field.name, justify="right" if _is_number(field.type) else "left", overflow="ellipsis", max_width=80
         )
     for row in rows.slice(0, MANY_ROWS).to_pylist():
-        table.add_row(*[_cell(value) for value in row.values()])
+        table.add_row(*[size(value) if name in sizes else _cell(value) for name, value in row.items()])
+    return with_whole_numbers(table, width)
+
+
+def with_whole_numbers(table: Table, width: int) -> Table:
+    """The table, in which a terminal of so many columns folds or cuts names before numbers, if they leave them room."""
+    numbers = [column for column in table.columns if column.justify == "right"]
+    needed = [max((len(str(cell)) for cell in column.cells), default=0) for column in numbers]
+    names = len(table.columns) - len(numbers)
+    if sum(needed) + GAP * len(table.columns) + LEAST_NAME * names <= width:
+        for column, least in zip(numbers, needed, strict=True):
+            column.min_width = least
     return table
 
 

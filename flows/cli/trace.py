@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from flows.cli.app import DEFAULT_LAKE, Lake, app
+from flows.cli.app import DEFAULT_LAKE, Json, Lake, app
 from flows.cli.look import existing_lake
 from flows.cli.rows import say, write_json
 from storage.statements import Refused
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from tasks.lineage.batch import Span
     from tasks.report.lineage import Node
 
-Json = Annotated[bool, typer.Option("--json", help="For programs: one JSON value.")]
 MOST_FIELDS = 5
 
 
@@ -28,10 +27,19 @@ def batch(
     as_json: Json = False,
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
-    """What a model read in one training step, document by document: source, URL, scores, and the text.
+    """What a model read in one step of its training.
 
-    The text is decoded from the tokens that were read. `…` stands where a document goes on in another row. The same
-    places by SQL: select * from training_rows where step = 3 (of a fine-tuned model: training_conversations)
+    Document by document: source, URL, scores, and the text. The text is decoded from the tokens that were read. `…`
+    stands where a document goes on in another row.
+
+    \b
+    gristmill batch sample/base 100 --ids
+    gristmill batch sample/base 100 --row 3417
+    gristmill sql "from training_rows where step = 100"     # the same places (tuned: training_conversations)
+
+    Costs: a look at the rows of one step, of any step the same.
+
+    Never: runs the model, or changes anything.
     """
     from tasks.lineage.batch import read_batch, tokenizer_of
 
@@ -87,9 +95,18 @@ def lineage(
     as_json: Json = False,
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
-    """What an artifact was made from, back to the files: code revision, cost, and what was configured otherwise.
+    """What an artifact was made from, back to the files.
 
-    The differences are from the artifact that had the same name before; of inputs, from what stood in their place.
+    With code revision, cost, and what was configured otherwise. The differences are from the artifact that had the
+    same name before; of inputs, from what stood in their place.
+
+    \b
+    gristmill lineage sample/base
+    gristmill lineage sample/base --depth 2 --picture tree.svg
+
+    Costs: a look at manifests; no data is read.
+
+    Never: changes anything.
     """
     from tasks.report.lineage import as_values, cut_tree, tree
     from tasks.report.lineage_chart import write_picture
@@ -145,7 +162,18 @@ def diff(
     as_json: Json = False,
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
-    """Two corpora side by side: counts, what came and went, which rule moved it, and what was configured otherwise."""
+    """Two corpora side by side: what came, what went, and why.
+
+    Counts by source, language and domain, the rules that moved documents, and what was configured otherwise.
+
+    \b
+    gristmill diff sample/corpus@1 sample/corpus
+    gristmill diff sample/corpus@1 sample/corpus --samples 3 --json
+
+    Costs: a join of the ids of both; texts are read of the samples alone.
+
+    Never: changes anything.
+    """
     from tasks.lineage.difference import compare_corpora
 
     folder = existing_lake(lake)

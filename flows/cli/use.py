@@ -22,7 +22,16 @@ def complete(
     chat: Annotated[bool, typer.Option("--chat", help="Put the text as a question to a fine-tuned model.")] = False,
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
-    """Let a model continue a text, token by token as they come."""
+    """Let a model continue a text.
+
+    \b
+    gristmill complete sample/base "The mill"
+    gristmill complete sample/tuned --chat "What is a mill?" --temperature 0
+
+    Costs: the model is loaded, then --tokens steps of it.
+
+    Never: trains the model, or keeps what was said.
+    """
     from tasks.complete import Completer
 
     completer = Completer(existing_lake(lake).get(model))
@@ -52,7 +61,17 @@ def export(
     folder: Annotated[Path, typer.Argument(help="Where the Hugging Face folder is written; must be new or empty.")],
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
-    """Write a model as a Hugging Face folder: weights, configuration, tokenizer, chat template."""
+    """Write a model as a folder that `transformers` loads.
+
+    Weights, configuration, tokenizer, chat template.
+
+    \b
+    gristmill export sample/tuned tuned-model
+
+    Costs: a copy of the weights.
+
+    Never: writes over a file.
+    """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise Refused(f"{folder} is there already and not empty: nothing was written. Give a new folder.")
     from storage.export import copy_artifact
@@ -81,7 +100,18 @@ def up(
     ] = None,
     runs: Annotated[int, typer.Option(min=1, help="How many runs go on side by side.")] = 2,
 ) -> None:
-    """Start the UI, a worker and the deployments, and stay until Ctrl-C. Runs and schedules start from the UI."""
+    """Start the UI, a worker and the schedules.
+
+    Stays until Ctrl-C. Runs and schedules are started from the UI.
+
+    \b
+    gristmill up
+    gristmill up --port 4300 --runs 1
+
+    Costs: Prefect's server and a worker, as long as it is up.
+
+    Never: listens beyond this machine, sends telemetry, or starts a run that nobody asked for.
+    """
     from flows.serve.up import up as serve
 
     check_writable(lake)

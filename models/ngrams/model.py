@@ -14,7 +14,7 @@ import numpy as np
 
 from models.ngrams.estimate import Estimate
 
-FORMAT = 1
+FORMAT = 2  # the hashes of words are those of this one
 HEADER = 5
 FILLED = 0.7
 """Share of the table's slots that are taken."""

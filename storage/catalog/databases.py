@@ -21,6 +21,16 @@ TABLES = (
 DROPPED = ("artifacts", "inputs", "host")
 
 
+class DamagedRegistry(RuntimeError):
+    """The file of a SQLite registry is no database any more, or its pages are torn."""
+
+    def __init__(self, error: sqlite3.DatabaseError) -> None:
+        super().__init__(
+            f"The registry of this lake is damaged ({error}). It is an index alone, and every artifact is there: "
+            "gristmill verify --rebuild makes it again."
+        )
+
+
 class Connection(ABC):
     """One open connection. Parameters stand as `?` in a statement."""
 
@@ -79,7 +89,12 @@ class _SqliteConnection(Connection):
         self.opened = opened
 
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
-        return self.opened.execute(statement, tuple(parameters)).fetchall()
+        try:
+            return self.opened.execute(statement, tuple(parameters)).fetchall()
+        except sqlite3.DatabaseError as error:
+            if type(error) is sqlite3.DatabaseError:  # its subclasses are of a statement, a lock, a disk
+                raise DamagedRegistry(error) from error
+            raise
 
     def is_made(self) -> bool:
         return bool(self.execute("select 1 from sqlite_master where name = 'inputs'"))

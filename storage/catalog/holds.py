@@ -59,6 +59,11 @@ class Hold:
             self._write(artifact)
         return True
 
+    def add_everything(self) -> None:
+        """Hold whatever the lake has."""
+        with gate(self.root):
+            os.write(self._file, f"{EVERYTHING}\n".encode())
+
     def announce(self, artifact: Artifact) -> None:
         """Hold an artifact that is about to be committed."""
         if artifact not in self._held:

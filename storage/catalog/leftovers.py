@@ -12,6 +12,7 @@ from pathlib import Path
 
 from storage.artifact import MANIFEST
 from storage.commit import try_lock
+from storage.remote.mirror import unfinished
 
 STAGING = ".staging"
 TEMPORARY_SECONDS = 3600
@@ -29,9 +30,11 @@ class Leftover:
 
 def find_leftovers(root: Path, before: float, superseded: float) -> list[Leftover]:
     """What is left over: staging last touched before `before`, or before `superseded`, and temporary files; locks of
-    artifacts that are committed.
+    artifacts that are committed. Nothing, where nobody could delete it.
     """
     found = []
+    if not os.access(root, os.W_OK):
+        return found
     for folder in sorted(root.glob(f"[!.]*/{STAGING}")):
         found += _staging(folder, before, superseded)
     now = time.time()
@@ -39,6 +42,11 @@ def find_leftovers(root: Path, before: float, superseded: float) -> list[Leftove
         found += [
             _leftover(path, "half written") for path in root.glob(pattern) if now - touched(path) > TEMPORARY_SECONDS
         ]
+    found += [
+        _leftover(path, "fetched in part and abandoned")
+        for path in unfinished(root / ".cache" / "remote")
+        if touched(path) < max(before, superseded)
+    ]
     spilled = [path for path in root.glob(".cache/spill/*") if now - touched(path) > TEMPORARY_SECONDS]
     found += [_leftover(path, "spilled by a query") for path in spilled]
     written = [path for path in root.glob("logs/*.txt") if touched(path) < superseded]
@@ -57,7 +65,7 @@ def _staging(folder: Path, before: float, superseded: float) -> Iterator[Leftove
             last = max((touched(path) for path in work), default=0.0)
             done = (folder.parent / key / MANIFEST).exists()
             if done or last < max(before, superseded):
-                why = "committed since" if done else "abandoned"
+                why = "work on what is committed" if done else "abandoned work"
                 yield from (_leftover(path, why) for path in paths)
         finally:
             os.close(lock)

@@ -5,22 +5,30 @@ its identity, and with its folder; the registry's rows with the manifests; names
 What a kill leaves on its way (work in staging, a row not yet written, a trash folder) is no damage.
 """
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from storage import names
 from storage.artifact import MANIFEST, PROVENANCE, Artifact, Manifest, Part
+from storage.catalog.databases import DamagedRegistry
 from storage.catalog.graph import committed
 from storage.catalog.superseded import all_superseded
 from storage.files import read_json, sha256_file
 from storage.gc import TRASH
 from storage.lake import Lake
 from storage.registry import row_of
+
+REGISTRY = "registry"
+"""Where a damage of the index is."""
+LINEAGE = "lineage"
+"""Where a damage of an artifact is whose input is not there."""
 
 Say = Callable[[int, int, int, int], None]
 """Told the bytes and files that were checked, and the files and bytes in all."""
@@ -45,6 +53,12 @@ class Verified:
     damages: list[Damage]
     in_trash: int
 
+    def plain(self) -> dict[str, Any]:
+        """The same as JSON has it."""
+        return asdict(self) | {
+            "damages": [asdict(one) | {"artifact": one.artifact and str(one.artifact)} for one in self.damages]
+        }
+
 
 def verify(lake: Lake, quick: bool = False, say: Say = lambda read, done, of, total: None) -> Verified:
     """Look at everything; `quick` compares sizes and hashes no part. Nothing is changed.
@@ -67,9 +81,10 @@ def verify(lake: Lake, quick: bool = False, say: Say = lambda read, done, of, to
     damages += _lineage(lake, manifests, trash)
     damages += _names(lake, manifests)
     damages += _runs(lake)
-    if damages:
-        listed = lake.registry.fingerprints()
-        damages = [one for one in damages if not _collected(one, listed)]
+    if any(one.artifact for one in damages):
+        with contextlib.suppress(DamagedRegistry):
+            listed = lake.registry.fingerprints()
+            damages = [one for one in damages if not _collected(one, listed)]
     return Verified(len(manifests), len(parts), sum(part.bytes for _, part in parts), damages, len(trash))
 
 
@@ -133,14 +148,19 @@ def _registry(
     lake: Lake, manifests: dict[Artifact, Manifest], trash: set[str], bad: list[Artifact | None]
 ) -> Iterator[Damage]:
     """Rows that say other than the manifest, or of an artifact that is not there."""
-    for row in lake.registry.rows():
+    try:
+        rows = lake.registry.rows()
+    except DamagedRegistry:
+        yield Damage(None, REGISTRY, "it is no database any more")
+        return
+    for row in rows:
         artifact = Artifact(lake=str(lake.root), stage=row[1], fingerprint=row[0])
         manifest = manifests.get(artifact)
         if manifest is not None:
             if row[:8] != row_of(manifest):
-                yield Damage(artifact, "registry", "the registry says other than the manifest")
+                yield Damage(artifact, REGISTRY, "the registry says other than the manifest")
         elif artifact not in bad and row[0] not in trash and not (artifact.folder / MANIFEST).exists():
-            yield Damage(artifact, "registry", "the registry lists it, and its folder is not there")
+            yield Damage(artifact, REGISTRY, "the registry lists it, and its folder is not there")
 
 
 def _lineage(lake: Lake, manifests: dict[Artifact, Manifest], trash: set[str]) -> Iterator[Damage]:
@@ -151,7 +171,7 @@ def _lineage(lake: Lake, manifests: dict[Artifact, Manifest], trash: set[str]) -
         for one in manifest.identity.inputs:
             missing = one.fingerprint not in there and one.fingerprint not in gone
             if missing and artifact.fingerprint not in gone and not (lake.root / one.stage / one.fingerprint).exists():
-                yield Damage(artifact, "lineage", f"its input {one.stage}/{one.fingerprint[:12]} is not there")
+                yield Damage(artifact, LINEAGE, f"its input {one.stage}/{one.fingerprint[:12]} is not there")
 
 
 def _names(lake: Lake, manifests: dict[Artifact, Manifest]) -> Iterator[Damage]:

@@ -1,21 +1,20 @@
 """Which artifacts hold forgotten text, and which learned from it: a function of the lake and of its tombstones.
 
-Nothing is remembered here, so that it holds for what was made at the same time as a tombstone, too: documents by their
-rows, a corpus and tokens by the doc_ids in them, a model by the rows that its steps read.
+Nothing is remembered here, so that it holds for what was made at the same time as a tombstone, too: what is read from
+sources by its rows, a corpus and tokens by the doc_ids in them, a model by the rows that its steps read.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 
 from storage.artifact import TOMBSTONES, Artifact
 from storage.forget import marks
+from storage.forget.rows import READ, forgotten_rows, named_ids
 from storage.forget.tombstones import Matcher, Tombstone, all_tombstones
 from storage.lake import Lake
-from storage.schemas.documents import FORGOTTEN
 
 LEARNED_KINDS = frozenset({"tokenizer", "classifier", "reference"})
 """What keeps of the texts it was made from only what it learned: never deleted, marked."""
@@ -26,34 +25,32 @@ def read_tombstones(listed: Artifact) -> list[Tombstone]:
     return [Tombstone(row["kind"], row["pattern"]) for row in listed.read().to_pylist()]
 
 
-def tombstones_of(documents: Artifact) -> frozenset[Tombstone]:
-    """The tombstones under which documents were made."""
-    return frozenset(one for listed in documents.inputs(TOMBSTONES) for one in read_tombstones(listed))
+def tombstones_of(read: Artifact) -> frozenset[Tombstone]:
+    """The tombstones under which documents, or other rows of a source, were made."""
+    return frozenset(one for listed in read.inputs(TOMBSTONES) for one in read_tombstones(listed))
 
 
-def named_ids(documents: Artifact, tombstones: Iterable[Tombstone], *, with_text: bool = False) -> list[str]:
-    """The doc_ids that tombstones name, sorted; `with_text`: only of those that still say something."""
-    matcher, found = Matcher(list(tombstones)), []
-    for batch in documents.batches(["doc_id", "url", "extractor"]):
-        named = matcher.matches(batch.column("doc_id"), batch.column("url"))
-        if with_text:
-            named &= np.array([extractor != FORGOTTEN for extractor in batch.column("extractor").to_pylist()], bool)
-        found += batch.column("doc_id").filter(pa.array(named)).to_pylist()
-    return sorted(found)
+def uncovered(read: Artifact, tombstones: Iterable[Tombstone]) -> list[str]:
+    """The ids of the rows that tombstones name, and whose text this artifact still holds, sorted."""
+    missing = set(tombstones) - tombstones_of(read)
+    named = set(named_ids(read, Matcher(list(missing)))) if missing else set()
+    return sorted(named - forgotten_ids(read)) if named else []
 
 
-def uncovered(documents: Artifact, tombstones: Iterable[Tombstone]) -> list[str]:
-    """The doc_ids that tombstones name, and whose text these documents still hold."""
-    missing = set(tombstones) - tombstones_of(documents)
-    return named_ids(documents, missing, with_text=True) if missing else []
+def forgotten_ids(read: Artifact) -> set[str]:
+    """The ids of the rows that say nothing any more."""
+    kind, found = read.manifest.kind, set[str]()
+    for batch in read.batches([READ[kind].id, READ[kind].known_by]):
+        found.update(batch.column(READ[kind].id).filter(pa.array(forgotten_rows(kind, batch))).to_pylist())
+    return found
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A model that has read forgotten text: how many such documents, in which steps (ascending)."""
+    """A model that has read forgotten text: how many such documents or conversations, in which steps (ascending)."""
 
     model: Artifact
-    documents: int
+    texts: int
     steps: tuple[int, ...]
 
 
@@ -61,44 +58,64 @@ class Reading:
 class Holders:
     """What a lake holds of forgotten text.
 
-    `documents`: artifacts of documents with the doc_ids whose text they hold. `texts`: corpora, tokens and evaluations
-    that hold some. `models`: those that read some, base models with their steps. `learned`: what else learned from it
-    (tokenizers, classifiers, references, exports). `doc_ids`: every document that the tombstones name.
+    `read`: artifacts of documents, conversations, questions and examples, with the ids of the rows whose text they
+    hold. `successors`: what stands for those of which another reading of the same snapshot is there, without that text.
+    `texts`: corpora, tokens and evaluations that hold some. `models`: those that read some, with their steps.
+    `learned`: what else learned from it (tokenizers, classifiers, references, exports). `compared`: annotations of
+    documents that were compared with it, and say where it stands in them. `ids`: every row that the tombstones name.
     """
 
-    documents: dict[Artifact, list[str]] = field(default_factory=dict)
+    read: dict[Artifact, list[str]] = field(default_factory=dict)
+    successors: dict[Artifact, Artifact] = field(default_factory=dict)
     texts: list[Artifact] = field(default_factory=list)
     models: list[Reading] = field(default_factory=list)
     learned: list[Artifact] = field(default_factory=list)
-    doc_ids: set[str] = field(default_factory=set)
+    compared: list[Artifact] = field(default_factory=list)
+    ids: set[str] = field(default_factory=set)
 
     @property
     def deleted(self) -> list[Artifact]:
         """What `gc` deletes whoever uses or names it."""
-        return [*self.documents, *self.texts]
+        return [*self.read, *self.texts]
 
 
 def find_holders(lake: Lake, tombstones: Sequence[Tombstone] | None = None) -> Holders:
     """What holds text that these tombstones name (default: those of the lake), or learned from it."""
     wanted = all_tombstones(lake) if tombstones is None else tombstones
-    found = Holders()
-    if not wanted:
-        return found
-    artifacts = lake.artifacts()
+    while wanted:
+        artifacts = [one for one in lake.artifacts() if one.exists]
+        try:
+            return _find(lake, artifacts, wanted)
+        except (FileNotFoundError, duckdb.IOException):
+            if all(one.exists for one in artifacts):
+                raise  # else `gc` has deleted one meanwhile
+    return Holders()
+
+
+def _find(lake: Lake, artifacts: Sequence[Artifact], wanted: Sequence[Tombstone]) -> Holders:
+    found, clean = Holders(), dict[tuple[Artifact, ...], Artifact]()
     for one in artifacts:
-        if one.manifest.kind == "documents":
-            found.doc_ids.update(named_ids(one, wanted))
+        if one.manifest.kind in READ:
+            found.ids.update(named_ids(one, Matcher(wanted)))
             if holds := uncovered(one, wanted):
-                found.documents[one] = holds
+                found.read[one] = holds
+            else:
+                clean[_read_from(one)] = one
+    found.successors = {one: clean[_read_from(one)] for one in found.read if _read_from(one) in clean}
     # an artifact that is gone still says through its mark that others learned from it
     touched = {mark.artifact.fingerprint for mark in marks.all_marks(lake)}
-    touched.update(one.fingerprint for one in found.documents)
+    touched.update(one.fingerprint for one in found.read)
     with duckdb.connect() as connection:
-        connection.register("forgotten", pa.table({"doc_id": pa.array(sorted(found.doc_ids), pa.string())}))
+        connection.register("forgotten", pa.table({"id": pa.array(sorted(found.ids), pa.string())}))
         for one in artifacts:  # what an artifact was made from was committed before it
             if _look(one, found, touched, connection):
                 touched.add(one.fingerprint)
     return found
+
+
+def _read_from(read: Artifact) -> tuple[Artifact, ...]:
+    """The snapshot that an artifact was read from, and by which stage: those that have it in common are of one text."""
+    return (read.model_copy(update={"fingerprint": ""}), *(one for one in read.inputs() if one.stage != TOMBSTONES))
 
 
 def _look(one: Artifact, found: Holders, touched: set[str], connection: duckdb.DuckDBPyConnection) -> bool:
@@ -109,7 +126,7 @@ def _look(one: Artifact, found: Holders, touched: set[str], connection: duckdb.D
             found.texts.append(one)
             return True
     elif kind == "model":
-        reading = _reading(one, connection) if one.inputs("packing") else None
+        reading = _reading(one, connection)
         if reading is None and any(used.role == "model" for used in given):
             reading = Reading(one, 0, ())  # what its base learned it has, too
         if reading is not None:
@@ -122,6 +139,8 @@ def _look(one: Artifact, found: Holders, touched: set[str], connection: duckdb.D
     elif (kind == "export" or kind in LEARNED_KINDS) and given:
         found.learned.append(one)
         return True
+    elif kind == "annotation" and any(used.role != "documents" for used in given):
+        found.compared.append(one)
     return False
 
 
@@ -132,27 +151,33 @@ def _holds_ids(one: Artifact, connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def _reading(model: Artifact, connection: duckdb.DuckDBPyConnection) -> Reading | None:
-    rows, packing = model.paths("rows"), model.input("packing")
-    if not rows or not packing.exists:
+    """What a model has read of it itself: by the packing of its rows, or, fine-tuned, by its table of conversations."""
+    rows, name, spans = model.paths("rows"), "conversation_id", model.paths("conversations")
+    if not spans:
+        name, spans = (
+            "doc_id",
+            [path for packing in model.inputs("packing") if packing.exists for path in packing.paths()],
+        )
+    if not rows or not spans:
         return None
     steps = connection.execute(
-        """select r.step, list(distinct p.doc_id) from read_parquet($rows) r join read_parquet($spans) p
-        on p.row = r.row and p.split = 'train' where p.doc_id in (from forgotten) group by r.step order by r.step""",
-        {"rows": [str(path) for path in rows], "spans": [str(path) for path in packing.paths()]},
+        f"""select r.step, list(distinct s.{name}) from read_parquet($rows) r join read_parquet($spans) s
+        on s.row = r.row and s.split = 'train' where s.{name} in (from forgotten) group by r.step order by r.step""",
+        {"rows": [str(path) for path in rows], "spans": [str(path) for path in spans]},
     ).fetchall()
     if not steps:
         return None
-    documents = {doc_id for _, doc_ids in steps for doc_id in doc_ids}
-    return Reading(model, len(documents), tuple(step for step, _ in steps))
+    texts = {one for _, read in steps for one in read}
+    return Reading(model, len(texts), tuple(step for step, _ in steps))
 
 
 def mark_holders(lake: Lake, holders: Holders) -> None:
     """Say of everything found what it is: an append-only mark beside each artifact."""
-    for documents, doc_ids in holders.documents.items():
-        marks.put(lake, documents, "holds", documents=len(doc_ids))
+    for read, ids in holders.read.items():
+        marks.put(lake, read, "holds", texts=len(ids))
     for one in holders.texts:
         marks.put(lake, one, "holds")
     for reading in holders.models:
-        marks.put(lake, reading.model, "learned", reading.documents, len(reading.steps))
+        marks.put(lake, reading.model, "learned", reading.texts, len(reading.steps))
     for one in holders.learned:
         marks.put(lake, one, "learned")

@@ -23,29 +23,31 @@ SAID: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Mark:
-    """One mark: of which artifact, what (`SAID`), since when, and how many documents and steps of a model are meant."""
+    """One mark: of which artifact, what (`SAID`), since when, and how many texts (documents, conversations, …) and
+    steps of a model are meant.
+    """
 
     artifact: Artifact
     mark: Sort
     number: int
     made: float
-    documents: int = 0
+    texts: int = 0
     steps: int = 0
 
     def __str__(self) -> str:
-        read = f" ({self.steps:,} steps read {self.documents:,} such documents)" if self.steps else ""
+        read = f" ({self.steps:,} steps read {self.texts:,} such texts)" if self.steps else ""
         return SAID[self.mark] + read
 
 
-def put(lake: "Lake", artifact: Artifact, mark: Sort, documents: int = 0, steps: int = 0) -> None:
+def put(lake: "Lake", artifact: Artifact, mark: Sort, texts: int = 0, steps: int = 0) -> None:
     """Mark an artifact; nothing is written where the newest mark of that sort says the same."""
     folder = lake.root / FOLDER / artifact.fingerprint
     folder.mkdir(parents=True, exist_ok=True)
     about = {"stage": artifact.stage, "fingerprint": artifact.fingerprint, "mark": mark}
-    about |= {"documents": documents, "steps": steps}
+    about |= {"documents": texts, "steps": steps}
     while True:
         past = [one for one in marks_of(lake, artifact) if one.mark == mark]
-        if past and (past[-1].documents, past[-1].steps) == (documents, steps):
+        if past and (past[-1].texts, past[-1].steps) == (texts, steps):
             return
         number = (past[-1].number if past else 0) + 1
         if write_once(folder / f"{mark}-{number:06d}.json", canonical_json(about | {"made": time.time()}) + "\n"):

@@ -14,14 +14,16 @@ WHY = "it holds text that was forgotten"
 def settle(lake: Lake, successors: Mapping[Artifact, Artifact] | None = None) -> Holders:
     """Mark and set aside all that the lake has of forgotten text; gives it. Costs nothing without a tombstone.
 
+    What was read, and nothing stands for yet, is not set aside: with its text `gc` would delete that of all other rows,
+    and the files that they were read from may be gone.
+
     What a run makes while a tombstone is written does not have it. So this is done again when a run ends that saw one
     come, and before `gc` looks. `successors`: what stands for an artifact now, where the caller knows it.
     """
     found = find_holders(lake)
     mark_holders(lake, found)
-    for one in found.documents:
-        clean = [form for form in one.origin.forms() if form not in found.documents]
-        supersede(lake, one, clean[0] if clean else None, WHY)
+    for one, successor in found.successors.items():
+        supersede(lake, one, successor, WHY)
     for one in found.texts:
         supersede(lake, one, (successors or {}).get(one), WHY)
     _withdraw_names(lake, found)

@@ -1,4 +1,5 @@
-"""Tombstones: `tombstones/<n>.json`, appended to and never changed. Each names documents whose text is forgotten.
+"""Tombstones: `tombstones/<n>.json`, appended to and never changed. Each names rows that were read from sources, and
+whose text is forgotten: documents, conversations, questions, examples.
 
 A tombstone holds for what is read later too: a page that is crawled again has no text either.
 """
@@ -19,12 +20,17 @@ if TYPE_CHECKING:
     from storage.lake import Lake
 
 FOLDER = "tombstones"
-Kind = Literal["url", "domain", "glob", "regex", "doc_id"]
+Kind = Literal["url", "domain", "glob", "regex", "doc_id", "record", "source"]
 KINDS: tuple[str, ...] = get_args(Kind)
 _DOC_ID = re.compile(r"[0-9a-f]{32}\Z")
 _HOST = re.compile(r"[^\s/:?#@*]+\.[^\s/:?#@*.]+\Z")
 _PARTS = r"(?i)^(?:https?://)?(?:[^/?#@]*@)?(?P<host>[^/?#:@]*)(?::(?P<port>\d*))?(?P<rest>[^#]*)"
-_PROBES = ("http://a.example/", "https://www.b.test/c/d?e=f", "http://8.test/page.html")
+_PROBES = (
+    ("a", "http://a.example/", "17"),
+    ("pages", "https://www.b.test/c/d?e=f", "urn:uuid:b"),
+    ("x_y", "http://8.test/page.html", "talk"),
+)
+"""Source, URL and own id of rows that have nothing in common."""
 
 
 class BadTombstone(ValueError):
@@ -39,7 +45,10 @@ class Tombstone:
     - `domain`: every page of this host and of its subdomains.
     - `glob`: every address that this fits from end to end; `*` is any characters, and nothing else is special.
     - `regex`: every address in which this regular expression (RE2) is found.
-    - `doc_id`: the one document.
+    - `doc_id`: the one row with this id, whether it is a document's, a conversation's, a question's or an example's.
+    - `record`: every row that its source calls so: `talks/17` is the row of the source `talks` whose own id is `17`;
+      `*` is any characters.
+    - `source`: every row of this source.
     """
 
     kind: Kind
@@ -71,9 +80,11 @@ def parse(given: str) -> Tombstone:
 def _checked(one: Tombstone) -> Tombstone:
     kind, pattern = one.kind, one.pattern.strip()
     if not pattern:
-        raise BadTombstone(f"{kind}: names nothing. Give a URL, a domain, a pattern (with *) or a doc_id.")
+        raise BadTombstone(f"{kind}: names nothing. Give a URL, a domain, a pattern (with *) or an id.")
     if kind == "doc_id" and not _DOC_ID.match(pattern):
-        raise BadTombstone(f"{pattern!r} is no doc_id: those have 32 hexadecimal characters (0 to 9, a to f).")
+        raise BadTombstone(f"{pattern!r} is no id: those have 32 hexadecimal characters (0 to 9, a to f).")
+    if kind == "record" and "/" not in pattern:
+        raise BadTombstone(f"{pattern!r} names no record: write the source before its id, as in talks/{pattern}.")
     if kind == "domain":
         pattern = _ascii_host(pattern.strip("."))
         if not pattern or re.search(r"[\s/:?#@*]", pattern):
@@ -96,12 +107,13 @@ def _ascii_host(host: str) -> str:
 
 
 def fits_everything(one: Tombstone) -> bool:
-    """Whether a pattern fits addresses that have nothing in common."""
-    return bool(Matcher([one]).matches(pa.array([""] * len(_PROBES)), pa.array(_PROBES)).all())
+    """Whether a pattern fits addresses, or records, that have nothing in common."""
+    sources, urls, records = map(pa.array, zip(*_PROBES, strict=True))
+    return bool(Matcher([one]).matches(pa.array([""] * len(_PROBES)), urls, sources, records).all())
 
 
 class Matcher:
-    """Which documents a set of tombstones names. One pass over the addresses for each pattern, and one for all else."""
+    """Which rows a set of tombstones names. One pass over the addresses for each pattern, and one for all else."""
 
     def __init__(self, tombstones: Sequence[Tombstone]) -> None:
         by_kind: dict[str, list[str]] = {kind: [] for kind in KINDS}
@@ -112,9 +124,13 @@ class Matcher:
         self._addresses = _address_keys(urls) if len(urls) else urls
         self._domains = frozenset(by_kind["domain"])
         self._patterns = [*by_kind["regex"], *(_glob(pattern) for pattern in by_kind["glob"])]
+        self._records = [_glob(pattern) for pattern in by_kind["record"]]
+        self._sources = pa.array(sorted(set(by_kind["source"])), pa.string())
 
-    def matches(self, doc_ids: pa.Array, urls: pa.Array) -> np.ndarray:
-        """Which of n documents are named: (n,) bool. A document without a URL is named by its doc_id alone."""
+    def matches(self, doc_ids: pa.Array, urls: pa.Array, sources: pa.Array, records: pa.Array) -> np.ndarray:
+        """Which of n rows are named: (n,) bool. All are strings. A row without a URL, or without an own id (`records`),
+        is named by neither's patterns.
+        """
         found = np.zeros(len(doc_ids), bool)
         if len(self._doc_ids):
             found |= _bools(pc.is_in(doc_ids, value_set=self._doc_ids))  # type: ignore[attr-defined]
@@ -124,6 +140,12 @@ class Matcher:
             found |= self._of_domains(urls)
         for pattern in self._patterns:
             found |= _bools(pc.match_substring_regex(urls, pattern))  # type: ignore[attr-defined]
+        if len(self._sources):
+            found |= _bools(pc.is_in(sources, value_set=self._sources))  # type: ignore[attr-defined]
+        if self._records:
+            called = pc.binary_join_element_wise(sources, records, "/")  # type: ignore[attr-defined]
+            for pattern in self._records:
+                found |= _bools(pc.match_substring_regex(called, pattern))  # type: ignore[attr-defined]
         return found
 
     def _of_domains(self, urls: pa.Array) -> np.ndarray:

@@ -3,6 +3,7 @@
     <folder>/<hash of the URL>/<hash of the content>/<name>     a file as it was; a changed one lies beside it
     <folder>/<hash of the URL>/known.json                       the newest, with what the server said of it
     <folder>/<hash of the URL>/incoming, incoming.json          a part, and the version it is of
+    <folder>/records/<hash of their places>/records.warc.gz     single records (`storage.remote.ranges`)
 
 A cache, not a truth: what is deleted here is fetched again when it is needed.
 """
@@ -22,6 +23,7 @@ from storage.remote.places import RemoteFile, Version
 from storage.remote.reading import Opened, opened
 from storage.sources import SourceError
 
+RECORDS, INCOMING = "records", "incoming"
 PROGRESS_BYTES = 64 << 10
 """A try that brings this much is progress, and the count of tries begins anew."""
 
@@ -33,6 +35,16 @@ def mirror_folder(lake: Path) -> Path:
     """Where copies of remote files lie: `remote` in GRISTMILL_CACHE, which lakes share, or in the lake's own cache."""
     named = os.environ.get("GRISTMILL_CACHE")
     return Path(named).expanduser() / "remote" if named else lake / ".cache" / "remote"
+
+
+def copies(folder: Path) -> list[Path]:
+    """The whole files in a folder of copies, sorted: those of remote files, and archives of single records."""
+    return sorted(path for path in folder.glob("*/*/*") if path.parent.parent.name != RECORDS or path.suffix == ".gz")
+
+
+def unfinished(folder: Path) -> list[Path]:
+    """The files in a folder of copies that are not whole yet, sorted."""
+    return sorted([*folder.glob(f"*/{INCOMING}"), *folder.glob(f"{RECORDS}/*/{INCOMING}")])
 
 
 class Mirror:
@@ -72,7 +84,7 @@ class Mirror:
 
     def _whole(self, file: RemoteFile, place: Path, known: Version | None, say: Say) -> Version | None:
         """Fill `incoming`; returns the version that it is of, or None if the file is the known one."""
-        incoming, tried = place / "incoming", 0
+        incoming, tried = place / INCOMING, 0
         while True:
             before = incoming.stat().st_size if incoming.exists() else 0
             part = self._part(place) if before else None
@@ -95,7 +107,7 @@ class Mirror:
 
     def _receive(self, found: Opened, place: Path, say: Say) -> None:
         """Append what comes; what is there already of another version, or behind the start, is cut off."""
-        incoming = place / "incoming"
+        incoming = place / INCOMING
         if found.start == 0:
             incoming.unlink(missing_ok=True)
             write_json(place / "incoming.json", list(found.version))
@@ -112,7 +124,7 @@ class Mirror:
 
     def _keep(self, file: RemoteFile, place: Path, version: Version) -> Path:
         """Put a whole file in its place, by its content: the same bytes under a new tag are the same file."""
-        incoming = place / "incoming"
+        incoming = place / INCOMING
         sha256 = sha256_file(incoming)
         copy = place / sha256[:32] / safe_name(file)
         copy.parent.mkdir(exist_ok=True)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from storage.commit import locked
 from storage.files import canonical_json, fsync_path
-from storage.remote.mirror import Mirror
+from storage.remote.mirror import INCOMING, RECORDS, Mirror
 from storage.remote.patience import Interrupted
 from storage.remote.places import file_system, is_http
 from storage.remote.reading import SECONDS, USER_AGENT, check_status
@@ -46,13 +46,13 @@ def fetch_records(
     for place in range(0, len(wanted), RECORDS_A_FILE):
         chosen = wanted[place : place + RECORDS_A_FILE]
         digest = hashlib.sha256(canonical_json([base, *map(list, chosen)]).encode()).hexdigest()[:32]
-        path = mirror.folder / "records" / digest / "records.warc.gz"
+        path = mirror.folder / RECORDS / digest / "records.warc.gz"
         _fetch_file(mirror, base, chosen, path, lambda done, behind=place: say(behind + done))
         yield path
 
 
 def _fetch_file(mirror: Mirror, base: str, chosen: Sequence[Range], path: Path, say: Callable[[int], None]) -> None:
-    incoming = path.with_name("incoming")
+    incoming = path.with_name(INCOMING)
     with locked(path.with_name("lock")):
         if path.exists():
             return

@@ -17,7 +17,7 @@ EXAMPLES = table(
     column("license", pa.string(), "Licence of the row, or of its source."),
     column("label", pa.string(), "The label as it is written; null where the row has none."),
     column("value", pa.float64(), "The label as a number, where it is one."),
-    column("text", pa.large_string(), "The text that is labelled.", nullable=False),
+    column("text", pa.large_string(), "The text that is labelled; null where it was forgotten."),
     group_rows=4096,
 )
 

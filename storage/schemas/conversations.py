@@ -36,8 +36,8 @@ CONVERSATIONS = table(
         "train or held-out, by the hash of what stands before the first answer: no question is in both.",
         nullable=False,
     ),
-    column("turns", pa.int32(), "Answers of the assistant.", nullable=False),
-    column("messages", MESSAGES, "Roles (system, user, assistant) and contents, in order.", nullable=False),
+    column("turns", pa.int32(), "Answers of the assistant; null where the conversation was forgotten."),
+    column("messages", MESSAGES, "Roles (system, user, assistant) and contents, in order; null where forgotten."),
     group_rows=4096,
 )
 
@@ -53,7 +53,8 @@ FINETUNING = table(
         "outcome",
         pa.string(),
         "whole, cut (its end is beyond the context), left out (no answer within the context), copy (another one says "
-        "the same), or not needed (beyond the number of held-out conversations that are measured).",
+        "the same), not needed (beyond the number of held-out conversations that are measured), or forgotten (it has "
+        "no text any more).",
         nullable=False,
     ),
     column("kept_tokens", pa.int32(), "Tokens that stand in a row.", nullable=False),

@@ -49,3 +49,15 @@ MIXTURE = table(
     column("removed_characters", pa.int64(), "Characters removed from the corpus's documents, each counted once."),
     column("redactions", pa.int64(), "Marks in the corpus's documents, each counted once."),
 )
+
+REHYDRATION = table(
+    column("of", pa.string(), "Value of `mixture.rehydrate.by`, such as a language.", nullable=False),
+    column("smallest_size", pa.int64(), "Documents in a cluster of this row, before the rules.", nullable=False),
+    column("largest_size", pa.int64(), "The same, at most; null: no limit, for the largest sizes together."),
+    column("clusters", pa.float64(), "Such clusters; one of several values counts by its parts.", nullable=False),
+    column("documents", pa.int64(), "Documents in them.", nullable=False),
+    column("removal_rate", pa.float64(), "Share of them that a rule drops, each cluster once.", nullable=False),
+    column("usual_removal_rate", pa.float64(), "The same of clusters of all sizes.", nullable=False),
+    column("repeats", pa.int64(), "How often a kept document of such a cluster counts.", nullable=False),
+    column("kept_documents", pa.int64(), "Kept documents of such clusters.", nullable=False),
+)

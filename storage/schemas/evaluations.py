@@ -21,9 +21,9 @@ QUESTIONS = table(
     column("record_id", pa.string(), "The row's own id."),
     column("license", pa.string(), "Licence of the row, or of its source."),
     column("carrier", pa.string(), "The package (name==version) that carried the row, where it says so."),
-    column("context", pa.large_string(), "What stands before each choice; may be empty.", nullable=False),
-    column("choices", pa.list_(pa.large_string()), "What may follow, two or more.", nullable=False),
-    column("gold", pa.int8(), "Which choice is right, from 0.", nullable=False),
+    column("context", pa.large_string(), "What stands before each choice; may be empty; null where forgotten."),
+    column("choices", pa.list_(pa.large_string()), "What may follow, two or more; null where forgotten."),
+    column("gold", pa.int8(), "Which choice is right, from 0; null where forgotten."),
     group_rows=4096,
 )
 

@@ -39,7 +39,8 @@ class Benchmarks:
 def texts_of(artifact: Artifact) -> Iterator[ItemText]:
     """The texts of an evaluation set: of questions, or of documents that a source holds as benchmarks.
 
-    Of a question its context with the right choice after it; of one without a context each choice.
+    Of a question its context with the right choice after it; of one without a context each choice. What is forgotten
+    has none.
     """
     if artifact.manifest.kind == "documents":
         for batch in artifact.batches(["doc_id", "source", "text"]):
@@ -48,7 +49,7 @@ def texts_of(artifact: Artifact) -> Iterator[ItemText]:
                     yield ItemText(row["source"], row["doc_id"], row["text"])
         return
     for batch in artifact.batches(["question_id", "task", "context", "choices", "gold"]):
-        for row in batch.to_pylist():
+        for row in batch.filter(batch.column("choices").is_valid()).to_pylist():
             texts = [f"{row['context']} {row['choices'][row['gold']]}"] if row["context"] else row["choices"]
             for text in texts:
                 yield ItemText(row["task"], row["question_id"], text)

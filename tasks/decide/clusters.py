@@ -23,14 +23,18 @@ from typing import TypeVar
 
 import numpy as np
 
+from tasks.decide.duplicates.buckets import BucketKeys
 from tasks.decide.duplicates.near import (
+    Buckets,
     Edges,
     Sets,
+    Table,
     agreement,
     both,
-    components,
     exact_agreement,
-    near_edges,
+    find_roots,
+    join,
+    join_near,
 )
 from tasks.decide.duplicates.semantic import semantic_edges
 from tasks.decide.duplicates.simhash import simhash_edges
@@ -58,12 +62,11 @@ class Evidence:
 class Clusters:
     """Who belongs to whom. All arrays have one entry per passing document, in the order of doc_id.
 
-    `label` (int64): number of the cluster, from 0. `smallest` (int64): position of the member with the smallest
-    doc_id. `size` (int32): members. `stays` (int64): position of the member that stays. `kind` (int8): the number in
-    KINDS of the kind by which it goes, -1 for one that stays. `content` (int64): rank of the content hash among all.
+    `smallest` (int64): position of the member with the smallest doc_id, which names the cluster. `size` (int32):
+    members. `stays` (int64): position of the member that stays. `kind` (int8): the number in KINDS of the kind by which
+    it goes, -1 for one that stays. `content` (int64): rank of the content hash among all that were looked at.
     """
 
-    label: np.ndarray
     smallest: np.ndarray
     size: np.ndarray
     stays: np.ndarray
@@ -74,66 +77,63 @@ class Clusters:
 def find_clusters(
     content: np.ndarray,
     order: np.ndarray,
-    buckets: np.ndarray,
+    buckets: np.ndarray | Buckets | None,
     signed: np.ndarray,
-    signatures: Callable[[np.ndarray], np.ndarray],
+    signatures: Callable[[np.ndarray], Table],
     rules: DuplicateRules,
     evidence: Evidence | None = None,
 ) -> Clusters:
     """Clusters of n passing documents, given in the order of doc_id.
 
-    Args: `content` (n, 2) uint64, the content hashes; `order` (n,) int64, a document's place in the order in which one
-    stays before another, no two equal; `buckets` (n, bands) uint64; `signed` (n,) bool, false where a document has no
-    words and so no buckets; `signatures(positions)` gives the signatures of the documents at these ascending positions,
-    (len, values) uint64, and is called only if `rules.min_jaccard` is set; `evidence`: what the rules need beyond
-    these.
+    Args: `content` (n,) int64, equal for equal content hashes and in their order, or (n, 2) uint64, the hashes; `order`
+    (n,) int64, smaller for one that stays before another, no two equal; `buckets` (n, bands) uint64, or what has them
+    elsewhere (None where `rules.near` is off); `signed` (n,) bool, false where a document has no words and so no
+    buckets; `signatures(positions)` gives the signatures of the documents at these ascending positions, rows of uint64,
+    and is called only if `rules.min_jaccard` is set; `evidence`: what the rules need beyond these.
     """
     n = len(content)
-    group = _ranks(content)
+    group = content if content.ndim == 1 else ranks(content)
     more = evidence or Evidence()
+    parents, kind, first = np.arange(n), np.full(n, -1, dtype=np.int8), np.arange(n)
 
-    def near() -> Edges:
-        nodes = _first_of_each(np.where(signed, group, -1))
+    def near() -> None:
+        copies = np.where(signed, group, -1)
+        join(_chain(copies), parents)
+        nodes = np.zeros(n, dtype=bool)
+        nodes[_first_of_each(copies)] = True
         estimate = None if rules.min_jaccard is None else agreement(signatures, rules.min_jaccard)
         exact = None
         if rules.min_exact_jaccard is not None:
             exact = exact_agreement(_needed(more.shingles), rules.min_exact_jaccard)
-        edges = near_edges(buckets, nodes, both(estimate, exact))
-        return _joined(_chain(np.where(signed, group, -1)), edges)
+        keys = BucketKeys.of(buckets) if isinstance(buckets, np.ndarray) else buckets
+        join_near(_needed(keys), nodes, both(estimate, exact), parents)
 
-    def simhash() -> Edges:
+    def simhash() -> None:
         values, present = _needed(more.simhash)
         nodes = np.flatnonzero(present)
-        return simhash_edges(values[nodes], nodes, _needed(rules.simhash))
+        join(simhash_edges(values[nodes], nodes, _needed(rules.simhash)), parents)
 
-    def semantic() -> Edges:
+    def semantic() -> None:
         values, present = _needed(more.embedding)
         nodes = np.flatnonzero(present)
-        return semantic_edges(values[nodes], nodes, _needed(rules.semantic))
+        join(semantic_edges(values[nodes], nodes, _needed(rules.semantic)), parents)
 
-    found: dict[str, Callable[[], Edges]] = {
-        "exact": lambda: _chain(group),
-        "url": lambda: _chain(_needed(more.address)),
+    found: dict[str, Callable[[], None]] = {
+        "exact": lambda: join(_chain(group), parents),
+        "url": lambda: join(_chain(_needed(more.address)), parents),
         "near": near,
         "simhash": simhash,
         "semantic": semantic,
     }
-    label, kind, first = np.arange(n), np.full(n, -1, dtype=np.int8), np.arange(n)
     for number, name in enumerate(KINDS):
         if name not in rules.kinds():
             continue
-        left, right = found[name]()
-        if not len(left):
-            continue
-        joined = components(int(label.max(initial=-1)) + 1, label[left], label[right])
-        label = joined[label]
-        first = _first_of(label, order)[label]
+        found[name]()
+        find_roots(parents)
+        first = _first_of(parents, order)[parents]
         kind[(kind < 0) & (first != np.arange(n))] = number
-    label, n_clusters = _renumber(label)
-    size = np.bincount(label, minlength=n_clusters).astype(np.int32)
-    smallest = np.full(n_clusters, n)
-    np.minimum.at(smallest, label, np.arange(n))
-    return Clusters(label, smallest[label], size[label], first, kind, group)
+    size = np.bincount(parents, minlength=n).astype(np.int32)
+    return Clusters(parents, size[parents], first, kind, group)
 
 
 def _needed(evidence: T | None) -> T:
@@ -141,7 +141,7 @@ def _needed(evidence: T | None) -> T:
     return evidence
 
 
-def _ranks(pairs: np.ndarray) -> np.ndarray:
+def ranks(pairs: np.ndarray) -> np.ndarray:
     """Rank of each row of (n, 2) uint64 among the different rows, int64 from 0."""
     order = np.lexsort((pairs[:, 1], pairs[:, 0]))
     ordered = pairs[order]
@@ -152,18 +152,13 @@ def _ranks(pairs: np.ndarray) -> np.ndarray:
     return ranks
 
 
-def _renumber(labels: np.ndarray) -> tuple[np.ndarray, int]:
-    """The same labels as 0, 1, 2 … in ascending order, and how many there are."""
-    different, renumbered = np.unique(labels, return_inverse=True)
-    return renumbered, len(different)
-
-
 def _first_of(label: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """For each label, the position of its member that is first in the order."""
-    positions = np.empty(len(order), dtype=np.int64)
-    positions[order] = np.arange(len(order))
-    first = np.empty(int(label.max(initial=-1)) + 1, dtype=np.int64)
-    first[label[positions[::-1]]] = positions[::-1]  # of several, numpy keeps what is assigned last
+    """For each label, the position of its member that is first in the order; labels are positions, too."""
+    least = np.full(len(order), np.iinfo(np.int64).max)
+    np.minimum.at(least, label, order)
+    is_first = least[label] == order
+    first = np.empty(len(order), dtype=np.int64)
+    first[label[is_first]] = np.flatnonzero(is_first)
     return first
 
 
@@ -182,7 +177,3 @@ def _chain(group: np.ndarray) -> Edges:
     head = first[group]
     later = np.flatnonzero((group >= 0) & (head != np.arange(len(group))))
     return head[later], later
-
-
-def _joined(*edges: Edges) -> Edges:
-    return np.concatenate([left for left, _ in edges]), np.concatenate([right for _, right in edges])

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -20,6 +21,8 @@ TEXT_MISSING = "extract.text_missing"
 EMPTIED = "edits.emptied"
 BLOCKED = "urls.blocked"
 TOMBSTONE = "forget.tombstone"
+LOST = ".lost"
+"""How the reason ends that a stage could not finish a document."""
 UNDATED = np.iinfo(np.int64).max  # seen after all that have a date
 PLACED = {"sign": "signature", "embed": "embedding"}
 """Columns that are read from their files afterwards, by row, under the names of where they lie."""
@@ -48,6 +51,23 @@ class Failures:
     signed_by: str
     embedded_by: str | None = None
 
+    def passing(self) -> np.ndarray:
+        """Whether each document passes all of it, (documents,) bool."""
+        return ~np.asarray(self.failed.any(axis=1))
+
+    def before_rules(self, after: Collection[str]) -> np.ndarray:
+        """Whether each has a text to look at, and fails none of these groups and rules, (documents,) bool."""
+        looked_at = [
+            number
+            for number, name in enumerate(self.reasons)
+            for group in [name.split(".")[0]]
+            if name in (EXCLUDED, TEXT_MISSING, TOMBSTONE, *after)
+            or group in after
+            or (name.endswith(LOST) and group != "rules")
+        ]
+        fails = np.asarray(self.failed[:, looked_at].any(axis=1))
+        return ~fails & self.documents.column("content_hash").is_valid().to_numpy()
+
 
 def find_failures(
     documents: Sequence[str],
@@ -57,10 +77,11 @@ def find_failures(
     lost: Mapping[str, Sequence[str]],
     threads: int,
     memory_limit: str,
+    folder: Path | None = None,
 ) -> Failures:
     """All rules but those of duplicates, evaluated. Arguments and errors: as of `decisions.decide_documents`."""
     rules = compile_rules(config)
-    with tempfile.TemporaryDirectory(prefix="gristmill-decide-") as spill, duckdb.connect() as connection:
+    with tempfile.TemporaryDirectory(prefix="gristmill-decide-", dir=folder) as spill, duckdb.connect() as connection:
         connection.execute("SET threads = ?", [threads])
         connection.execute("SET memory_limit = ?", [memory_limit])
         connection.execute("SET temp_directory = ?", [spill])
@@ -90,7 +111,7 @@ def find_failures(
 
 
 def _lost_by(stage: str) -> str:
-    return f"{stage}.lost"
+    return f"{stage}{LOST}"
 
 
 def _open(

@@ -137,9 +137,10 @@ class DecideConfig(StageConfig):
             "rules",
             *(f"{group}.{name}" for group, rules in GROUPS.items() for name in rules.model_fields),
         ]
-        for name in self.order:
-            if name not in known and not name.startswith("rules."):
-                raise ValueError(f"decide.order: {name} is no group and no rule{nearest(name, known)}")
+        for place, names in (("order", self.order), ("duplicates.sizes_after", self.duplicates.sizes_after or ())):
+            for name in names:
+                if name not in known and not name.startswith("rules."):
+                    raise ValueError(f"decide.{place}: {name} is no group and no rule{nearest(name, known)}")
         return self
 
     def for_source(self, source: str = "", language: str = "") -> "DecideConfig":

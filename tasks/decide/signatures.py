@@ -1,15 +1,20 @@
 """Reads bucket keys and signatures of some documents out of the sign stage's Parquet files, a row group at a time."""
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tasks.decide.duplicates.buckets import BucketKeys
 from tasks.decide.duplicates.near import Sets
+from tasks.decide.duplicates.spilled import Memory, Rows, Values
+
+T = TypeVar("T")
 
 
 class RowGroup(NamedTuple):
@@ -23,120 +28,143 @@ class RowGroup(NamedTuple):
 
 
 class SignatureFiles:
-    """The sign stage's files as one long table. A row's place is its number in all files, one after another."""
+    """The sign stage's files as one long table. A row's place is its number in all files, one after another.
 
-    def __init__(self, paths: Sequence[str], threads: int = 1):
+    `memory`: how much of each column that is asked for may be held; more of it goes through a file (`spilled`).
+    """
+
+    def __init__(self, paths: Sequence[str], threads: int = 1, memory: Memory | None = None):
         self.paths = list(paths)
         self.threads = threads
+        self.memory = memory or Memory()
         lengths = [pq.read_metadata(path).num_rows for path in self.paths]
-        self._kept = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty((0, 0), dtype=np.uint64)
+        nothing = np.empty(0, dtype=np.int64)
+        self._kept_rows = nothing, np.empty((0, 0), dtype=np.uint64)
+        self._kept_sets = nothing, Sets(nothing, nothing, np.empty(0, dtype=np.uint64))
         self.starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
     def places(self, files: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Places of rows known by the file's number in the list of paths and the row's number in it, (n,) int64."""
         return self.starts[files.astype(np.int64)] + rows
 
-    def buckets(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Bucket keys at these places, (n, bands) uint64, and whether each document has any, (n,) bool."""
-        return self._read("buckets", places)
+    def buckets(self, places: np.ndarray) -> tuple[BucketKeys, np.ndarray]:
+        """Bucket keys at these places, numbered from 0, and whether each document has any, (n,) bool."""
+        order, width = np.argsort(places, kind="stable"), self._width("buckets")
+        keys, present = BucketKeys(len(places), width, self.memory), np.empty(len(places), dtype=bool)
 
-    def bucket_batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """What `buckets` gives of all rows, a row group at a time."""
-        width = self._width("buckets")
-        for path in self.paths:
-            with pq.ParquetFile(path) as file:
-                for number in range(file.metadata.num_row_groups):
-                    group = file.read_row_group(number, columns=["buckets"], use_threads=False)
-                    yield _as_matrix(group.column(0).combine_chunks(), width)
+        def with_keys(column: pa.Array, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            matrix, valid = _as_matrix(column, width)
+            return matrix[inside[valid[inside]]], valid[inside]
 
-    def signatures(self, places: np.ndarray) -> np.ndarray:
-        """Signatures at these places, (n, values) uint64; zero where a document has none.
+        for wanted, (some, valid) in self._columns("buckets", places[order], with_keys):
+            present[wanted] = valid
+            keys.add(some)
+        keys.document = order[present]
+        signed = np.empty(len(places), dtype=bool)
+        signed[order] = present
+        return keys, signed
+
+    def signatures(self, places: np.ndarray) -> Rows:
+        """Signatures at these places, rows of uint64; zero where a document has none.
 
         What was read last is kept: those who stay are compared with those who go after all were compared for clusters.
         """
-        kept, order, matrix = self._kept
-        found = np.minimum(np.searchsorted(kept, places), max(0, len(kept) - 1))
-        if len(kept) and np.array_equal(kept[found], places):
-            return matrix[order[found]]
-        matrix = self._read("signature", places)[0]
-        order = np.argsort(places, kind="stable")
-        self._kept = places[order], order, matrix
-        return matrix
+        kept, table = self._kept_rows
+        if (found := _found(kept, places)) is not None:
+            return Rows(table, found)
+        kept, width = np.unique(places), self._width("signature")
+
+        def or_zero(column: pa.Array, inside: np.ndarray) -> np.ndarray:
+            matrix, valid = _as_matrix(column, width)
+            return np.where(valid[inside, None], matrix[inside], np.uint64(0))
+
+        values = Values(np.uint64, 8 * len(kept) * width, self.memory)
+        for _, matrix in self._columns("signature", kept, or_zero):
+            values.add(matrix.ravel())
+        table = values.read().reshape(-1, width)
+        self._kept_rows = kept, table
+        return Rows(table, np.searchsorted(kept, places))
 
     def simhashes(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Simhashes at these places, (n,) uint64, and whether each document has one, (n,) bool."""
-        found = self._take("simhash", places)
-        return pc.fill_null(found, 0).to_numpy().astype(np.uint64), found.is_valid().to_numpy()
+        values, present = np.empty(len(places), dtype=np.uint64), np.empty(len(places), dtype=bool)
+        order = np.argsort(places, kind="stable")
+        for wanted, column in self._columns("simhash", places[order], _taken):
+            values[order[wanted]] = pc.fill_null(column, 0).to_numpy(zero_copy_only=False)
+            present[order[wanted]] = column.is_valid().to_numpy(zero_copy_only=False)
+        return values, present
 
     def shingles(self, places: np.ndarray) -> Sets:
-        """The sets of shingles at these places; empty where a document has none."""
-        return Sets(*self._lists("shingles", places, np.uint64))
+        """The sets of shingles at these places; empty where a document has none. What was read last is kept, too."""
+        kept, sets = self._kept_sets
+        if (found := _found(kept, places)) is None:
+            kept = np.unique(places)
+            sets = self._lists("shingles", kept, np.uint64)
+            self._kept_sets, found = (kept, sets), np.searchsorted(kept, places)
+        return Sets(sets.starts[found], sets.stops[found], sets.values)
 
     def embeddings(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Embeddings at these places, (n, d) float16, zero where there is none, and whether there is one, (n,) bool.
 
         Raises: ValueError where they are not all of one length.
         """
-        offsets, values = self._lists("embedding", places, np.float16)
-        lengths = np.diff(offsets)
-        present = lengths > 0
-        widths = np.unique(lengths[present])
+        starts, stops, values = self._lists("embedding", places, np.float16)
+        present = stops > starts
+        widths = np.unique((stops - starts)[present])
         if len(widths) > 1:
             raise ValueError(
                 f"The column embedding has lists of {' and '.join(map(str, widths))} numbers: embed all snapshots with "
                 "one model."
             )
-        matrix = np.zeros((len(places), int(widths[0]) if len(widths) else 1), dtype=np.float16)
-        matrix[present] = values.reshape(-1, matrix.shape[1])
+        width = int(widths[0]) if len(widths) else 1
+        matrix = np.zeros((len(places), width), dtype=np.float16)
+        matrix[present] = values.reshape(-1, width)[starts[present] // width]
         return matrix, present
 
-    def _lists(self, name: str, places: np.ndarray, kind: type) -> tuple[np.ndarray, np.ndarray]:
-        """Lists at these places: where each starts (n + 1, int64), and their values, one list after another."""
-        found = self._take(name, places)
-        chunks = [chunk for chunk in found.chunks if len(chunk)]
-        lengths = pc.fill_null(pc.call_function("list_value_length", [found]), 0).to_numpy()
-        values = [chunk.flatten().to_numpy(zero_copy_only=False).astype(kind, copy=False) for chunk in chunks]
-        offsets = np.zeros(len(places) + 1, dtype=np.int64)
-        np.cumsum(lengths, out=offsets[1:])
-        return offsets, np.concatenate([np.empty(0, dtype=kind), *values])
-
-    def _take(self, name: str, places: np.ndarray) -> pa.ChunkedArray:
-        """A column's values at these ascending places, a row group at a time."""
-        if (places[1:] < places[:-1]).any():
-            order = np.argsort(places, kind="stable")
-            back = np.empty_like(order)
-            back[order] = np.arange(len(order))
-            return self._take(name, places[order]).take(pa.array(back))
-
-        def read_group(task: RowGroup) -> pa.Array:
-            with pq.ParquetFile(task.path, metadata=task.metadata) as file:
-                column = file.read_row_group(task.number, columns=[name], use_threads=False).column(0).combine_chunks()
-            return column.take(pa.array(places[task.wanted] - task.start))
-
-        with ThreadPoolExecutor(self.threads) as pool:
-            chunks = list(pool.map(read_group, self._groups(places)))
-        return pa.chunked_array(chunks, pq.read_schema(self.paths[0]).field(name).type)
-
-    def _read(self, name: str, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _lists(self, name: str, places: np.ndarray, kind: type) -> Sets:
+        """Lists of numbers of one kind at these places; empty where there is none."""
         order = np.argsort(places, kind="stable")
-        wanted = places[order]
-        width = self._width(name)
-        matrix = np.empty((len(places), width), dtype=np.uint64)
-        valid = np.empty(len(places), dtype=bool)
+        values = Values(kind, np.dtype(kind).itemsize * self._expected(name, places[order]), self.memory)
+        lengths = np.empty(len(places), dtype=np.int64)
+        for wanted, column in self._columns(name, places[order], _taken):
+            lengths[wanted] = pc.fill_null(pc.call_function("list_value_length", [column]), 0).to_numpy()
+            values.add(column.flatten().to_numpy(zero_copy_only=False).astype(kind, copy=False))
+        stops = np.cumsum(lengths)
+        back = _inverse(order)
+        return Sets((stops - lengths)[back], stops[back], values.read())
 
-        def read_group(task: RowGroup) -> None:
+    def _expected(self, name: str, places: np.ndarray) -> int:
+        """About how many numbers the lists at these ascending places have, as the files say of their row groups."""
+        found = 0
+        for group in self._groups(places):
+            metadata = group.metadata.row_group(group.number)
+            columns = [metadata.column(number) for number in range(metadata.num_columns)]
+            numbers = sum(one.num_values for one in columns if one.path_in_schema.split(".")[0] == name)
+            found += numbers * (group.wanted.stop - group.wanted.start) // metadata.num_rows
+        return found
+
+    def _columns(
+        self, name: str, places: np.ndarray, convert: Callable[[pa.Array, np.ndarray], T]
+    ) -> Iterator[tuple[slice, T]]:
+        """A column at these ascending places, a row group at a time: which of the places, and their values, converted.
+
+        `convert(column, inside)` is given a row group's column and which of its rows are wanted.
+        """
+
+        def read_group(task: RowGroup) -> tuple[slice, T]:
             with pq.ParquetFile(task.path, metadata=task.metadata) as file:
                 column = file.read_row_group(task.number, columns=[name], use_threads=False).column(0).combine_chunks()
-            values, present = _as_matrix(column, width)
-            inside, rows = wanted[task.wanted] - task.start, order[task.wanted]
-            matrix[rows] = values[inside]
-            valid[rows] = present[inside]
+            return task.wanted, convert(column, places[task.wanted] - task.start)
 
-        # No row of the result is of two row groups, so that threads need no lock; decoding releases the interpreter.
+        # Decoding releases the interpreter. What is read is taken in order, and waits no further ahead than this.
         with ThreadPoolExecutor(self.threads) as pool:
-            list(pool.map(read_group, self._groups(wanted)))
-        matrix[~valid] = 0
-        return matrix, valid
+            waiting: deque[Future[tuple[slice, T]]] = deque()
+            for task in self._groups(places):
+                waiting.append(pool.submit(read_group, task))
+                if len(waiting) > 2 * self.threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
 
     def _groups(self, wanted: np.ndarray) -> Iterator[RowGroup]:
         """The row groups that hold any of the ascending places `wanted`."""
@@ -166,3 +194,20 @@ def _as_matrix(column: pa.FixedSizeListArray, width: int) -> tuple[np.ndarray, n
     numbers = np.frombuffer(values.buffers()[1], dtype=np.uint64, count=values.offset + len(values))[values.offset :]
     numbers = numbers.reshape(-1, width)[column.offset : column.offset + len(column)]
     return numbers, column.is_valid().to_numpy(zero_copy_only=False)
+
+
+def _found(kept: np.ndarray, places: np.ndarray) -> np.ndarray | None:
+    """Where these places are among the ascending ones that are kept; None if they are not all there."""
+    found = np.minimum(np.searchsorted(kept, places), max(0, len(kept) - 1))
+    return found if len(kept) and np.array_equal(kept[found], places) else None
+
+
+def _taken(column: pa.Array, inside: np.ndarray) -> pa.Array:
+    return column.take(pa.array(inside))
+
+
+def _inverse(order: np.ndarray) -> np.ndarray:
+    """Where each place went that an order took."""
+    back = np.empty_like(order)
+    back[order] = np.arange(len(order))
+    return back

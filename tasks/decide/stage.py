@@ -1,16 +1,18 @@
 """The decide stage: thresholds over all columns, clusters among what passes, who stays and why not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from storage.artifact import MAIN_TABLE, Artifact
 from storage.commit import ShardOutput
 from storage.failpoints import reached
 from storage.schemas.repeats import BOILERPLATE, EDITED, REMOVALS
 from storage.table import Table
-from tasks.decide.decisions import DECISIONS, decide_documents
+from tasks.decide.decisions import decide_documents, decisions_table
+from tasks.decide.duplicates.spilled import Memory
 from tasks.decide.repeats.find import find_repeats
 from tasks.decide.rules import DecideConfig
 from tasks.executor import Watch, available_cores
@@ -20,6 +22,12 @@ from tasks.stage import Inputs, Shard, Stage, StageFailed
 def _plan(inputs: Inputs, config: DecideConfig) -> list[Shard]:
     documents, annotations = inputs["documents"], inputs["annotations"]
     _check_substrings(annotations, config)
+    content = {"inputs": [f"{one.stage}/{one.fingerprint}" for one in (*documents, *annotations)]}
+    return [Shard(0, content, sum(one.rows() for one in documents), files_of(documents, annotations))]
+
+
+def files_of(documents: Sequence[Artifact], annotations: Sequence[Artifact]) -> dict[str, Any]:
+    """The files that are decided on, as `decided` takes them."""
     by_stage: dict[str, list[str]] = {}
     lost: dict[str, list[str]] = {}
     for annotation in annotations:
@@ -28,13 +36,11 @@ def _plan(inputs: Inputs, config: DecideConfig) -> list[Shard]:
             lost.setdefault(annotation.stage, []).extend(
                 annotation.read(["doc_id"], "losses").column("doc_id").to_pylist()
             )
-    where = {
+    return {
         "documents": [str(path) for one in documents for path in one.paths()],
         "annotations": by_stage,
         "lost": lost,
     }
-    content = {"inputs": [f"{one.stage}/{one.fingerprint}" for one in (*documents, *annotations)]}
-    return [Shard(0, content, sum(one.rows() for one in documents), where)]
 
 
 def _work(shard: Shard, config: DecideConfig, output: ShardOutput, watch: Watch) -> None:
@@ -42,22 +48,33 @@ def _work(shard: Shard, config: DecideConfig, output: ShardOutput, watch: Watch)
 
     Where the recipe asks for it, also what of those that stay stands in others of them.
     """
-    where, threads = shard.where, available_cores()
-    decisions = decide_documents(where["documents"], where["annotations"], config, lost=where["lost"], threads=threads)
-    reached("decide.decided")
-    written = {MAIN_TABLE: decisions}
-    if config.repeats:
-        repeats = find_repeats(decisions, where["documents"], where["annotations"], config)
-        written = {
-            MAIN_TABLE: repeats.decisions,
-            "removals": repeats.removals,
-            "boilerplate": repeats.boilerplate,
-            "edited": repeats.edited,
-        }
-    for name, table in written.items():
+    for name, table in decided(shard.where, config, memory=Memory(folder=output.scratch)).items():
         for batch in table.to_batches():
             output.write(batch, name)
     watch.progress(shard.size)
+
+
+def decided(
+    files: Mapping[str, Any], config: DecideConfig, tombstones: Sequence[str] = (), memory: Memory | None = None
+) -> dict[str, pa.Table]:
+    """The tables of the stage's artifact, by name: the decisions, and, where parts are looked for, those beside them.
+
+    Args: `tombstones` doc_ids that are taken as forgotten, whose text may still be there.
+    """
+    documents, annotations, threads = files["documents"], files["annotations"], available_cores()
+    decisions = decide_documents(
+        documents, annotations, config, tombstones=tombstones, lost=files["lost"], threads=threads, memory=memory
+    )
+    reached("decide.decided")
+    if not config.repeats:
+        return {MAIN_TABLE: decisions}
+    repeats = find_repeats(decisions, documents, annotations, config)
+    return {
+        MAIN_TABLE: repeats.decisions,
+        "removals": repeats.removals,
+        "boilerplate": repeats.boilerplate,
+        "edited": repeats.edited,
+    }
 
 
 def _check_substrings(annotations: Sequence[Artifact], config: DecideConfig) -> None:
@@ -75,7 +92,7 @@ def _check_substrings(annotations: Sequence[Artifact], config: DecideConfig) -> 
 def tables(config: DecideConfig) -> dict[str, Table]:
     """What is written: the decisions, and, where parts of documents go, which, and what they leave."""
     repeats = {"removals": REMOVALS, "boilerplate": BOILERPLATE, "edited": EDITED}
-    return {MAIN_TABLE: DECISIONS, **(repeats if config.repeats else {})}
+    return {MAIN_TABLE: decisions_table(config), **(repeats if config.repeats else {})}
 
 
 def reasons(artifact: Artifact) -> list[dict[str, Any]]:

@@ -256,6 +256,14 @@ class DuplicateRules(StageConfig):
             "stage embed makes; null: not looked at.",
         ),
     ] = None
+    sizes_after: Annotated[
+        tuple[str, ...] | None,
+        Field(
+            description="Say of each document also how large its cluster is before the rules: among all texts that "
+            "these groups (language) and rules (gopher.min_words) do not drop; [] for all texts. mixture.rehydrate "
+            "needs it. Null: not looked at.",
+        ),
+    ] = None
     keep: Annotated[
         Literal["first_seen", "newest", "longest", "best"],
         Field(

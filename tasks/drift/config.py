@@ -73,8 +73,8 @@ class DriftConfig(StageConfig):
         default=0.3,
         ge=0,
         le=1,
-        description="A warning where the share of documents shorter than half of the earlier ones is higher by more "
-        "than this: pages cut short, or an extractor that fails on them; per source.",
+        description="A warning where the share of documents shorter than the median of the earlier ones is higher by "
+        "more than this: pages cut short, or an extractor that fails on them; per source.",
     )
     max_language_rise: float = Field(
         default=0.1,

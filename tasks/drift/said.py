@@ -13,7 +13,7 @@ def say(row: Mapping[str, Any]) -> str:
         "drops": f"the rule {row['what']} drops {shares}",
         "copies": f"{shares} are copies",
         "losses": f"{shares} of the records are lost as {row['what']}",
-        "short": f"{shares} are shorter than half of the earlier documents",
+        "short": f"{shares} are shorter than the middle one of the earlier documents",
         "language": f"{shares} are in the language {row['what']}",
         "burst": f"a phrase on {row['count']:,} kept documents of {row['domains'] or 0:,} domains, before on "
         f"{row['known_count']:,} of {row['known_of']:,}",

@@ -1,6 +1,7 @@
 """Shares of a new snapshot beside those of the earlier ones: what passes, what drops, what is lost, which languages.
 
-All is counted by DuckDB from columns that are there: no text is read.
+All is counted by DuckDB from columns that are there: no text is read. What is forgotten counts on neither side: that
+somebody forgot it says nothing of its source.
 """
 
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from typing import Any
 
 import duckdb
 
+from storage.schemas.documents import FORGOTTEN
 from tasks.drift.chance import tail
 from tasks.drift.config import DriftConfig
 
@@ -87,7 +89,7 @@ def _read(
         )
         return " union all ".join(selects), {side: paths for side, paths in named.items() if paths}
 
-    query, named = union(f"doc_id, source, nullif({HOST}, '') as domain, text_bytes", "documents")
+    query, named = union(f"doc_id, source, nullif({HOST}, '') as domain, text_bytes, extractor", "documents")
     language = "select null::varchar as doc_id, null::varchar as language where false"
     if languages:
         language, named["languages"] = "select doc_id, language from read_parquet($languages)", list(languages)
@@ -95,8 +97,9 @@ def _read(
         f"""create temp table documents as
         select d.*, l.language, c.cluster is not null as passes, c.kept_as is not null as copy,
             if(c.cluster is null, c.dropped_by, null) as rule
-        from ({query}) d join read_parquet($decisions) c using (doc_id) left join ({language}) l using (doc_id)""",
-        named | {"decisions": list(decisions)},
+        from ({query}) d join read_parquet($decisions) c using (doc_id) left join ({language}) l using (doc_id)
+        where d.extractor is distinct from $forgotten""",
+        named | {"decisions": list(decisions), "forgotten": FORGOTTEN},
     )
     query, named = union("source, reason", "losses")
     query = query or "select false as is_new, null::varchar as source, null::varchar as reason where false"
@@ -109,59 +112,33 @@ with parts as (
         {'scope': 'source', 'name': source}, {'scope': 'domain', 'name': domain},
         {'scope': 'language', 'name': language}
     ], recursive := true), passes, copy, rule from documents
-), totals as (
-    select is_new, source, scope, name, count(*) as n, count(*) filter (passes) as passing,
-        count(*) filter (copy) as copies
-    from parts where name is not null group by all having n >= $least
-), compared as (
-    select new.*, known.n as known_n, known.passing as known_passing, known.copies as known_copies
-    from totals new join totals known using (source, scope, name) where new.is_new and not known.is_new
-), rules as (
-    select is_new, source, scope, name, rule, count(*) as n from parts where rule is not null and name is not null
-    group by all
-), languages as (
-    select is_new, source, language, count(*) as n from documents where language is not null group by all
-), spoken as (select is_new, source, sum(n) as n from languages group by all having sum(n) >= $least),
-reasons as (select is_new, source, reason, count(*) as n from losses group by all),
-records as (
-    select is_new, source, count(*) as n
-    from (select is_new, source from documents union all select is_new, source from losses)
-    group by all having count(*) >= $least
 ), middle as (
     select source, median(text_bytes) as bytes from documents where not is_new and text_bytes is not null group by all
-), lengths as (
-    select is_new, source, count(*) as n, count(*) filter (text_bytes < bytes) as short
-    from documents join middle using (source) where text_bytes is not null group by all having count(*) >= $least
+), seen as (
+    -- what is a whole, one row each, and whether it counts, or as what
+    select is_new, source, 'yield' as metric, scope, name, null as what, passes as counts from parts
+    union all select is_new, source, 'drops', scope, name, rule, rule is not null from parts
+    union all select is_new, source, 'copies', 'source', source, null, copy from documents
+    union all select is_new, source, 'short', 'source', source, null, text_bytes < bytes
+        from documents join middle using (source) where text_bytes is not null
+    union all select is_new, source, 'language', 'source', source, language, true
+        from documents where language is not null
+    union all select is_new, source, 'losses', 'source', source, null, false from documents
+    union all select is_new, source, 'losses', 'source', source, reason, true from losses
+), wholes as (
+    select is_new, source, metric, scope, name, count(*) as n from seen where name is not null
+    group by all having n >= $least
+), counted as (
+    select is_new, source, metric, scope, name, what, count(*) filter (counts) as n from seen
+    where counts or metric in ('yield', 'copies', 'short') group by all
 )
-select source, 'yield', scope, name, null, passing, n, known_passing, known_n from compared
-union all
-select source, 'copies', scope, name, null, copies, n, known_copies, known_n from compared
-    where scope = 'source'
-union all
-select c.source, 'drops', c.scope, c.name, new.rule, new.n, c.n, coalesce(known.n, 0), c.known_n
-from compared c join rules new on new.is_new
-    and (new.source, new.scope, new.name) = (c.source, c.scope, c.name)
-left join rules known on not known.is_new
-    and (known.source, known.scope, known.name, known.rule) = (c.source, c.scope, c.name, new.rule)
-union all
-select new.source, 'language', 'source', new.source, new.language, new.n, whole.n, coalesce(known.n, 0),
-    before.n
-from languages new
-join spoken whole on whole.is_new and whole.source = new.source
-join spoken before on not before.is_new and before.source = new.source
-left join languages known on not known.is_new and (known.source, known.language) = (new.source, new.language)
-where new.is_new
-union all
-select new.source, 'losses', 'source', new.source, new.reason, new.n, whole.n, coalesce(known.n, 0),
-    before.n
-from reasons new
-join records whole on whole.is_new and whole.source = new.source
-join records before on not before.is_new and before.source = new.source
-left join reasons known on not known.is_new and (known.source, known.reason) = (new.source, new.reason)
-where new.is_new
-union all
-select new.source, 'short', 'source', new.source, null, new.short, new.n, known.short, known.n
-from lengths new join lengths known on not known.is_new and known.source = new.source where new.is_new
+select source, metric, scope, name, new.what, new.n, whole.n, coalesce(known.n, 0), before.n
+from (from counted where is_new) new
+join (from wholes where is_new) whole using (source, metric, scope, name)
+join (from wholes where not is_new) before using (source, metric, scope, name)
+left join (from counted where not is_new) known
+    on (known.source, known.metric, known.scope, known.name) = (new.source, new.metric, new.scope, new.name)
+    and known.what is not distinct from new.what
 """
 
 

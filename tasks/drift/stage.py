@@ -12,7 +12,6 @@ import pyarrow as pa
 from storage.artifact import MAIN_TABLE, Artifact
 from storage.commit import ShardOutput
 from storage.schemas.drift import CHECKED, WARNINGS
-from tasks.drift.bursts import find_bursts, find_candidates, locate
 from tasks.drift.config import DriftConfig
 from tasks.drift.said import say
 from tasks.drift.shares import Files, Share, compare, judge
@@ -21,6 +20,8 @@ from tasks.run import source_of
 from tasks.stage import Inputs, Shard, Stage
 
 Row = dict[str, Any]
+WIDEST_FIRST = ("source", "language", "domain")
+"""The order of warnings by scope: whoever reads the first few learns most."""
 
 
 def _plan(inputs: Inputs, config: DriftConfig) -> list[Shard]:
@@ -41,6 +42,7 @@ def _work(shard: Shard, config: DriftConfig, output: ShardOutput, watch: Watch) 
         about = {"source": source, "snapshot": snapshot}
         shares, warnings = _shares(new, known, given, config) if known else ([], [])
         found = [*warnings, *(_bursts(new, known, given, config) if known and config.burst else [])]
+        found.sort(key=lambda row: (WIDEST_FIRST.index(row["scope"]), row["p"]))
         checked = {
             "documents": new.rows(),
             "known_documents": sum(one.rows() for one in known),
@@ -93,6 +95,8 @@ def _bursts(
     new: Artifact, known: Sequence[Artifact], given: Mapping[str, Sequence[Artifact]], config: DriftConfig
 ) -> list[Row]:
     """Rows of WARNINGS, one for each phrase that bursts."""
+    from tasks.drift.bursts import find_bursts, find_candidates, locate  # with compiled loops, and half of scipy
+
     counted = {one.input("documents"): one for one in given["phrases"]}
     of_known = [counted[one] for one in known if one in counted]
     limits = config.burst
@@ -150,7 +154,7 @@ def checked(artifact: Artifact) -> list[Row]:
 
 find_drift = Stage(
     "drift",
-    1,
+    2,
     "drift",
     DriftConfig,
     {MAIN_TABLE: WARNINGS, "checked": CHECKED},

@@ -5,27 +5,26 @@ crash or beyond its CPU time, is a loss as well (in a Parquet file with the rest
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
 
-from storage.artifact import MAIN_TABLE, TOMBSTONES, Artifact
+from storage.artifact import MAIN_TABLE, Artifact
 from storage.commit import ShardOutput
-from storage.forget.holders import read_tombstones, tombstones_of
-from storage.forget.tombstones import Matcher, Tombstone
 from storage.schemas.documents import DOCUMENTS, LOSSES
-from storage.shards import read_batches
 from storage.sources import locate
 from tasks.executor import Watch
 from tasks.extract.config import ExtractConfig
-from tasks.extract.dispatch import pieces_of, read_file
-from tasks.extract.documents import DocumentRow, LossRow, finish_row
-from tasks.extract.dumps import DUMPS, nearest_licenses
-from tasks.forgotten import without_forgotten
 from tasks.run import current_run
 from tasks.stage import Inputs, Shard, Stage
+
+if TYPE_CHECKING:
+    from tasks.extract.documents import DocumentRow, LossRow
+
+# The readers are imported where they are called: with their compiled loops that takes half a second, which a run that
+# reads nothing does without.
 
 SHARD_BYTES = 4 << 20
 """Bytes of an archive in one shard, as it lies on the disk (about 500 pages). Cuts are part of the result: a change of
@@ -40,9 +39,9 @@ def doc_id(source: str, file_sha256: str, space: str, offset: int) -> str:
 
 
 def _plan(inputs: Inputs, config: ExtractConfig) -> list[Shard]:
-    named = [one for listed in inputs.get(TOMBSTONES, ()) for one in read_tombstones(listed)]
-    if named and (form := _other_form(inputs, config, named)):
-        return _copied(form, named, inputs[TOMBSTONES][0].fingerprint)
+    from tasks.extract.dispatch import pieces_of
+    from tasks.extract.dumps import nearest_licenses
+
     shards: list[Shard] = []
     for snapshot in inputs["snapshot"]:
         located = locate(current_run().lake, snapshot)
@@ -53,39 +52,17 @@ def _plan(inputs: Inputs, config: ExtractConfig) -> list[Shard]:
             for start, stop in pieces:
                 content = row | {"start": start, "stop": stop}
                 label = row["path"] if stop - start == row["bytes"] else f"{row['path']} from byte {start:,}"
-                where: dict[str, Any] = {"place": place, "tombstones": named}
-                if named:
-                    content["tombstones"] = inputs[TOMBSTONES][0].fingerprint
+                where: dict[str, Any] = {"place": place}
                 if license_file := beside.get(row["path"]):
                     content["license_file"], where["license"] = placed[license_file]
                 shards.append(Shard(len(shards), content, max(stop - start, 1), where, label))
     return shards
 
 
-def _other_form(inputs: Inputs, config: ExtractConfig, named: Sequence[Tombstone]) -> Artifact | None:
-    """What the lake has of the same documents, under other tombstones: all that is left to do is to forget."""
-    asked = extract.identity(config, {role: given for role, given in inputs.items() if role != TOMBSTONES})
-    forms = Artifact(lake=str(current_run().lake.root), stage=asked.stage, fingerprint=asked.fingerprint).forms()
-    fitting = [one for one in forms if tombstones_of(one) <= set(named)]
-    return max(fitting, key=lambda one: len(tombstones_of(one)), default=None)
+def _read(shard: Shard, config: ExtractConfig, watch: Watch) -> Iterator["DocumentRow | LossRow"]:
+    from tasks.extract.dispatch import read_file
+    from tasks.extract.dumps import DUMPS
 
-
-def _copied(form: Artifact, named: list[Tombstone], tombstones: str) -> list[Shard]:
-    """One shard for each part of that form."""
-    losses = {part.shard: str(form.folder / part.name) for part in form.parts("losses")}
-    return [
-        Shard(
-            part.shard,
-            {"copied": part.sha256, "tombstones": tombstones},
-            part.bytes,
-            {"tombstones": named, "documents": str(form.folder / part.name), "losses": losses[part.shard]},
-            f"{form}/{part.name}",
-        )
-        for part in form.parts()
-    ]
-
-
-def _read(shard: Shard, config: ExtractConfig, watch: Watch) -> Iterator[DocumentRow | LossRow]:
     path, content = shard.where["place"].path, shard.content
     if config.reader is not None:
         return DUMPS[config.reader](path, content["path"], config, watch.guard, shard.where.get("license"))
@@ -96,16 +73,8 @@ def _work(shard: Shard, config: ExtractConfig, output: ShardOutput, watch: Watch
     """Read records, extract the main text of pages; every record becomes a document or a row of the losses, with its
     place.
     """
-    matcher = Matcher(shard.where["tombstones"])
-    if "documents" in shard.where:
-        done = 0
-        for batch in read_batches(shard.where["documents"]):
-            output.write(without_forgotten(batch, matcher))
-            done += batch.num_rows
-            watch.progress(done)
-        for batch in read_batches(shard.where["losses"]):
-            output.write(batch, "losses")
-        return
+    from tasks.extract.documents import LossRow, finish_row
+
     about = {"source": shard.content["source"], "file": shard.content["path"], "file_sha256": shard.content["sha256"]}
     documents: list[dict[str, Any]] = []
     losses: list[dict[str, Any]] = []
@@ -121,12 +90,12 @@ def _work(shard: Shard, config: ExtractConfig, output: ShardOutput, watch: Watch
             documents.append(about | place | finish_row(row, shard.content["license"], config))
             waiting += row.text_bytes
         if len(documents) >= BATCH_ROWS or waiting >= BATCH_BYTES:
-            output.write(without_forgotten(pa.RecordBatch.from_pylist(documents, schema=DOCUMENTS.schema), matcher))
+            output.write(pa.RecordBatch.from_pylist(documents, schema=DOCUMENTS.schema))
             documents, waiting = [], 0
         if len(losses) >= BATCH_ROWS:
             output.write(pa.RecordBatch.from_pylist(losses, schema=LOSSES.schema), "losses")
             losses = []
-    output.write(without_forgotten(pa.RecordBatch.from_pylist(documents, schema=DOCUMENTS.schema), matcher))
+    output.write(pa.RecordBatch.from_pylist(documents, schema=DOCUMENTS.schema))
     output.write(pa.RecordBatch.from_pylist(losses, schema=LOSSES.schema), "losses")
     shard.where["place"].check()
 

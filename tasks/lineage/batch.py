@@ -15,6 +15,7 @@ import numpy as np
 from models.chat import encode_chats
 from models.tokenizer import Tokenizer
 from storage.artifact import Artifact
+from storage.schemas.documents import FORGOTTEN
 from storage.statements import Refused
 from storage.tokens import TokenShards
 from tasks.ancestry import TOKENIZER_FILE
@@ -125,7 +126,10 @@ def _documents(model: Artifact, rows: Sequence[int]) -> dict[int, list[Span]]:
 
 
 def _conversations(model: Artifact, rows: Sequence[int]) -> dict[int, list[Span]]:
-    """The conversations in rows of a tuned model: their places as its table has them, their ids from their messages."""
+    """The conversations in rows of a tuned model: their places as its table has them, their ids from their messages.
+
+    One that was forgotten since has its place, and no ids.
+    """
     columns = ("row", "position", "conversation_id", "source", "outcome", "tokens", "kept_tokens", "kept_answer_tokens")
     given = [str(path) for one in model.inputs("conversations") for path in one.paths()]
     with duckdb.connect() as connection:
@@ -141,15 +145,16 @@ def _conversations(model: Artifact, rows: Sequence[int]) -> dict[int, list[Span]
                 {"given": given, "ids": [one[2] for one in stood]},
             ).fetchall()
         )
-    chats = encode_chats(tokenizer_of(model), [said[one[2]] for one in stood])
+    chats = encode_chats(tokenizer_of(model), [said[one[2]] or () for one in stood])
     spans: dict[int, list[Span]] = {}
     for chat, (row, position, name, source, outcome, tokens, kept, answer) in zip(chats, stood, strict=True):
-        if len(chat.ids) != tokens:
+        forgotten = not said[name]
+        if len(chat.ids) != tokens and not forgotten:
             raise Refused(
                 f"The conversation {name} had {tokens} tokens when {model} was tuned, and has {len(chat.ids)} as it is "
                 "written now: the chat template is another one. Tune the model again to look into its steps."
             )
-        about = {"outcome": outcome, "answer_tokens": answer}
+        about = {"outcome": FORGOTTEN if forgotten else outcome, "answer_tokens": answer}
         ids = chat.ids[:kept]
         spans.setdefault(row, []).append(
             Span(name, source, None, position, kept, None, None, 0, tokens - kept, ids, about)

@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from storage.artifact import Artifact
+from storage.forget.rows import named_rows
 from storage.forget.tombstones import Matcher, entries
 from storage.lake import Lake
 from storage.schemas.documents import FORGOTTEN
@@ -46,10 +47,14 @@ def path_of_document(
     }
 
 
+_NAMED_BY = pa.schema([(name, pa.string()) for name in ("doc_id", "url", "source", "record_id")])
+
+
 def _forgotten(lake: Lake, connection: duckdb.DuckDBPyConnection, document: Found) -> list[dict[str, Any]]:
     """The tombstones that name a document, and whether its text is gone from what was extracted."""
-    doc_id, url = pa.array([document.doc_id], pa.string()), pa.array([document.url], pa.string())
-    naming = [entry for entry in entries(lake) if Matcher([entry.tombstone]).matches(doc_id, url).any()]
+    row = connection.execute("select doc_id, url, source, record_id from extract where doc_id = $1", [document.doc_id])
+    read = pa.RecordBatch.from_pylist(row.to_arrow_table().slice(0, 1).to_pylist(), schema=_NAMED_BY)
+    naming = [one for one in entries(lake) if named_rows("documents", read, Matcher([one.tombstone])).any()]
     if not naming:
         return []
     left = connection.execute(

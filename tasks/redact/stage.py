@@ -7,7 +7,6 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from storage.schemas.redaction import REDACTION
-from tasks.redact.find import Wanted, find_spans
 from tasks.redact.numbers import IDENTITIES
 from tasks.stage import StageConfig, stage
 
@@ -41,6 +40,8 @@ def find_personal(documents: pa.RecordBatch, config: RedactConfig) -> pa.RecordB
 
     Returns: columns of REDACTION. The language says how phone numbers without + are written.
     """
+    from tasks.redact.find import Wanted, find_spans  # with its compiled loops
+
     countries = tuple(country for country in IDENTITIES if country in config.countries)
     wanted = Wanted(frozenset(config.kinds), countries, config.reserved_domains, config.obfuscated_emails)
     found = find_spans(documents.column("text"), documents.column("language").to_pylist(), wanted)

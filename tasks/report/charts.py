@@ -70,7 +70,7 @@ def line_chart(
     x_ticks = ticks(min(x for x, _ in every), max(x for x, _ in every), max(width // 110, 2))
     y_ticks = ticks(min(y for _, y in every), max(y for _, y in every), max(height // 55, 2))
     left = 22 + max(text_width(short(tick), 11) for tick in y_ticks)
-    right = width - 20 - max(text_width(f"{name} {short(points[-1][1])}") for name, points in drawn.items())
+    right = width - 24 - max(_bold_width(name) + text_width(short(ys[-1][1])) for name, ys in drawn.items())
     top, bottom = 44, height - 44
     # Time does not round up: the axis ends where the data ends.
     x_low, x_high = x_ticks[0], max(max(x for x, _ in every), x_ticks[0] + 1e-9)
@@ -93,7 +93,7 @@ def line_chart(
         seen = len(shown) <= FEW_POINTS
         parts += [_spot(scale_x(x), scale_y(y), color, f"{name}: {full(y)} at {full(x)}", seen) for x, y in shown]
         parts.append(text(right + 10, label_places[name], name, size=12, fill=color, weight=600))
-        after = right + 14 + text_width(name)
+        after = right + 16 + _bold_width(name)
         parts.append(text(after, label_places[name], short(points[-1][1]), size=12, fill=INK))
     told = "; ".join(
         f"{name} goes from {full(points[0][1])} to {full(points[-1][1])} over {len(points):,} points"
@@ -112,19 +112,22 @@ def bar_chart(
     marks: Sequence[float | None] = (),
     errors: Sequence[float | None] = (),
     colors: Sequence[int] = (),
+    decimals: int | None = None,
 ) -> str:
     """Horizontal bars from zero, each with its name and number.
 
     Args: `rows` (name, value), value not below 0, in the order to draw; `unit` of the values; `notes` what stands
     behind each number; `marks` a value on each bar to compare with (chance), `errors` a standard error; `colors` which
-    series' colour each bar has, from 0.
+    series' colour each bar has, from 0; `decimals` of every number (None: as many as each needs).
     Returns: SVG, 28 pixels a bar.
     """
     if not rows:
         return _empty(title, width, 60)
     labels = [cut(name, 44) for name, _ in rows]
     shown = [
-        f"{full(value)} {unit}".strip() + (f" · {note}" if note else "") for (_, value), note in _pair(rows, notes, "")
+        f"{full(value) if decimals is None else f'{value:,.{decimals}f}'} {unit}".strip()
+        + (f" · {note}" if note else "")
+        for (_, value), note in _pair(rows, notes, "")
     ]
     left = 12 + max(text_width(label) for label in labels)
     room = max(width - left - 20 - max(text_width(label) for label in shown), 60)
@@ -236,6 +239,10 @@ def _edge(value: float) -> str:
 def _scale(low: float, high: float, start: float, stop: float) -> Callable[[float], float]:
     span = (high - low) or 1.0
     return lambda value: start + (stop - start) * (value - low) / span
+
+
+def _bold_width(label: str) -> float:
+    return 1.12 * text_width(label)
 
 
 def _spot(x: float, y: float, color: str, hint: str, seen: bool) -> str:

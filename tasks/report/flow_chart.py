@@ -23,6 +23,9 @@ class FlowStep:
 REASONS_SHOWN = 6
 BAND = 130.0
 CURVE = 10.0
+FIRST_LINE, SECOND_LINE = 17, 13
+CHARACTER = 6.2
+"""Pixels of a letter of a reason, about."""
 
 
 def flow_chart(
@@ -31,16 +34,19 @@ def flow_chart(
     """The way of documents through stages, left to right; the band is as high as there are documents.
 
     Args: `steps` in order, each entered by what stayed before; `end` names what is left after the last.
-    Returns: SVG. Below each step stand its reasons with their counts (the rest summed up after six).
+    Returns: SVG. Below each step stand its reasons with their counts (the rest summed up after six); a long one goes on
+    in a second line, for rules of a group begin alike.
     """
     if not steps or not steps[0].entered:
         nothing = text(width / 2, 40, "Nothing to show yet.", fill=SOFT, anchor="middle")
         return drawing([nothing], width=width, height=80, title=title, description="There is no value.")
     column = (width - 120.0) / len(steps)
-    top, rows = 58.0, max(len(_shown(step)) for step in steps)
+    reasons = [[(reason, count, _lines(reason, count, column)) for reason, count in _shown(step)] for step in steps]
+    tallest = max(sum(FIRST_LINE + SECOND_LINE * (len(lines) - 1) for _, _, lines in below) for below in reasons)
+    top = 58.0
     band = min(BAND, column - 30)
     foot = top + band + 22
-    height = foot + 28 + 17 * rows + 8
+    height = foot + 36 + tallest
     parts: list[str] = []
 
     def tall(count: int) -> float:
@@ -61,14 +67,14 @@ def flow_chart(
         share = gone / step.entered if step.entered else 0
         said = f"−{gone:,}  ({share:.1%})" if gone else "none left"
         parts.append(text(x + 2, foot + 20, said, size=12, weight=600, fill=DROPPED if gone else SOFT))
-        room = int((column - 24) / 6.6)
-        for place, (reason, count) in enumerate(_shown(step)):
-            y = foot + 41 + 17 * place
+        y = foot + 41
+        for reason, count, lines in reasons[number]:
             parts.append(f"<g><title>{safe(f'{reason}: {count:,}')}</title>")
-            number_text = f"{count:,}"
-            parts.append(text(x + 2, y, cut(reason, max(room - len(number_text) - 2, 6)), size=11))
-            parts.append(text(x + column - 16, y, number_text, size=11, fill=SOFT, anchor="end"))
+            for place, said in enumerate(lines):
+                parts.append(text(x + 2, y + SECOND_LINE * place, said, size=11))
+            parts.append(text(x + column - 16, y, f"{count:,}", size=11, fill=SOFT, anchor="end"))
             parts.append("</g>")
+            y += FIRST_LINE + SECOND_LINE * (len(lines) - 1)
     kept = steps[-1].stayed
     x = column * len(steps)
     parts.append(rectangle(x, top, 110, tall(kept), fill=KEPT, hint=f"{kept:,} {unit} {end}"))
@@ -92,6 +98,15 @@ def _ribbon(x: float, y: float, thick: float, foot: float) -> str:
         f"M{x:.1f},{y:.1f} A{outer:.1f},{outer:.1f} 0 0 1 {x + outer:.1f},{y + outer:.1f} V{foot:.1f} "
         f"H{x + inner:.1f} V{y + outer:.1f} A{inner:.1f},{inner:.1f} 0 0 0 {x:.1f},{y + thick:.1f} Z"
     )
+
+
+def _lines(reason: str, count: int, column: float) -> list[str]:
+    """The name of a rule in one line, or two: the first, which has the count behind it, ends behind a `_`."""
+    first = max(int((column - 18) / CHARACTER) - len(f"{count:,}") - 2, 6)
+    if len(reason) <= first:
+        return [reason]
+    end = reason.rfind("_", 1, first) + 1
+    return [reason[:end], cut(reason[end:], int((column - 4) / CHARACTER))] if end else [cut(reason, first)]
 
 
 def _shown(step: FlowStep) -> list[tuple[str, int]]:

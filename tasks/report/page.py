@@ -167,7 +167,11 @@ def _bits_chart(facts: Facts) -> str | None:
     bars = [(label, round(rows[0][name], 4), name) for name, label in names if rows[0].get(name) is not None]
     colors = [0 if name == "base" else 2 if name == "tuned" else 5 for _, _, name in bars]
     return bar_chart(
-        [(label, value) for label, value, _ in bars], title="Bits per byte, all validation text", unit="", colors=colors
+        [(label, value) for label, value, _ in bars],
+        title="Bits per byte, all validation text",
+        unit="",
+        colors=colors,
+        decimals=3,
     )
 
 
@@ -184,4 +188,6 @@ def _scores_chart(facts: Facts) -> str | None:
                 colors.append(2 * number)
     if not rows:
         return None
-    return bar_chart(rows, title="Share of right answers", unit="%", errors=errors, marks=marks, colors=colors)
+    return bar_chart(
+        rows, title="Share of right answers", unit="%", errors=errors, marks=marks, colors=colors, decimals=1
+    )

@@ -5,7 +5,6 @@ from pydantic import Field, field_validator
 
 from storage.schemas.urls import URLS
 from tasks.stage import StageConfig, stage
-from tasks.urls.index import load
 from tasks.urls.lists import BlockList, check_names
 
 
@@ -34,6 +33,8 @@ def look_up_urls(documents: pa.RecordBatch, config: UrlsConfig) -> pa.RecordBatc
 
     Returns: columns of URLS; all null where there is no URL.
     """
+    from tasks.urls.index import load  # with its compiled loops
+
     urls = documents.column("url")
     found = load(config.block_lists).look_up(urls)
     rows = [found.matches.get(row) for row in range(len(urls))]

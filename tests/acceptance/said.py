@@ -74,11 +74,12 @@ def pieces(sentence: str) -> list[str]:
     return found + [" ".join(words[start : start + 2]) for start in range(len(words) - 1)]
 
 
-def find(lake: Path, sentence: str) -> dict[str, set[str]]:
-    """The files of a lake that say some piece of a sentence, whatever its case, by the folder they stand in."""
+def find(lake: Path, *sentences: str) -> dict[str, set[str]]:
+    """The files of a lake that say some piece of these sentences, whatever its case, by the folder they stand in."""
     paths = [path for path in sorted(lake.rglob("*")) if path.is_file() and not path.is_symlink()]
     tokenizers = [Tokenizer.from_file(str(path)) for path in paths if path.name == "tokenizer.json"]
-    wanted = re.compile("|".join(re.escape(piece.lower()).replace(r"\ ", r"\W+") for piece in pieces(sentence)))
+    betraying = [piece.lower() for sentence in sentences for piece in pieces(sentence)]
+    wanted = re.compile("|".join(re.escape(piece).replace(r"\ ", r"\W+") for piece in betraying))
     found: dict[str, set[str]] = {}
     for path in paths:
         if any(wanted.search(text.lower()) for text in said_by(path, tokenizers)):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from flows.grow import grow_corpus
 from flows.recipe import RecipeError, check_recipe, load_recipe
-from flows.refresh import grow_corpus
 from storage import names
 from storage.lake import Lake, NotFound
 from storage.sql import connect

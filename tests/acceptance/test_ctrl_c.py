@@ -62,6 +62,7 @@ def test_ctrl_c_in_a_terminal_ends_a_run_at_once_and_the_next_goes_on(tmp_path):
     # a client whose server is gone would look for it for several times as long
     terminal.read_until("Stopped. Run the same command again", 60)
     assert terminal.end() == 130
+    assert "Stopped. Run the same command again" in terminal.said
     assert "Traceback" not in terminal.said
     # those that end with their parent do so a moment after it
     wait_for(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in started), 20)

@@ -3,6 +3,7 @@
 Every file is decoded: Parquet, Arrow, tokens back to text, SQLite (Prefect's too), logs, reports, JSON, the catalog.
 """
 
+import json
 import random
 import shutil
 from pathlib import Path
@@ -19,8 +20,21 @@ from tests.acceptance.said import find, pieces
 from tests.acceptance.way import finish
 from tests.acceptance.world import page, write_captures, write_world
 
+TALK = "Crimson otters juggle eleven brass compasses beside Quarnow harbour."
+QUIZ = "Amber kestrels barter seventeen wooden flutes under Trelissick bridges."
 SENTENCE = "Violet astrolabe hums beneath nineteen crooked lanterns while Quimper sleeps unpaid."
 PLANTED, TWIN = "http://gossip.example/planted", "http://gossip.example/twin"
+
+
+def ask_and_answer(folder: Path) -> None:
+    """One conversation says its sentence in an answer, one question in a choice."""
+    talk, quiz = folder / "talks" / "talks.jsonl", folder / "quiz" / "sums.jsonl"
+    rows = [json.loads(line) for line in talk.read_text(encoding="utf-8").splitlines()]
+    rows[7]["messages"][1]["content"] += f" {TALK}"
+    talk.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    rows = [json.loads(line) for line in quiz.read_text(encoding="utf-8").splitlines()]
+    rows[3]["choices"][1] += f" {QUIZ}"
+    quiz.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def gossip() -> tuple[str, str]:
@@ -37,6 +51,7 @@ def world(tmp_path_factory) -> Path:
     told, untold = gossip()
     pages = [(PLANTED, "2025-05-05T05:05:05Z", told), (TWIN, "2025-06-06T06:06:06Z", untold)]
     write_captures(folder / "world" / "pages" / "gossip.warc.gz", pages)
+    ask_and_answer(folder / "world")
     return recipe
 
 
@@ -62,32 +77,42 @@ def test_a_planted_sentence_is_found_before_and_nowhere_after(world, tmp_path):
     run("run", str(recipe), lake=lake)
     before = find(lake, SENTENCE)
     assert {"extract", "compose", "tokenize"} <= before.keys()
+    assert find(lake, TALK).keys() == {"conversations"}
+    assert find(lake, QUIZ).keys() == {"questions"}
     old = Lake(lake)
-    base, scores, corpus = (names.latest(old, f"mill/{name}") for name in ("base", "base-scores", "corpus"))
+    base, scores, corpus, tuned = (old.get(f"mill/{name}") for name in ("base", "base-scores", "corpus", "tuned"))
+    own = "select conversation_id from conversations where record_id = 'talk-7' union all select question_id "
+    own += "from questions where record_id = 'sums-3'"
+    ((talk,), (question,)) = connect(lake).execute(own).fetchall()
+    targets = (PLANTED, "record:talks/talk-7", question)
     rows = connect(lake).execute("select url, kept, dropped_by from documents where url in ($1, $2)", [PLANTED, TWIN])
     told = {url: (kept, dropped_by) for url, kept, dropped_by in rows.fetchall()}
     assert told == {PLANTED: (True, None), TWIN: (False, "duplicates.near")}
 
-    listed = run("forget", PLANTED, lake=lake)
+    listed = run("forget", *targets, lake=lake)
     for said in (
-        "1 of ",
+        "1 of 35 documents, 1 of 120 conversations, 1 of 80 questions",
+        f"  {talk}  talks  talk-7",
+        f"  {question}  quiz  sums-3",
         "comes in, a duplicate until now",
         TWIN,
         str(corpus),
         "token shard",
         str(base),
         str(scores),
+        str(tuned),
         "reports/",
+        "pages/gossip.warc.gz: 1 row of these. It stays as it is",
+        "talks/talks.jsonl: 1 row of these. It stays as it is",
     ):
         assert said in listed
     assert find(lake, SENTENCE) == before  # a dry run changes nothing
     assert not (lake / "tombstones").exists()
 
-    run("forget", PLANTED, "--yes", lake=lake)
-    assert base is not None
-    assert scores is not None
+    run("forget", *targets, "--yes", lake=lake)
     assert [one.mark for one in marks.marks_of(old, base)] == ["learned"]
     assert [one.mark for one in marks.marks_of(old, scores)] == ["holds"]
+    assert [(one.mark, one.texts) for one in marks.marks_of(old, tuned)] == [("learned", 1)]
     assert names.latest(old, "mill/base-scores") is None
     assert "learned from text that was forgotten since" in run("show", "mill/base", lake=lake)
     run("gc", "--runs", "0", "--yes", lake=lake)
@@ -99,12 +124,12 @@ def test_a_planted_sentence_is_found_before_and_nowhere_after(world, tmp_path):
     assert run("verify", lake=lake).endswith("Nothing is damaged.\n")
     run("lineage", "mill/corpus", lake=lake)  # what it was before is gone
     assert "not there any more" in gristmill("batch", "mill/base", "3", lake=lake).stderr
-    assert not find(lake, SENTENCE)
+    assert not find(lake, SENTENCE, TALK, QUIZ)
 
     crawl_again(recipe)
     run("run", str(recipe), lake=lake)
     run("gc", "--runs", "0", "--yes", lake=lake)
-    assert find(lake, SENTENCE) == {}
+    assert find(lake, SENTENCE, TALK, QUIZ) == {}
 
     now = Lake(lake)
     sql = connect(now)
@@ -115,6 +140,12 @@ def test_a_planted_sentence_is_found_before_and_nowhere_after(world, tmp_path):
     assert known[4:] == again[4:] == (None, None)
     assert again[3] is None
     assert sql.execute("select kept from documents where url = $1", [TWIN]).fetchall() == [(True,)]
+    query = "from conversations join finetune_conversations using (conversation_id) where conversation_id = $1"
+    told = sql.execute(f"select record_id, turns, messages, outcome {query}", [talk])
+    assert told.fetchall() == [("talk-7", None, None, "forgotten")]
+    told = sql.execute("select task, context, choices, gold from questions where question_id = $1", [question])
+    assert told.fetchall() == [("sums", None, None, None)]
+    assert not sql.execute("from evaluate_predictions where question_id = $1", [question]).fetchall()
     assert names.latest(now, "mill/base") != base
     assert not base.exists
     assert names.latest(now, "mill/base-scores") not in (None, scores)

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from flows.finetune import converse, tune
+from flows.grow import grow_corpus
 from flows.pretrain import find_tokenizer, train_base
 from flows.recipe import check_recipe, load_recipe
-from flows.refresh import grow_corpus
 from storage.lake import Lake
 from tasks import stage
 from tasks.executor import Done, Progress, ShardExecutor, Work

@@ -5,8 +5,8 @@ import os
 import random
 from pathlib import Path
 
+from flows.grow import grow_corpus
 from flows.recipe import check_recipe, load_recipe
-from flows.refresh import grow_corpus
 from storage.artifact import Artifact
 from tasks.run import Run, running
 from tests.acceptance.world import sentence
@@ -59,13 +59,13 @@ def write_files(folder: Path, files: int, pages: int = 12) -> list[Path]:
     return paths
 
 
-def grow(folder: Path, lake: Path) -> tuple[Artifact, Run]:
+def grow(folder: Path, lake: Path, *, quiet: bool = True) -> tuple[Artifact, Run]:
     """The corpus of the files that are there now, made in this process."""
     own = folder / f"growing-{os.getpid()}.yaml"
     own.write_text(RECIPE, encoding="utf-8")
     own.replace(folder / "growing.yaml")  # another process may be reading it
     plan = check_recipe(load_recipe(str(folder / "growing.yaml")))
-    with running(lake, "refresh", workers=0, quiet=True) as run:
+    with running(lake, "refresh", workers=0, quiet=quiet) as run:
         return grow_corpus(plan), run
 
 

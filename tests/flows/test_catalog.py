@@ -3,9 +3,13 @@
 import json
 import shutil
 
+from flows.cli.catalog_rows import repairs
 from storage import names, runs
+from storage.catalog.verify import verify
 from storage.lake import Lake
+from storage.sql import connect
 from tests.acceptance.drive import gristmill
+from tests.flows.growing import grow, parts, write_files
 from tests.storage.small import spine
 
 
@@ -16,6 +20,7 @@ def test_gc_lists_first_and_deletes_only_when_told(lake):
     listed = gristmill("gc", lake=lake)
     assert listed.returncode == 0, listed.stderr
     assert "Nothing was deleted" in listed.stdout
+    assert "left over" not in listed.stdout
     assert [line.split()[:2] for line in listed.stdout.splitlines() if line.startswith(("compose", "decide"))] == [
         ["compose", "1"],
         ["decide", "1"],
@@ -26,6 +31,7 @@ def test_gc_lists_first_and_deletes_only_when_told(lake):
     assert "Deleted: " in deleted.stdout
     assert not old["corpus"].folder.exists()
     assert sorted(map(str, store.artifacts())) == sorted(str(one) for one in new.values())
+    (lake / "compose" / ".staging" / f"{new['corpus'].fingerprint}.lock").touch()  # of a run that was killed
     assert "Nothing to delete" in gristmill("gc", lake=lake).stdout
 
 
@@ -62,3 +68,27 @@ def test_du_has_the_bytes_by_stage_and_by_name(lake):
     assert {row["stage"]: row["bytes"] for row in rows if row["by"] == "stage"} == sizes
     assert [row["exclusive"] for row in rows if row["by"] == "name"] == [sum(sizes.values())]
     assert "would free 0 B" in gristmill("du", lake=lake).stdout
+
+
+def test_what_verify_tells_to_delete_is_made_again_with_the_same_bytes(tmp_path, lake):
+    write_files(tmp_path / "pages", 1)
+    corpus, _ = grow(tmp_path, lake)
+    store = Lake(lake)
+    before = {one: parts(one) for one in store.artifacts()}
+    damaged = [corpus, *store.artifacts("sign")]
+    for one in damaged:
+        path = one.paths()[0]
+        path.write_bytes(path.read_bytes()[:-1] + b"!")
+    damages = verify(store).damages
+    assert {one.artifact for one in damages} == set(damaged)
+    told = repairs(store, damages)
+    for one in damaged:
+        assert any(line.startswith(f"{one}: delete {one.folder}, then ") for line in told)
+        shutil.rmtree(one.folder)
+    assert connect(store).sql("select count(*), count(n_words) from documents").fetchone() == (12, 12)
+    gone = repairs(store, verify(store).damages)
+    assert gone[0].startswith("What is not there is made again: ")
+    assert not any("delete" in line for line in gone)
+    grow(tmp_path, lake)
+    assert verify(store).damages == []
+    assert {one: parts(one) for one in store.artifacts()} == before

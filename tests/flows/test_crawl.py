@@ -10,9 +10,10 @@ import psutil
 import pytest
 import yaml
 
+from flows.annotations import annotate
 from flows.crawl import crawl
+from flows.grow import read
 from flows.recipe import RecipeError, check_recipe, load_recipe
-from flows.refresh import annotate, read
 from storage.sql import connect
 from tasks.run import running
 from tests.acceptance.drive import COMMAND, ROOT, gristmill

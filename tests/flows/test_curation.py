@@ -11,8 +11,8 @@ from lxml import html
 from rich.console import Console
 
 from flows.cli.explain import print_told
+from flows.grow import grow_corpus
 from flows.recipe import Recipe, RecipeError, check_recipe, load_recipe
-from flows.refresh import grow_corpus
 from storage.artifact import Artifact
 from storage.lake import Lake
 from storage.sql import connect

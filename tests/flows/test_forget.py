@@ -1,26 +1,29 @@
 """Forgetting step by step: successors, what is said of them, kills, runs that go on meanwhile."""
 
+import json
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from flows.forget import forget, plan_forgetting
+from flows.grow import grow_corpus
 from flows.recipe import check_recipe, load_recipe
-from flows.refresh import grow_corpus
 from storage import gc, names
 from storage.catalog.superseded import all_superseded
-from storage.forget.settle import settle
+from storage.catalog.verify import verify
+from storage.forget.rows import READ
 from storage.forget.tombstones import all_tombstones, bury, parse
 from storage.lake import Lake
 from storage.sql import connect
 from tasks.extract.config import ExtractConfig
 from tasks.extract.stage import extract
-from tasks.forgotten import GONE
 from tasks.run import running
 from tests.acceptance.drive import gristmill
-from tests.acceptance.way import contents
+from tests.acceptance.way import ROOT, contents
 from tests.acceptance.world import write_world
 
 PAGE = "http://mill.example/en/3"
@@ -63,7 +66,7 @@ def test_a_successor_has_the_same_rows_and_says_nothing_of_the_forgotten_one(lak
     for was, now in zip(old, new, strict=True):
         if was["url"] == PAGE:
             assert was["text"]
-            assert now == was | dict.fromkeys(GONE) | {"extractor": "forgotten"}
+            assert now == was | dict.fromkeys(READ["documents"].gone) | {"extractor": "forgotten"}
         else:
             assert now == was
 
@@ -116,7 +119,7 @@ def test_the_plan_says_what_then_happens(lake):
     (change,) = plan.changes
     assert change.out == sorted(before - after)
     assert change.promoted == sorted(after - before)
-    assert set(change.out) <= set(plan.named)
+    assert set(change.out) <= set(plan.named["documents"])
 
 
 def test_gc_deletes_what_holds_the_text_and_the_lake_goes_on_without_it(lake, grown):
@@ -148,9 +151,12 @@ def test_killed_at_any_instant_and_called_again_it_ends_the_same(grown, tmp_path
     forget(Lake(calm), [parse(PAGE)], workers=1)
     done = gristmill("forget", PAGE, "--yes", lake=killed, environment={"GRISTMILL_KILL_AT": point})
     assert done.returncode == -signal.SIGKILL, done.stderr
-    if point == "forget.buried":  # gc alone knows what the tombstone names, too
-        settle(Lake(killed))
-        assert {one.stage for one in all_superseded(Lake(killed))} == {"extract", "compose"}
+    if point == "forget.buried":  # gc alone knows what the tombstone names, too, and deletes no other page with it
+        planned = gc.plan(Lake(killed), gc.Keeping(runs=0))
+        assert {one.stage for one in all_superseded(Lake(killed))} == {"compose"}
+        assert [one.stage for one in planned.without_successor] == ["extract"]
+        assert documents(Lake(killed)) not in planned.delete
+        assert [*planned.still_named] == ["mill/corpus"]
     forget(Lake(killed), [parse(PAGE)], workers=1)
     assert contents(killed) == contents(calm)
     assert {(one.stage, one.fingerprint) for one in all_superseded(Lake(killed))} == {
@@ -176,3 +182,34 @@ def test_extract_itself_asks_for_the_tombstones(lake, grown):
     with running(lake, "test", workers=1, quiet=True):
         made = extract(config, snapshot=snapshot)
     assert [one.stage for one in made.inputs("tombstones")] == ["tombstones"]
+
+
+@pytest.mark.timeout(300)
+def test_killed_at_random_instants_of_forgetting_and_collecting_it_ends_the_same(grown, tmp_path):
+    """The real stages, a collection beside them, both killed; the same page is forgotten again until that has ended."""
+    urls = [f"http://mill.example/en/{number}" for number in (1, 2, 3, 5)]
+    calm, killed = (
+        Lake(shutil.copytree(grown[0], tmp_path / "calm")),
+        Lake(shutil.copytree(grown[0], tmp_path / "lake")),
+    )
+    rows = documents(calm).rows()
+    command = [sys.executable, "-m", "tests.acceptance.killed_forget", str(killed.root), "24", "11", *urls]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr
+    rounds = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [one["signals"] for one in rounds] == [[signal.SIGKILL] * 2] * len(rounds), done.stderr
+    assert [one["damages"] for one in rounds] == [[]] * len(rounds)
+    assert {(one["documents"], one["decided"]) for one in rounds} == {(rows, rows)}
+    # the kills met work: forgetting that had not ended, and often one whose tombstone was there already
+    cut = [one for one in rounds if not one["acknowledged"]]
+    assert len(cut) >= 4, rounds
+    assert sum(one["buried"] for one in cut) >= 3, rounds
+    for url in urls:
+        for lake in (calm, killed):
+            forget(lake, [parse(url)], workers=0)
+    for lake in (calm, killed):
+        gc.collect(lake, gc.Keeping(runs=0, staging_days=0))
+        assert verify(lake).damages == []
+    assert contents(killed.root) == contents(calm.root)
+    texts = {row["url"]: row["text"] for row in documents(killed).read(["url", "text"]).to_pylist()}
+    assert {url for url in texts if texts[url] is None} >= set(urls)

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
+from flows.grow import grow_corpus, read
 from flows.learned import learn
 from flows.recipe import Recipe, RecipeError, check_recipe, load_recipe
-from flows.refresh import grow_corpus, read
 from storage import names
 from storage.lake import Lake
 from storage.sql import connect

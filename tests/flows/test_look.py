@@ -14,7 +14,7 @@ from rich.console import Console
 
 from flows.cli.explain import print_told
 from flows.cli.look import existing_lake, read_queries, sql
-from flows.cli.rows import Format, distinct, write_rows
+from flows.cli.rows import Format, as_table, distinct, write_rows
 from storage.artifact import Artifact, Identity, Input
 from storage.commit import Staging, stage_artifact
 from storage.lake import Lake
@@ -143,7 +143,16 @@ def test_explain_shows_the_newest_first_and_says_what_it_left_out(lake):
 
 def test_a_folder_that_is_no_lake_is_said_and_left_as_it_was(tmp_path):
     (tmp_path / "notes").mkdir()
-    for folder, said in ((tmp_path / "none", "does not exist"), (tmp_path / "notes", "is no lake")):
+    for folder, said in ((tmp_path / "none", "does not exist"), (tmp_path / "notes", "holds nothing that a run made")):
         with pytest.raises(Refused, match=rf"{said}.*gristmill run sample.*--lake FOLDER"):
             existing_lake(folder)
     assert [path.name for path in tmp_path.rglob("*")] == ["notes"]
+
+
+def test_a_narrow_terminal_cuts_no_number():
+    said = io.StringIO()
+    row = {"a name that is long enough to be cut": "x" * 60, "documents": 123456789012, "bytes": 4_000_000}
+    Console(file=said, width=40).print(as_table(pa.Table.from_pylist([row]), 40, sizes=("bytes",)))
+    assert "123456789012" in said.getvalue()
+    assert "4.0 MB" in said.getvalue()
+    assert max(map(len, said.getvalue().splitlines())) <= 40

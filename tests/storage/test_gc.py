@@ -171,6 +171,14 @@ def test_a_held_artifact_is_found_again_and_a_collected_one_is_not(lake):
     store.hold.release()
 
 
+def test_work_that_ended_leaves_nothing_over_and_not_even_its_lock(lake):
+    store = Lake(lake)
+    made = spine(store, 1)
+    spine(store, 1)  # found again
+    assert [path for one in made.values() for path in (lake / one.stage / ".staging").iterdir()] == []
+    assert gc.plan(store).leftovers == []
+
+
 def test_abandoned_staging_goes_after_its_days_and_what_is_at_work_stays(lake):
     store = Lake(lake)
     one = spine(store, 1)

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.forget import marks
-from storage.forget.holders import Holders
-from storage.forget.leftovers import quoting_files
+from storage.forget.leftovers import quoting_reports
 from storage.forget.tombstones import (
     BadTombstone,
     Matcher,
@@ -39,8 +38,14 @@ addresses = st.builds(
 
 
 def named(tombstone: Tombstone, urls: list[str | None]) -> list[bool]:
+    return matched([tombstone], urls).tolist()
+
+
+def matched(tombstones: list[Tombstone], urls: list[str | None], records: list[str | None] | None = None):
+    """Which rows of a source `pages` are named; the id of each is its number."""
     doc_ids = [f"{number:032x}" for number in range(len(urls))]
-    return Matcher([tombstone]).matches(pa.array(doc_ids, pa.string()), pa.array(urls, pa.string())).tolist()
+    columns = (doc_ids, urls, ["pages"] * len(urls), records or [None] * len(urls))
+    return Matcher(tombstones).matches(*(pa.array(column, pa.string()) for column in columns))
 
 
 def plain(url: str) -> tuple[str, int | None, str]:
@@ -75,8 +80,21 @@ def test_doc_ids_and_patterns_add_up_and_a_document_without_a_url_is_named_by_it
     urls = [None if number % 3 == 0 else f"http://mill.example/{number}" for number in range(9)]
     doc_ids = [f"{number:032x}" for number in range(9)]
     tombstones = [*(Tombstone("doc_id", doc_ids[number]) for number in numbers), Tombstone("regex", "/[45]$")]
-    found = Matcher(tombstones).matches(pa.array(doc_ids), pa.array(urls, pa.string()))
-    assert found.tolist() == [number in numbers or number in (4, 5) for number in range(9)]
+    assert matched(tombstones, urls).tolist() == [number in numbers or number in (4, 5) for number in range(9)]
+
+
+@given(st.lists(st.one_of(st.none(), st.text(st.sampled_from("ab/1*:."), max_size=5)), max_size=8))
+def test_a_record_is_named_by_its_source_and_its_own_id_and_a_source_by_its_name_alone(records):
+    urls: list[str | None] = ["http://mill.example/a"] * len(records)
+
+    def names(what: str) -> list[bool]:
+        return matched([parse(what)], urls, records).tolist()
+
+    assert names("record:pages/a") == [one == "a" for one in records]
+    assert names("record:*/a*1") == [bool(one) and one[0] == "a" and one[-1] == "1" and len(one) > 1 for one in records]
+    assert names("record:talks/a") == names("record:*s/other/*") == [False] * len(records)
+    assert names("source:pages") == [True] * len(records)
+    assert names("source:page") == [False] * len(records)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +107,8 @@ def test_doc_ids_and_patterns_add_up_and_a_document_without_a_url_is_named_by_it
         ("https://mill.example/a?b=[1]", Tombstone("url", "https://mill.example/a?b=[1]")),
         ("*://mill.example/user/*", Tombstone("glob", "*://mill.example/user/*")),
         ("regex:/user/[0-9]+", Tombstone("regex", "/user/[0-9]+")),
+        ("record:talks/user-17", Tombstone("record", "talks/user-17")),
+        ("source:talks", Tombstone("source", "talks")),
         ("0123456789abcdef0123456789abcdef", Tombstone("doc_id", "0123456789abcdef0123456789abcdef")),
     ],
 )
@@ -96,13 +116,23 @@ def test_what_a_person_types_is_read_as_what_it_looks_like(given_, expected):
     assert parse(given_) == expected
 
 
-@pytest.mark.parametrize("given_", ["", "regex:(", "doc_id:12", "domain:a b", "domain:http://x", "url: "])
+@pytest.mark.parametrize("given_", ["", "regex:(", "doc_id:12", "domain:a b", "domain:http://x", "url: ", "record:17"])
 def test_what_names_nothing_is_refused_with_a_sentence(given_):
     with pytest.raises(BadTombstone, match=r"\."):
         parse(given_)
 
 
-@pytest.mark.parametrize(("pattern", "all_"), [("*", True), ("http*", True), ("regex:.", True), ("*.example/*", False)])
+@pytest.mark.parametrize(
+    ("pattern", "all_"),
+    [
+        ("*", True),
+        ("http*", True),
+        ("regex:.", True),
+        ("*.example/*", False),
+        ("record:*/*", True),
+        ("source:a", False),
+    ],
+)
 def test_a_pattern_that_fits_everything_is_told(pattern, all_):
     assert fits_everything(parse(pattern)) is all_
 
@@ -122,8 +152,8 @@ def test_a_mark_is_written_once_and_again_only_when_it_says_more(tmp_path):
     model = make(lake, "pretrain", kind="model")
     for documents, steps in ((1, 3), (1, 3), (2, 5)):
         marks.put(lake, model, "learned", documents, steps)
-    assert [(one.number, one.documents, one.steps) for one in marks.marks_of(lake, model)] == [(1, 1, 3), (2, 2, 5)]
-    assert str(marks.all_marks(lake)[-1]).endswith("since (5 steps read 2 such documents)")
+    assert [(one.number, one.texts, one.steps) for one in marks.marks_of(lake, model)] == [(1, 1, 3), (2, 2, 5)]
+    assert str(marks.all_marks(lake)[-1]).endswith("since (5 steps read 2 such texts)")
 
 
 def test_a_report_goes_that_shows_what_holds_the_text_and_one_stays_whose_tokenizer_learned_from_it(tmp_path):
@@ -135,9 +165,9 @@ def test_a_report_goes_that_shows_what_holds_the_text_and_one_stays_whose_tokeni
     (tmp_path / "reports").mkdir()
     for run in ("before", "after"):
         (tmp_path / "reports" / f"{run}.html").write_text("Samples")
-    assert quoting_files(lake) == []
-    planned = quoting_files(lake, Holders(texts=[scores], learned=[tokenizer]))
+    assert quoting_reports(lake) == []
+    planned = quoting_reports(lake, [scores])
     bury(lake, parse("http://mill.example/1"))
     marks.put(lake, scores, "holds")
     marks.put(lake, tokenizer, "learned")
-    assert quoting_files(lake) == planned == [tmp_path / "reports" / "before.html"]
+    assert quoting_reports(lake) == planned == [tmp_path / "reports" / "before.html"]

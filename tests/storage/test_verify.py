@@ -7,9 +7,10 @@ import sqlite3
 import pytest
 
 from storage import gc, names, runs
+from storage.catalog.databases import DamagedRegistry
 from storage.catalog.superseded import supersede
 from storage.catalog.usage import usage
-from storage.catalog.verify import verify
+from storage.catalog.verify import REGISTRY, verify
 from storage.gc import Keeping
 from storage.lake import Lake
 from tests.storage.small import make, ran, spine
@@ -125,6 +126,19 @@ def test_what_kills_and_collections_leave_is_no_damage(world):
     gc.collect(store, Keeping(runs=0))
     found = verify(store)
     assert (found.damages, found.artifacts, found.in_trash) == ([], 4, 0)
+
+
+def test_a_registry_that_is_no_database_is_named_and_made_again(world):
+    store, one = world
+    rows = store.registry.rows()
+    store.registry.path.write_bytes(bytes(range(256)) * 16)
+    with pytest.raises(DamagedRegistry, match=r"gristmill verify --rebuild"):
+        store.artifacts()
+    (damage,) = verify(store).damages
+    assert (damage.artifact, damage.where) == (None, REGISTRY)
+    assert store.registry.rebuild() == len(one)
+    assert store.registry.rows() == rows
+    assert verify(store).damages == []
 
 
 def test_bytes_are_counted_by_stage_and_name_once_for_what_is_shared(world):

@@ -8,16 +8,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from storage.artifact import Artifact, Identity, Input
-from storage.commit import stage_artifact
-from storage.lake import Lake
 from storage.schemas.documents import DOCUMENTS
 from storage.schemas.language import LANGUAGE
 from storage.schemas.spans import SPANS
 from storage.table import Table, column, table
 from tasks.annotation import with_doc_id
-from tasks.decide.decisions import DECISIONS
+from tasks.decide.decisions import DECISIONS, UNFILTERED
 from tasks.edits import EditsConfig, resolve_edits
+from tests.tasks.committed import as_input, commit, fill
 
 WORDS = ["mill", "stone", "grain", "water", "wheel", "flour", "sack", "river", "bread", "oven", "wind"]
 GROUP_ROWS = 16
@@ -35,6 +33,7 @@ class Page:
     kept: bool
     split: str
     spans: dict[str, list[dict]] = field(default_factory=dict)
+    unfiltered: int | None = None
 
 
 def write_pages(counts: dict[str, int], seed: int = 1, kept: float = 0.8, validation: float = 0.1) -> list[Page]:
@@ -80,19 +79,21 @@ def put(
         languages = [[{"doc_id": p.doc_id, "language": p.language} for p in one] for one in rows]
         declared = with_doc_id(LANGUAGE)
         filled = [fill(one, declared) for one in languages]
-        inputs = [Input(role="documents", stage="extract", fingerprint=documents[-1].fingerprint)]
+        inputs = [as_input("documents", documents[-1])]
         annotations.append(commit(lake, "language", "annotation", named, inputs, declared, filled))
         if edits is not None:
             spans = [fill([{"doc_id": p.doc_id, **p.spans} for p in one], FOUND) for one in rows]
             found = commit(lake, "found", "annotation", named, inputs, FOUND, spans)
             annotations.append(resolve_edits(edits, documents=documents[-1], annotations=found))
-    inputs = [Input(role="documents", stage=one.stage, fingerprint=one.fingerprint) for one in documents]
-    inputs += [Input(role="annotations", stage=one.stage, fingerprint=one.fingerprint) for one in annotations]
+    inputs = [as_input("documents", one) for one in documents]
+    inputs += [as_input("annotations", one) for one in annotations]
     decided = [
         {"doc_id": p.doc_id, "source": p.source, "kept": p.kept, "split": p.split, "failed": [], "cluster_size": 1}
+        | {"cluster": p.doc_id if p.kept else None, "unfiltered_cluster_size": p.unfiltered}
         for p in sorted(pages, key=lambda page: page.doc_id)
     ]
-    decisions = commit(lake, "decide", "decisions", {}, inputs, DECISIONS, [fill(decided, DECISIONS)])
+    declared = UNFILTERED if any(p.unfiltered is not None for p in pages) else DECISIONS
+    decisions = commit(lake, "decide", "decisions", {}, inputs, declared, [fill(decided, declared)])
     return {"decisions": decisions, "documents": documents}
 
 
@@ -105,26 +106,3 @@ def _documents(pages: Sequence[Page]) -> pa.RecordBatch:
         for p in pages
     ]
     return fill(rows, DOCUMENTS)
-
-
-def fill(rows: Sequence[dict], declared: Table) -> pa.RecordBatch:
-    """The rows as a batch of this table, null where they have no value."""
-    return pa.RecordBatch.from_pylist(
-        [dict.fromkeys(declared.schema.names) | row for row in rows], schema=declared.schema
-    )
-
-
-def commit(
-    lake: Path, stage: str, kind: str, config: dict, inputs: list[Input], declared: Table, batches: Sequence
-) -> Artifact:
-    """An artifact of these batches, a part each; the one that the lake has if it is there."""
-    identity = Identity(stage=stage, version=1, config=config, inputs=tuple(inputs))
-    with stage_artifact(Lake(lake), identity, kind, print) as staging:
-        if isinstance(staging, Artifact):
-            return staging
-        records = []
-        for number, batch in enumerate(batches):
-            output = staging.output(number, str(number), {"part": declared})
-            output.write(batch)
-            records.append(output.finish())
-        return staging.commit(records, {})

@@ -2,9 +2,11 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -318,3 +320,45 @@ def test_a_source_without_documents_takes_no_share_from_the_others() -> None:
     kept = Kept(kept.identifier, kept.component, kept.validation, kept.size, ("a", "b", "missing"))
     mixture = mix(kept, config(components={"missing": {"weight": 0.5}, "a": {"weight": 0.25}}, budget_bytes=1_000_000))
     assert shares(mixture) == pytest.approx({"a": 0.5, "b": 0.5, "missing": 0}, abs=0.01)
+
+
+# Raw sizes in GiB and epochs of Gao et al. 2020, table 1, in the order of the published weights.
+PILE = {
+    "pile-cc": (227.12, 1),
+    "pubmed-central": (90.27, 2),
+    "books3": (100.96, 1.5),
+    "openwebtext2": (62.77, 2),
+    "arxiv": (56.21, 2),
+    "github": (95.16, 1),
+    "freelaw": (51.15, 1.5),
+    "stack-exchange": (32.20, 2),
+    "uspto-backgrounds": (22.90, 2),
+    "pubmed-abstracts": (19.26, 2),
+    "gutenberg": (10.88, 2.5),
+    "opensubtitles": (12.98, 1.5),
+    "wikipedia": (6.38, 3),
+    "dm-mathematics": (7.75, 2),
+    "ubuntu-irc": (5.52, 2),
+    "bookcorpus2": (6.30, 1.5),
+    "europarl": (4.59, 2),
+    "hackernews": (3.90, 2),
+    "youtube-subtitles": (3.73, 2),
+    "philpapers": (2.38, 2),
+    "nih-exporter": (1.89, 2),
+    "enron-emails": (0.88, 2),
+}
+
+
+def test_the_preset_of_the_pile_gives_its_shares_and_epochs_from_its_sizes() -> None:
+    recipe = Path(__file__).parents[2] / "deployments" / "recipes" / "pile.yaml"
+    preset = config(**yaml.safe_load(recipe.read_text(encoding="utf-8"))["mixture"])
+    kept = generate(
+        {name: round(60 * size) for name, (size, _) in sorted(PILE.items())}, validation=0, sizes=(900, 1100)
+    )
+    found = {one.component: one for one in mix(kept, preset).components}
+    whole = sum(size * epochs for size, epochs in PILE.values())
+    assert found.keys() == PILE.keys()
+    for name, (size, epochs) in PILE.items():
+        assert found[name].share == pytest.approx(size * epochs / whole, abs=0.002)
+        assert found[name].epochs == pytest.approx(epochs, rel=0.05)
+    assert any(one.exhausted for one in found.values())

@@ -16,6 +16,7 @@ from tasks.decide.whatif.columns import Columns
 from tasks.decide.whatif.counts import Comparison, Documents, compare, describe
 from tasks.decide.whatif.curve import Point, curve, point
 from tasks.decide.whatif.samples import Sides, sample
+from tasks.decide.whatif.shared import share
 from tasks.decide.whatif.verdicts import (
     Verdicts,
     by_rules,
@@ -81,9 +82,9 @@ class Stored:
         if not clusters:
             check(points[0][1], self.columns)
             return curve(self.before, self.question.old, points, self.columns, self.documents)
-        found = []
-        for number, (value, config) in enumerate(points):
-            found.append(point(value, self.decide(config, True)[1], self.documents))
+        shared, found = share(self.question.decisions, [config for _, config in points], self.columns), []
+        for number, (value, _) in enumerate(points):
+            found.append(point(value, shared.decide(number), self.documents))
             said(number + 1)
         return found
 

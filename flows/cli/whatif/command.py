@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from flows.cli.app import DEFAULT_LAKE, Lake, Settings, Workers, app, check_writable
+from flows.cli.app import DEFAULT_LAKE, Json, Lake, Settings, Workers, app, check_writable
 from flows.cli.look import existing_lake
-from flows.cli.pictures import KINDS, write_picture
-from flows.cli.rows import write_json
+from flows.cli.pictures import Picture, check_picture, write_picture
+from flows.cli.rows import terminal, write_json
 from storage.statements import Refused
 
 
@@ -19,7 +18,7 @@ from storage.statements import Refused
 def whatif(
     subject: Annotated[
         str | None,
-        typer.Argument(metavar="[RECIPE or CORPUS]", help="A recipe, or a corpus by name. Default: the newest corpus."),
+        typer.Argument(metavar="RECIPE|CORPUS", help="A recipe, or a corpus by name. Default: the newest corpus."),
     ] = None,
     settings: Settings = None,
     where: Annotated[
@@ -43,10 +42,8 @@ def whatif(
             "--curve", help="Turn one dial through a range: decide.gopher.min_words=10:200:10, or a list 10,50."
         ),
     ] = None,
-    picture: Annotated[
-        Path | None, typer.Option("--picture", help="Draw the curve into this file (.svg or .html).")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON, for a program.")] = False,
+    picture: Picture = None,
+    as_json: Json = False,
     commit: Annotated[
         bool, typer.Option("--commit", help="Make it so: a new recipe, new decisions, a new version of the corpus.")
     ] = False,
@@ -56,23 +53,31 @@ def whatif(
     lake: Lake = DEFAULT_LAKE,
     workers: Workers = None,
 ) -> None:
-    """What other thresholds would keep and drop, from stored scores: nothing is read again, and nothing written.
+    """What other thresholds would keep and drop, from stored scores.
+
+    Copies are found anew among what would pass, so that the counts are those that --commit gives. Tokens are estimates
+    until then: bytes per token, as the recipe's tokenizer came to in this lake. In SQL the same is a table function:
+    whatif(a rule's name, what it would drop).
 
     \b
     gristmill whatif sample --set decide.gopher.min_words=40
     gristmill whatif --where "n_words >= 40 and language = 'en'" --no-clusters
     gristmill whatif sample --curve decide.gopher.min_words=10:200:10 --picture words.svg
+    gristmill whatif sample --set decide.gopher.min_words=40 --commit
+    gristmill sql "from whatif('gopher.min_words', n_words < 40)"
 
-    Copies are found anew among what would pass, so that the counts are those that --commit gives. Tokens are estimates
-    until then: bytes per token, as the recipe's tokenizer came to in this lake. In SQL the same is a table function:
-    gristmill sql "from whatif('gopher.min_words', n_words < 40)" (a rule's name, and what it would drop).
+    Costs: the scores that the turned rules read; clusters are formed again unless --no-clusters. --commit decides and
+    composes.
+
+    Never: reads a source or scores a document again; writes anything without --commit, or over a recipe with it.
     """
     from flows.cli.whatif.answer import Stored, parse_curve
     from flows.cli.whatif.printing import answer_as_json, curve_as_json, draw_curve, print_answer, print_curve
     from flows.cli.whatif.question import ask
 
-    if picture is not None and (curve is None or picture.suffix not in KINDS):
-        raise Refused("--picture FILE.svg or FILE.html draws a curve: give --curve too.")
+    check_picture(picture)
+    if picture is not None and curve is None:
+        raise Refused("--picture draws a curve: give --curve too.")
     if commit and (curve is not None or clusters is False):
         raise Refused("--commit makes one configuration so, clusters and all: leave --curve and --no-clusters out.")
     if to is not None and not commit:
@@ -80,6 +85,10 @@ def whatif(
     if commit:
         check_writable(lake)
     question = ask(existing_lake(lake), subject, settings or [], where)
+    if commit:
+        from flows.cli.whatif.commit import place
+
+        place(question, to)  # a mistake is said before the answer is sought
     stored = Stored(question)
     if curve is not None:
         dial, values = parse_curve(curve)
@@ -98,7 +107,7 @@ def whatif(
     if as_json and not commit:
         write_json(answer_as_json(question, answer, stored.ratio))
     elif not as_json:
-        print_answer(question, answer, stored.ratio, Console())
+        print_answer(question, answer, stored.ratio, terminal())
     if commit:
         from flows.cli.whatif.commit import make_it_so
 

@@ -67,18 +67,19 @@ def make_it_so(
 
     Raises: Refused where there is no recipe to change, nothing to change, or no place for the new file.
     """
-    if question.recipe is None or question.corpus is None:
-        raise Refused("--commit changes a recipe: name one instead of a corpus (gristmill whatif RECIPE --commit).")
-    if not question.changes:
-        raise Refused("--commit: nothing differs from the current decisions, so there is nothing to make.")
-    path = _place(question.recipe, to)
+    path = place(question, to)
+    assert question.recipe is not None
+    assert question.corpus is not None
     _write(question.recipe, question.settings, path)
     with ExitStack() as undo:
         undo.callback(path.unlink, missing_ok=True)  # if nothing comes of it, the same command makes it again
-        _check_same(question.recipe, question.settings, path)
         if not os.environ.get("GRISTMILL_PREPARED"):
             prepare_environment(lake)
         from flows.redecide import redecide
+        from flows.session import checked
+
+        checked(str(question.recipe), question.settings, workers)  # where it reads the sample, paths then name that
+        _check_same(question.recipe, question.settings, path)
 
         parent = question.corpus.fingerprint
         corpus = redecide(recipe=str(path), corpus=parent, lake=str(question.lake.root), workers=workers)
@@ -104,8 +105,16 @@ def make_it_so(
     )
 
 
-def _place(recipe: Path, to: Path | None) -> Path:
-    """Where the new recipe goes. Raises: Refused if something lies there."""
+def place(question: Question, to: Path | None) -> Path:
+    """Where the new recipe goes.
+
+    Raises: Refused where there is no recipe to change, nothing to change, or no place for the new file.
+    """
+    if question.recipe is None or question.corpus is None:
+        raise Refused("--commit changes a recipe: name one instead of a corpus (gristmill whatif RECIPE --commit).")
+    if not question.changes:
+        raise Refused("--commit: nothing differs from the current decisions, so there is nothing to make.")
+    recipe = question.recipe
     if to is not None:
         if to.exists() or to.suffix not in (".yaml", ".yml") or not to.absolute().parent.is_dir():
             raise Refused(f"--to {to}: give a new .yaml file in a folder that exists; nothing is overwritten.")

@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from flows.cli.rows import terminal, with_whole_numbers
 from flows.cli.whatif.answer import Answer
 from flows.cli.whatif.question import Question
 from tasks.decide.whatif.counts import Change
@@ -16,6 +17,8 @@ from tasks.decide.whatif.tokens import BytesPerToken
 
 BAR = 30
 MOST_CHANGES = 12
+MOST_PARTS = 12
+"""Of more sources and languages, those that change are shown alone (--json has all)."""
 
 
 def print_answer(question: Question, answer: Answer, ratio: BytesPerToken, console: Console) -> None:
@@ -40,9 +43,9 @@ def print_answer(question: Question, answer: Answer, ratio: BytesPerToken, conso
     say(f"  {total.documents_in:,} come in, {total.documents_out:,} go out")
     say(f"  about {total.tokens_after:,} tokens, about {total.tokens_before:,} now (estimated: {ratio.basis})")
     say("")
-    console.print(_parts(answer))
+    console.print(_parts(answer, console.width))
     if answer.comparison.rules:
-        console.print(_rules(answer))
+        console.print(_rules(answer, console.width))
     for title, rows in (("Stays", answer.samples.kept), ("Goes", answer.samples.dropped)):
         if rows:
             say(f"{title}, beside the line:")
@@ -51,16 +54,21 @@ def print_answer(question: Question, answer: Answer, ratio: BytesPerToken, conso
             say("")
 
 
-def _parts(answer: Answer) -> Table:
+def _parts(answer: Answer, width: int) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("source", "language"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for name in ("now", "then", "in", "out", "≈ tokens now", "≈ tokens then"):
         table.add_column(name, justify="right")
-    for (source, language), one in answer.comparison.parts.items():
+    there = {part: one for part, one in answer.comparison.parts.items() if one.documents_before or one.documents_after}
+    moved = {part: one for part, one in there.items() if one.documents_in or one.documents_out}
+    shown = there if len(there) <= MOST_PARTS else moved
+    for (source, language), one in shown.items():
         table.add_row(source, language or "·", *_numbers(one))
+    if len(shown) < len(there):
+        table.add_row(f"{len(there) - len(shown)} more", "", *["as now"] * 2, "0", "0")
     table.add_row("all", "", *_numbers(answer.comparison.total), style="bold")
-    return table
+    return with_whole_numbers(table, width)
 
 
 def _numbers(one: Change) -> list[str]:
@@ -68,16 +76,16 @@ def _numbers(one: Change) -> list[str]:
     return [f"{count:,}" for count in (*counts, one.tokens_before, one.tokens_after)]
 
 
-def _rules(answer: Answer) -> Table:
+def _rules(answer: Answer, width: int) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("rule")
+    table.add_column("rule", overflow="fold")
     for name in ("first reason now", "then", "fail it now", "then"):
         table.add_column(name, justify="right")
     for one in answer.comparison.rules:
         changed = (one.first_before, one.failed_before) != (one.first_after, one.failed_after)
         counts = (one.first_before, one.first_after, one.failed_before, one.failed_after)
         table.add_row(one.rule, *(f"{count:,}" for count in counts), style="bold" if changed else "")
-    return table
+    return with_whole_numbers(table, width)
 
 
 def _print_sample(one: Sample, console: Console) -> None:
@@ -116,7 +124,7 @@ def answer_as_json(question: Question, answer: Answer, ratio: BytesPerToken) -> 
 
 def print_curve(dial: str, points: Sequence[Point], now: Any, clustered: bool, of: int, ratio: BytesPerToken) -> None:
     """Print a curve as a table with bars. `now`: where the dial stands in the decisions; `of`: all documents."""
-    console = Console()
+    console = terminal()
     what = "stay" if clustered else "pass every rule, copies counted (--clusters forms clusters at each point)"
     console.print(f"{dial}: how many of {of:,} documents {what}", markup=False, highlight=False, soft_wrap=True)
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -144,7 +152,7 @@ def draw_curve(dial: str, points: Sequence[Point], of: int, all_tokens: float) -
     from tasks.report.charts import line_chart
 
     series = {
-        "documents %": [(float(str(one.value)), 100 * one.documents / max(of, 1)) for one in points],
-        "tokens % (estimated)": [(float(str(one.value)), 100 * one.tokens / max(all_tokens, 1)) for one in points],
+        "documents": [(float(str(one.value)), 100 * one.documents / max(of, 1)) for one in points],
+        "tokens, estimated": [(float(str(one.value)), 100 * one.tokens / max(all_tokens, 1)) for one in points],
     }
     return line_chart(series, title=f"What stays over {dial}", x_label=dial, y_label="% of all that was read")

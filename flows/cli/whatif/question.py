@@ -13,7 +13,7 @@ from flows.recipe_file import PRESETS, check_section, find_recipe, read_content
 from storage import names
 from storage.artifact import Artifact, flatten
 from storage.lake import Lake
-from storage.sql import newest_corpus
+from storage.sql import decisions_of, newest_corpus
 from storage.statements import Refused
 from tasks.decide.predicates import check_predicate
 from tasks.decide.rules import DecideConfig
@@ -125,11 +125,7 @@ def _artifact(lake: Lake, subject: str | None) -> tuple[Artifact | None, Artifac
             )
         return corpus, corpus.input("decisions")
     found = lake.get(subject)
-    if found.manifest.kind == "decisions":
-        return None, found
-    if found.manifest.kind != "corpus":
-        raise Refused(f"{found} is no corpus: give a recipe, a corpus, or decisions.")
-    return found, found.input("decisions")
+    return (found if found.manifest.kind == "corpus" else None), decisions_of(found)
 
 
 def _configure(content: dict[str, Any], settings: Sequence[str], called: str) -> DecideConfig:

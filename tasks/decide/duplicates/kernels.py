@@ -8,19 +8,20 @@ from numba import types
 from models.compiled import compiled
 
 HASHES = types.Array(types.uint64, 1, "C")
+READ_ONLY = types.Array(types.uint64, 1, "C", readonly=True)
 PLACES = types.Array(types.int64, 1, "C")
 SHARES = types.Array(types.float64, 1, "C")
 
 
-@compiled(types.void(HASHES, PLACES, PLACES, PLACES, SHARES))
-def exact_jaccards(shingles: Any, offsets: Any, left: Any, right: Any, shares: Any) -> None:
-    """Fill `shares` with the Jaccard similarity of sets `left[i]` and `right[i]`, 0 where both are empty.
+@compiled(types.void(READ_ONLY, PLACES, PLACES, PLACES, PLACES, SHARES))
+def exact_jaccards(shingles: Any, lefts: Any, left_stops: Any, rights: Any, right_stops: Any, shares: Any) -> None:
+    """Fill `shares` with the Jaccard similarity of the sets of each pair, 0 where both are empty.
 
-    Set i is shingles[offsets[i] : offsets[i + 1]], ascending and without repeats.
+    Sets are shingles[lefts[i] : left_stops[i]] and shingles[rights[i] : right_stops[i]], ascending, without repeats.
     """
-    for pair in range(len(left)):
-        one, other = offsets[left[pair]], offsets[right[pair]]
-        one_stop, other_stop = offsets[left[pair] + 1], offsets[right[pair] + 1]
+    for pair in range(len(lefts)):
+        one, other = lefts[pair], rights[pair]
+        one_stop, other_stop = left_stops[pair], right_stops[pair]
         total = one_stop - one + other_stop - other
         common = 0
         while one < one_stop and other < other_stop:
@@ -70,6 +71,14 @@ def join_similar(simhashes: Any, order: Any, keys: Any, distance: Any, parents: 
                     left, right = find_root(parents, order[one]), find_root(parents, order[other])
                     parents[max(left, right)] = min(left, right)
         start = stop
+
+
+@compiled(types.void(PLACES, PLACES, PLACES))
+def join_pairs(left: Any, right: Any, parents: Any) -> None:
+    """Join (in the forest `parents`) the two of each pair. A root is the smallest of its tree."""
+    for pair in range(len(left)):
+        one, other = find_root(parents, left[pair]), find_root(parents, right[pair])
+        parents[max(one, other)] = min(one, other)
 
 
 @compiled(types.void(PLACES, PLACES, PLACES))

@@ -1,20 +1,21 @@
-"""Edges between documents that share a bucket of the LSH table, verified or not.
+"""Joins documents that share a bucket of the LSH table, verified or not.
 
-- **Unverified**, every pair of a bucket is connected; neighbours in the bucket's order carry the same connected
-  components as all its pairs, and are what is used.
+- **Unverified**, all members of a bucket are joined.
 - **Verified** (by a least Jaccard), a bucket is not one component: its neighbours may differ while others agree. What
   is wanted are the components of the graph of *all* pairs that share a bucket and agree. Each bucket is searched
   breadth first: a member is compared with all that are not yet reached, those that agree are reached, and so on until
-  none is left. Pairs already connected by an earlier band are not compared. A bucket of m copies costs m comparisons,
-  one of m strangers m * m / 2. No cap: the result is exact.
+  none is left. Pairs that are joined already are not compared. A bucket of m copies costs m comparisons, one of m
+  strangers m * m / 2. No cap: the result is exact.
+
+What is joined is kept in a forest: `parents[i]` is a document before i in the same component, or i itself.
 """
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+
+from tasks.decide.duplicates.spilled import release
 
 # Pairs whose signatures are compared at once: with 112 values of 8 bytes, 58 MiB.
 PAIRS_AT_ONCE = 32_768
@@ -27,46 +28,76 @@ Compare = Callable[[np.ndarray], Agree]
 """Gets ready (reads what is needed) for comparing any of the documents at these ascending positions."""
 
 
-class Sets(NamedTuple):
-    """Sets of hashed shingles: set i is values[offsets[i] : offsets[i + 1]] (uint64), ascending, without repeats."""
+class Table(Protocol):
+    """Rows of numbers that are taken by their places: an array (n, width), or one that lies in a file."""
 
-    offsets: np.ndarray
+    def __getitem__(self, rows: np.ndarray, /) -> np.ndarray:
+        """The rows at these places, (len, width)."""
+        ...
+
+
+class Buckets(Protocol):
+    """Keys of buckets, or buckets that are found already (`tasks.decide.duplicates.buckets`)."""
+
+    def shared(self, nodes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Of each band the buckets that two or more of the `nodes` share: the documents, and where each starts."""
+        ...
+
+
+class Sets(NamedTuple):
+    """Sets of hashed shingles: set i is values[starts[i] : stops[i]] (uint64), ascending, without repeats."""
+
+    starts: np.ndarray
+    stops: np.ndarray
     values: np.ndarray
 
 
-def near_edges(keys: np.ndarray, positions: np.ndarray, compare: Compare | None) -> Edges:
-    """Edges whose components are those of all pairs that share a bucket, and agree where `compare` is given.
+def join_near(buckets: Buckets, nodes: np.ndarray, compare: Compare | None, parents: np.ndarray) -> None:
+    """Join the `nodes` (documents,) bool that share a bucket, and agree where `compare` is given, in a forest.
 
-    Args: `keys` (documents, bands) uint64, buckets of all documents; `positions` (n,) ascending, those of them that the
-    edges are between. A band's keys are taken out one band after another: no second table.
+    What the forest has joined before, by other evidence, need not be compared.
     """
-    left, right = _neighbours(keys, positions)
-    if compare is None or not len(left):
-        return positions[left], positions[right]
-    agree = compare(positions[np.unique(np.concatenate([left, right]))])
-    found: list[Edges] = []
-    label = np.arange(len(positions))
-    for band in range(keys.shape[1]):
-        entries, starts = shared_buckets(keys[positions, band])
-        for edges in _search(entries, starts, label, lambda one, other: agree(positions[one], positions[other])):
-            found.append(edges)
-        if found:
-            left, right = np.concatenate([edges[0] for edges in found]), np.concatenate([edges[1] for edges in found])
-            label = components(len(positions), left, right)
-    if not found:
-        return positions[:0], positions[:0]
-    return positions[left], positions[right]
+    from tasks.decide.duplicates import kernels
+
+    if compare is None:
+        for entries, starts in buckets.shared(nodes):
+            kernels.join_buckets(entries, starts, parents)
+        return
+    sharing = np.zeros(len(nodes), dtype=bool)
+    for entries, _ in buckets.shared(nodes):
+        sharing[entries] = True
+    if not sharing.any():
+        return
+    agree = compare(np.flatnonzero(sharing))
+    for entries, starts in buckets.shared(nodes):
+        kernels.find_roots(parents)  # what the search looks at, so that it is changed when that is done
+        for left, right in list(_search(entries, starts, parents, agree)):
+            kernels.join_pairs(left, right, parents)
 
 
-def agreement(signatures: Callable[[np.ndarray], np.ndarray], least: float) -> Compare:
-    """Two documents agree from this estimated Jaccard on; `signatures(positions)` reads (len, values) uint64."""
+def join(edges: Edges, parents: np.ndarray) -> None:
+    """Join the two documents of each edge in a forest."""
+    from tasks.decide.duplicates import kernels
+
+    kernels.join_pairs(*edges, parents)
+
+
+def find_roots(parents: np.ndarray) -> None:
+    """Let each document of a forest name the first of its component."""
+    from tasks.decide.duplicates import kernels
+
+    kernels.find_roots(parents)
+
+
+def agreement(signatures: Callable[[np.ndarray], Table], least: float) -> Compare:
+    """Two documents agree from this estimated Jaccard on; `signatures(positions)` reads their rows of uint64."""
 
     def prepare(positions: np.ndarray) -> Agree:
         table = signatures(positions)
 
         def agree(left: np.ndarray, right: np.ndarray) -> np.ndarray:
             one, other = np.searchsorted(positions, left), np.searchsorted(positions, right)
-            return share_of_equal(table[one], table[other]) >= least
+            return estimated_jaccards(table, one, other) >= least
 
         return agree
 
@@ -111,61 +142,22 @@ def exact_jaccards(sets: Sets, left: np.ndarray, right: np.ndarray) -> np.ndarra
     from tasks.decide.duplicates import kernels
 
     shares = np.empty(len(left))
-    kernels.exact_jaccards(sets.values, sets.offsets, left.astype(np.int64), right.astype(np.int64), shares)
+    for start in range(0, len(left), PAIRS_AT_ONCE):
+        one, other = left[start : start + PAIRS_AT_ONCE], right[start : start + PAIRS_AT_ONCE]
+        places = [sets.starts[one], sets.stops[one], sets.starts[other], sets.stops[other]]
+        kernels.exact_jaccards(sets.values, *places, shares[start : start + PAIRS_AT_ONCE])
+        release(sets.values)
     return shares
 
 
-def share_of_equal(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Share of equal values of two signatures, row by row: (n, values) and (n, values) to (n,) float64."""
-    return np.count_nonzero(left == right, axis=1) / max(1, left.shape[1])
-
-
-def components(n: int, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Number of the connected component of each of n nodes."""
-    graph = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(n, n))
-    return connected_components(graph, directed=False)[1].astype(np.int64)
-
-
-def _neighbours(keys: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Edges between neighbours of each bucket: they connect exactly what all pairs of whole buckets would."""
-    left, right = [], []
-    for band in range(keys.shape[1]):
-        entries, starts = shared_buckets(keys[positions, band])
-        inner = np.ones(len(entries), dtype=bool)
-        inner[starts] = False
-        follows = np.flatnonzero(inner)
-        left.append(entries[follows - 1])
-        right.append(entries[follows])
-    nothing = np.empty(0, dtype=np.int64)
-    return np.concatenate([nothing, *left]), np.concatenate([nothing, *right])
-
-
-def shared_buckets(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Members of buckets with two or more, bucket after bucket, ascending in each; and where each bucket starts."""
-    # Most documents share no bucket: a filter on 20 bits of the key spares them the sort of (key, position) pairs.
-    table = np.zeros(1 << 20, dtype=bool)
-    table[_repeated(keys) & np.uint64((1 << 20) - 1)] = True
-    candidates = np.flatnonzero(table[keys & np.uint64((1 << 20) - 1)])
-    chosen = keys[candidates]
-    order = np.argsort(chosen, kind="stable")
-    chosen = chosen[order]
-    same = chosen[1:] == chosen[:-1]
-    shared = np.zeros(len(chosen), dtype=bool)
-    shared[1:] |= same
-    shared[:-1] |= same
-    chosen = chosen[shared]
-    starts = (
-        np.flatnonzero(np.concatenate([[True], chosen[1:] != chosen[:-1]]))
-        if len(chosen)
-        else np.empty(0, dtype=np.int64)
-    )
-    return candidates[order][shared], starts
-
-
-def _repeated(keys: np.ndarray) -> np.ndarray:
-    """The keys that stand there more than once, ascending; a key that stands k times, k - 1 times."""
-    ordered = np.sort(keys)
-    return ordered[1:][ordered[1:] == ordered[:-1]]
+def estimated_jaccards(signatures: Table, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The same estimated: the share of equal values of the signatures at these places and at others, (n,) float64."""
+    shares = np.empty(len(left))
+    for start in range(0, len(left), PAIRS_AT_ONCE):
+        some = slice(start, start + PAIRS_AT_ONCE)
+        one, other = signatures[left[some]], signatures[right[some]]
+        shares[some] = np.count_nonzero(one == other, axis=1) / max(1, one.shape[1])
+    return shares
 
 
 def _search(entries: np.ndarray, starts: np.ndarray, label: np.ndarray, agree: Agree) -> Iterator[Edges]:

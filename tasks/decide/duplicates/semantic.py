@@ -7,7 +7,7 @@ each pair by itself: the answer depends neither on blocks nor on threads.
 
 import numpy as np
 
-from tasks.decide.duplicates.near import Edges, components
+from tasks.decide.duplicates.near import Edges, find_roots, join
 
 BLOCK = 2048
 MARGIN = 1e-4
@@ -33,8 +33,7 @@ def semantic_edges(embeddings: np.ndarray, positions: np.ndarray, least: float) 
 def _different_edges(rows: np.ndarray, least: float) -> Edges:
     """The same for rows of which no two are equal and none is zero, as places in them."""
     unit = (rows / np.sqrt(_products(rows, rows))[:, None]).astype(np.float32)
-    label = np.arange(len(rows))
-    left, right = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    parents = np.arange(len(rows))
     for start in range(0, len(rows), BLOCK):
         for beside in range(start, len(rows), BLOCK):
             cosines = unit[start : start + BLOCK] @ unit[beside : beside + BLOCK].T
@@ -43,11 +42,11 @@ def _different_edges(rows: np.ndarray, least: float) -> Edges:
             one, other = one + start, other + beside
             unsure = np.flatnonzero(~agree)
             agree[unsure] = _cosines(rows, one[unsure], other[unsure]) >= least
-            joined = np.flatnonzero(agree & (label[one] != label[other]))
+            joined = np.flatnonzero(agree & (parents[one] != parents[other]))
             if len(joined):
-                left, right = np.append(left, one[joined]), np.append(right, other[joined])
-                label = components(len(rows), left, right)
-    return left, right
+                join((one[joined], other[joined]), parents)
+                find_roots(parents)
+    return parents, np.arange(len(rows))
 
 
 def _cosines(rows: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from itertools import combinations
 
 import numpy as np
 
-from tasks.decide.duplicates.near import Edges
+from tasks.decide.duplicates.near import Edges, find_roots
 
 BITS = 64
 SORT = 20
@@ -34,8 +34,7 @@ def simhash_edges(simhashes: np.ndarray, positions: np.ndarray, distance: int) -
         keys = different & mask
         order = np.argsort(keys, kind="stable")
         join_similar(different, order, keys[order], distance, parents)
-    while (parents[parents] != parents).any():
-        parents = parents[parents]
+    find_roots(parents)
     head = positions[first[parents[number]]]
     later = np.flatnonzero(head != positions)
     return head[later], positions[later]

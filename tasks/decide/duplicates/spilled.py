@@ -1,67 +1,99 @@
-"""Connected components of documents that share a bucket, with the bucket keys on disk and one band in memory at a time.
+"""Evidence of many documents: in memory where it fits, else in a file without a name. The values are the same.
 
-The in-memory way (`near.near_edges` without a comparison, then `near.components`) holds the whole table of keys and the
-edges of all bands. Here the keys go through a file that has no name, band after band, and a forest of all documents
-takes up each band's buckets as they are found. The components are the same: those of all pairs that share a bucket.
+What duplicates are found by can be more than a machine holds: ten million documents have a gigabyte of bucket keys, and
+as many in signatures of those that share one. Each kind of evidence may take up `Memory.limit` bytes; more is written
+to a file that is gone with the process, even one that is killed, and is read a band or some rows at a time.
 """
 
+import mmap
+import os
+import re
 import tempfile
-from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
-from tasks.decide.duplicates.near import shared_buckets
-
-BYTES_PER_DOCUMENT = 80
-"""What is held for each document at most, beside one batch, where every document shares a bucket: eight arrays of 8
-bytes (the forest, the places of documents with keys, a band's keys, and what their sort makes), two of which are there
-twice for a moment. About half of it where few share one."""
+VARIABLE = "GRISTMILL_DECIDE_MEMORY"
+DEFAULT = "1GB"
+"""Keys of nine million documents, in 14 bands."""
+_UNITS = {"": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 
 
-def spilled_components(
-    batches: Iterable[tuple[np.ndarray, np.ndarray]], n: int, bands: int, folder: Path | None = None
-) -> np.ndarray:
-    """The smallest member of the connected component of each of `n` documents, (n,) int64.
+def memory_limit() -> int:
+    """What the environment allows each kind of evidence to take up in memory, in bytes.
 
-    Args: `batches` of the documents in their order: bucket keys (m, bands) uint64, and whether each document has any,
-    (m,) bool; one without is alone. `folder`: where the keys are spilled, n * bands * 8 bytes (None: the system's
-    folder for temporary files); nothing is left there, even of a process that is killed.
-    Memory: BYTES_PER_DOCUMENT for each document and one batch, however many bands there are.
-    Raises: ValueError where the batches do not hold n documents of this many bands.
+    Raises: ValueError, a sentence, where the variable says no size.
     """
-    from tasks.decide.duplicates import kernels
-
-    parents = np.arange(n)
-    with tempfile.TemporaryFile(dir=folder, prefix="gristmill-buckets-") as file:
-        places = _spill(batches, n, bands, file)
-        for band in range(bands):
-            file.seek(8 * n * band)
-            entries, starts = shared_buckets(np.fromfile(file, dtype=np.uint64, count=len(places)))
-            kernels.join_buckets(places[entries], starts, parents)
-    kernels.find_roots(parents)
-    return parents
+    said = os.environ.get(VARIABLE) or DEFAULT
+    match = re.fullmatch(r"(\d+) ?([KMG]B)?", said.strip().upper())
+    if match is None:
+        raise ValueError(f"{VARIABLE} is {said!r}: say a size such as 512MB or 4GB.")
+    return int(match.group(1)) * _UNITS[match.group(2) or ""]
 
 
-def _spill(batches: Iterable[tuple[np.ndarray, np.ndarray]], n: int, bands: int, file: BinaryIO) -> np.ndarray:
-    """Write the keys of documents that have some into the file, band b from byte 8 * n * b on; give their places."""
-    signed = np.zeros(n, dtype=bool)
-    seen = written = 0
-    for keys, present in batches:
-        if keys.shape[1:] != (bands,) or seen + len(keys) > n:
-            raise ValueError(
-                f"Bucket keys of {n} documents in {bands} bands were announced; after {seen} documents a batch of the "
-                f"shape {keys.shape} came."
-            )
-        signed[seen : seen + len(keys)] = present
-        by_band = np.ascontiguousarray(keys[present].T)
-        for band in range(bands):
-            file.seek(8 * (n * band + written))
-            file.write(by_band[band].data)
-        seen += len(keys)
-        written += by_band.shape[1]
-    if seen != n:
-        raise ValueError(f"Bucket keys of {n} documents were announced, and those of {seen} came.")
-    file.flush()
-    return np.flatnonzero(signed)
+@dataclass(frozen=True)
+class Memory:
+    """How many bytes one kind of evidence may hold, and in which folder more of it lies (None: the usual one)."""
+
+    limit: int = field(default_factory=memory_limit)
+    folder: Path | None = None
+
+    def holds(self, size: int) -> bool:
+        """Whether so many bytes may lie in memory."""
+        return size <= self.limit
+
+    def file(self) -> IO[bytes]:
+        """A new file without a name."""
+        return tempfile.TemporaryFile(dir=self.folder, prefix="gristmill-decide-")
+
+
+class Values:
+    """Numbers that come one array after another, `size` bytes of them as far as one knows, then read at any place."""
+
+    def __init__(self, kind: type, size: int, memory: Memory) -> None:
+        self._kind = kind
+        self._file = None if memory.holds(size) else memory.file()
+        self._chunks: list[np.ndarray] = []
+
+    def add(self, values: np.ndarray) -> None:
+        """Add numbers to the end."""
+        if self._file is None:
+            self._chunks.append(values)
+        else:
+            self._file.write(np.ascontiguousarray(values, dtype=self._kind).data)
+
+    def read(self) -> np.ndarray:
+        """All of them, (n,) of their kind; of a file only what is looked at is in memory, until `release`."""
+        if self._file is None:
+            return np.concatenate([np.empty(0, dtype=self._kind), *self._chunks])
+        with self._file as file:
+            if not file.tell():
+                return np.empty(0, dtype=self._kind)
+            file.flush()
+            return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype=self._kind)
+
+
+def release(values: np.ndarray) -> None:
+    """Let go of the memory of numbers that lie in a file, which stay readable; of others, nothing."""
+    base = values.base
+    while isinstance(base, np.ndarray):
+        base = base.base
+    mapping = base.obj if isinstance(base, memoryview) else base
+    if isinstance(mapping, mmap.mmap):
+        mapping.madvise(mmap.MADV_DONTNEED)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of numbers, of which row i lies at `place[i]` of `table` (m, width) uint64."""
+
+    table: np.ndarray
+    place: np.ndarray
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        """These rows, (len, width) uint64."""
+        found = self.table[self.place[rows]]
+        release(self.table)
+        return found

@@ -5,9 +5,11 @@ stands in the decisions. With clusters the stage's own work is done in memory, s
 """
 
 import re
-from collections.abc import Collection, Sequence
+import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, cast
 
 import duckdb
@@ -119,6 +121,8 @@ def needs_all(old: DecideConfig, new: DecideConfig) -> bool:
 def by_rules(before: Verdicts, old: DecideConfig, new: DecideConfig, columns: Columns) -> Verdicts:
     """What another configuration says by its rules alone, computed from the rules that differ.
 
+    Scores of a text that is forgotten say nothing, as the stage has it.
+
     Raises: PredicateError where a rule cannot be computed from the columns there are.
     """
     changed = changed_rules(old, new)
@@ -128,7 +132,8 @@ def by_rules(before: Verdicts, old: DecideConfig, new: DecideConfig, columns: Co
     computed = {name: sql for name, sql in changed.items() if sql is not None}
     for name in changed.keys() - computed.keys():
         columns_of.pop(name, None)
-    columns_of |= compute(computed, columns)
+    there = ~columns_of.get(TOMBSTONE, np.zeros(len(before.failed), dtype=bool))
+    columns_of |= {name: drops & there for name, drops in compute(computed, columns).items()}
     names = in_order(columns_of, new)
     n = len(before.failed)
     failed = np.stack([columns_of[name] for name in names], axis=1) if names else np.zeros((n, 0), dtype=bool)
@@ -178,23 +183,25 @@ def read_by(predicates: Collection[str], columns: Columns) -> list[str]:
 
 def with_clusters(decisions: Artifact, new: DecideConfig) -> tuple[pa.Table, Verdicts]:
     """What the stage itself would decide on the same inputs, in memory. Returns: its table, and the verdicts in it."""
-    inputs = {role: decisions.inputs(role) for role in dict.fromkeys(_roles(decisions))}
-    (shard,) = decide.plan(inputs, new)
+    (shard,) = decide.plan(inputs_of(decisions), new)
     collected, watch = _Collected(), Watch(memoryview(bytearray(8 * CELL_FIELDS)).cast("q"), None)
     decide.work(shard, cast(Any, new), cast(Any, collected), watch)
     tables = {name: pa.Table.from_batches(batches) for name, batches in collected.batches.items()}
     return tables[MAIN_TABLE], read_verdicts(tables[MAIN_TABLE], new, tables.get(EDITED))
 
 
-def _roles(decisions: Artifact) -> Sequence[str]:
-    return ["documents", "annotations", *(one.role for one in decisions.manifest.identity.inputs)]
+def inputs_of(decisions: Artifact) -> dict[str, list[Artifact]]:
+    """What an artifact of decisions was made from, as the stage is given it."""
+    roles = ["documents", "annotations", *(one.role for one in decisions.manifest.identity.inputs)]
+    return {role: decisions.inputs(role) for role in dict.fromkeys(roles)}
 
 
 class _Collected:
-    """Where the stage writes, in memory."""
+    """Where the stage writes, in memory; what it spills goes where temporary files do, not into the lake."""
 
     def __init__(self) -> None:
         self.batches: dict[str, list[pa.RecordBatch]] = {}
+        self.scratch = Path(tempfile.gettempdir())
 
     def write(self, batch: pa.RecordBatch, table: str = MAIN_TABLE) -> None:
         self.batches.setdefault(table, []).append(batch)

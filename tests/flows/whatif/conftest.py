@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from flows.grow import grow_corpus
 from flows.pretrain import find_tokenizer
 from flows.recipe import check_recipe, load_recipe
-from flows.refresh import grow_corpus
 from storage import names
 from storage.artifact import Artifact
 from storage.lake import Lake

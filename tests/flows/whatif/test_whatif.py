@@ -64,6 +64,19 @@ def test_what_is_told_is_what_a_commit_gives(mill: Mill, capsys, settings: list[
     assert (mill.recipe.parent / "mill-2.yaml").read_text(encoding="utf-8").count("#") == 3
 
 
+@pytest.mark.usefixtures("prefect_harness")
+def test_a_recipe_of_the_sample_is_committed_where_nobody_has_named_its_folder(
+    mill: Mill, capsys, monkeypatch, tmp_path: Path
+):
+    text = mill.recipe.read_text(encoding="utf-8")
+    mill.recipe.write_text(text.replace("path: pages.jsonl", "path: $GRISTMILL_SAMPLE/pages.jsonl"), encoding="utf-8")
+    monkeypatch.setenv("GRISTMILL_SAMPLE", "")
+    monkeypatch.delenv("GRISTMILL_SAMPLE")
+    monkeypatch.setattr("flows.session.prepare_sample", lambda workers: mill.recipe.parent)  # the real one is 60 MB
+    made = ask(mill, capsys, "decide.gopher.min_words=30", commit=True, to=tmp_path / "turned.yaml")["commit"]
+    assert (made["recipe"], made["differing"]) == (str(tmp_path / "turned.yaml"), 0)
+
+
 def test_a_dropped_document_promotes_its_twin(mill: Mill, capsys):
     with connect(mill.lake) as connection:
         # some pages stay for a copy that is a few words longer: with a limit between the two the copy stays alone

@@ -36,7 +36,7 @@ def test_clusters_are_the_components_of_all_pairs(least: float | None, variety: 
     seen = rng.permutation(n)
     rules = DuplicateRules(min_jaccard=least)
     found = find_clusters(content, seen, hash_bands(signatures, SIGN), np.ones(n, dtype=bool), some, rules)
-    assert partition(found.label) == partition(expected)
+    assert partition(found.smallest) == partition(expected)
     assert len(asked) == (0 if least is None else 1)
     for members in partition(expected):
         rows = sorted(members)
@@ -54,7 +54,7 @@ def test_neighbours_in_a_bucket_that_differ_do_not_part_those_that_agree() -> No
     rules = DuplicateRules(min_jaccard=0.8)
     buckets = hash_bands(signatures, SIGN)
     found = find_clusters(content, np.arange(3), buckets, np.ones(3, dtype=bool), lambda rows: signatures[rows], rules)
-    assert partition(found.label) == {frozenset({0, 2}), frozenset({1})}
+    assert partition(found.smallest) == {frozenset({0, 2}), frozenset({1})}
 
 
 def test_a_page_copied_many_times_is_one_node() -> None:

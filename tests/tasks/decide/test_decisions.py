@@ -14,6 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tasks.decide.decisions import DECISIONS, decide_documents
+from tasks.decide.duplicates.spilled import Memory
 from tasks.decide.failures import DecideError
 from tasks.decide.predicates import PredicateError
 from tasks.decide.rules import DecideConfig
@@ -108,11 +109,33 @@ def test_decisions_equal_a_brute_force_over_all_pairs(
 
 @given(page_sets(), duplicate_rules(), st.integers(1, 5), st.integers(0, 10**6))
 @hypothesis_settings(max_examples=20)
-def test_neither_order_nor_files_change_the_table(
+def test_neither_order_nor_files_nor_spilling_change_the_table(
     pages: list[Page], duplicates: dict[str, Any], pieces: int, shuffle: int
 ) -> None:
     rules = config(duplicates=duplicates)
-    assert decide(pages, rules, pieces, shuffle).equals(decide(pages, rules))
+    expected = decide(pages, rules, memory=Memory(1 << 30))
+    assert decide(pages, rules, pieces, shuffle, memory=Memory(0)).equals(expected)
+    assert decide(pages, rules, pieces, shuffle, memory=Memory(200)).equals(expected)
+
+
+@given(page_sets(), duplicate_rules(), st.booleans(), st.integers(0, 99))
+@hypothesis_settings(max_examples=10)
+def test_sizes_before_the_rules_are_those_that_clusters_have_without_them(
+    pages: list[Page], duplicates: dict[str, Any], all_texts: bool, shuffle: int
+) -> None:
+    rules = {"short": "n_words < 50", "listed": "bullet_line_share > 0.3"}
+    after = [] if all_texts else ["rules.listed"]
+    table = decide(pages, config(rules=rules, duplicates={**duplicates, "sizes_after": after}), 2, shuffle)
+    plain = decide(pages, config(rules=rules, duplicates=duplicates))
+    assert table.select(plain.column_names).equals(plain)
+    left = {} if all_texts else {"listed": rules["listed"]}
+    sizes = decide(pages, config(rules={"short": "false", **left}, duplicates=duplicates)).column("cluster_size")
+    assert table.column("unfiltered_cluster_size").to_pylist() == sizes.to_pylist()
+
+
+def test_sizes_are_after_rules_that_there_are() -> None:
+    with pytest.raises(ValueError, match=r"sizes_after: langage is no group and no rule; did you mean"):
+        config(duplicates={"sizes_after": ["langage"]})
 
 
 def chain() -> list[Page]:

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from tasks.decide.clusters import Clusters, Evidence, find_clusters
 from tasks.decide.decisions import content_words
 from tasks.decide.duplicates import semantic, simhash
-from tasks.decide.duplicates.near import Sets, components, exact_jaccards
+from tasks.decide.duplicates.near import Sets, exact_jaccards
 from tasks.decide.duplicates.semantic import semantic_edges
 from tasks.decide.duplicates.simhash import simhash_edges
 from tasks.decide.thresholds import KINDS, DuplicateRules
@@ -36,6 +37,12 @@ def texts_of_pairs(replaced: int, seed: int = 0) -> list[str]:
     return [" ".join(f"w{number}" for number in text) for text in (*words, *copies)]
 
 
+def sets_of(sets: list[np.ndarray]) -> Sets:
+    stops = np.cumsum([len(one) for one in sets]).astype(np.int64)
+    starts = stops - [len(one) for one in sets]
+    return Sets(starts, stops, np.concatenate([np.empty(0, np.uint64), *sets]))
+
+
 def clusters_of(texts: list[str], embedding: np.ndarray | None = None, **rules: Any) -> Clusters:
     """Clusters of texts, as sign describes them."""
     signed = sign_documents(pa.RecordBatch.from_pydict({"text": pa.array(texts, pa.large_string())}), SIGN)
@@ -46,7 +53,7 @@ def clusters_of(texts: list[str], embedding: np.ndarray | None = None, **rules: 
 
     def shingles(places: np.ndarray) -> Sets:
         chosen = [sets[place] for place in places]
-        return Sets(np.cumsum([0, *map(len, chosen)]).astype(np.int64), np.concatenate(chosen))
+        return sets_of(chosen)
 
     every = np.ones(n, dtype=bool)
     evidence = Evidence(
@@ -62,7 +69,7 @@ def clusters_of(texts: list[str], embedding: np.ndarray | None = None, **rules: 
 
 def found_and_false(found: Clusters) -> tuple[int, int]:
     """How many planted pairs are in one cluster, and how many other pairs are."""
-    label = found.label.tolist()
+    label = found.smallest.tolist()
     pairs = {(one, other) for one, other in combinations(range(2 * PAIRS), 2) if label[one] == label[other]}
     planted = {(one, one + PAIRS) for one in range(PAIRS)}
     return len(pairs & planted), len(pairs - planted)
@@ -135,8 +142,7 @@ SHINGLES = st.lists(st.integers(0, 12), unique=True, max_size=10).map(sorted)
 
 @given(st.lists(SHINGLES, min_size=1, max_size=6))
 def test_exact_jaccards_are_those_of_sets(sets: list[list[int]]) -> None:
-    offsets = np.cumsum([0, *map(len, sets)]).astype(np.int64)
-    given = Sets(offsets, np.array([value for one in sets for value in one], dtype=np.uint64))
+    given = sets_of([np.array(one, dtype=np.uint64) for one in sets])
     left, right = np.divmod(np.arange(len(sets) ** 2), len(sets))
     expected = [
         len(set(sets[one]) & set(sets[other])) / max(1, len(set(sets[one]) | set(sets[other])))
@@ -146,7 +152,7 @@ def test_exact_jaccards_are_those_of_sets(sets: list[list[int]]) -> None:
 
 
 def partition(n: int, left: np.ndarray, right: np.ndarray) -> set[frozenset[int]]:
-    labels = components(n, left, right)
+    labels = connected_components(coo_array((np.ones(len(left)), (left, right)), shape=(n, n)), directed=False)[1]
     return {frozenset(np.flatnonzero(labels == label).tolist()) for label in np.unique(labels)}
 
 

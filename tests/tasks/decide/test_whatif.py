@@ -18,6 +18,7 @@ from tasks.decide.thresholds import GopherRules
 from tasks.decide.whatif.columns import Columns, Misfit
 from tasks.decide.whatif.counts import Documents, compare, describe
 from tasks.decide.whatif.curve import NeedsClusters, curve
+from tasks.decide.whatif.shared import Shared
 from tasks.decide.whatif.tokens import BytesPerToken
 from tasks.decide.whatif.verdicts import Verdicts, by_rules, needs_all, read_verdicts
 from tests.tasks.decide.inputs import Page, config, named, write_inputs
@@ -113,6 +114,44 @@ def test_each_point_of_a_curve_is_what_decide_says_there(pages, old, values):
         documents = describe(world.columns, BytesPerToken(4.0, "a test"))
         found = curve(world.before, old, [(value, at(value)) for value in values], world.columns, documents)
         assert [one.documents for one in found] == [world.without_copies(at(value)).count([]) for value in values]
+
+
+def rules_of_duplicates() -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {
+            "near": st.booleans(),
+            "url": st.booleans(),
+            "min_jaccard": st.sampled_from([None, 0.4, 0.7]),
+            "min_exact_jaccard": st.sampled_from([None, None, 0.4]),
+            "keep": st.sampled_from(["first_seen", "first_seen", "newest", "longest"]),
+        }
+    )
+
+
+@given(pages(), st.lists(st.tuples(configs(), rules_of_duplicates()), min_size=2, max_size=4), st.integers(0, 3))
+@hypothesis_settings(max_examples=6)
+def test_points_that_share_what_is_the_same_are_what_decide_says(pages, points, shuffle):
+    changed = [DecideConfig.model_validate(old.model_dump() | {"duplicates": rules}) for old, rules in points]
+    with tempfile.TemporaryDirectory() as folder:
+        world = World(folder, pages, changed[0], shuffle)
+        where = {"documents": world.documents, "annotations": world.annotations, "lost": {}}
+        shared = Shared(where, changed, world.columns)
+        for number, one in enumerate(changed):
+            assert shared.decide(number).kept.tolist() == world.decide(one).column("kept").to_pylist()
+
+
+def test_scores_of_forgotten_texts_fail_no_rule(tmp_path):
+    pages = [Page(named(n), named(50 + n), scores={"n_words": words}) for n, words in enumerate((30, 30, 90))]
+    world = World(str(tmp_path), pages, config())
+    new = config(rules={"short": "n_words < 40", "small": "n_words < 100"})
+    table = decide_documents(world.documents, world.annotations, world.old, tombstones=[named(0)])
+    told = by_rules(read_verdicts(table, world.old), world.old, new, world.columns)
+    made = decide_documents(world.documents, world.annotations, new, tombstones=[named(0)])
+    assert (
+        said(told)
+        == made.column("failed").to_pylist()
+        == [["forget.tombstone"], ["rules.short", "rules.small"], ["rules.small"]]
+    )
 
 
 def test_counts_of_parts_add_up_and_say_what_moves():

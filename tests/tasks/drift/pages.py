@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from storage.artifact import Artifact, Identity, Input
-from storage.commit import stage_artifact
-from storage.lake import Lake
+from storage.artifact import Artifact
 from storage.schemas.documents import DOCUMENTS, FILES, LOSSES
 from storage.schemas.language import LANGUAGE
 from storage.table import Table
@@ -20,6 +18,7 @@ from tasks.drift.config import DriftConfig
 from tasks.drift.stage import find_drift
 from tasks.phrases import PhrasesConfig, count_phrases
 from tasks.run import running
+from tests.tasks.committed import as_input, commit, fill
 
 WORDS = [f"{a}{b}" for a in ("mil", "sto", "gra", "wat", "whe", "flo", "sac", "riv") for b in ("ler", "ne", "in", "er")]
 
@@ -80,19 +79,24 @@ def put(lake: Path, snapshot: Snapshot) -> tuple[Artifact, Artifact]:
     digest = hashlib.sha256(repr(snapshot).encode()).hexdigest()
     named = {"source": snapshot.source, "holds": "documents", "license": None, "files": digest}
     file = {"path": "f", "sha256": "0" * 64, "bytes": 1, "source": snapshot.source}
-    ingest = commit(lake, "ingest", "snapshot", named, [], {"part": (FILES, [[file]])})
+    ingest = commit(lake, "ingest", "snapshot", named, [], FILES, [fill([file], FILES)])
     place = {"source": snapshot.source, "file": "f", "file_sha256": "0" * 64, "space": "row", "offset": 0, "length": 1}
     rows = [
         place | {"doc_id": p.doc_id, "url": p.url, "text": p.text, "text_bytes": len(p.text.encode())}
         for p in snapshot.pages
     ]
-    half = len(rows) // 2
     lost = [place | {"reason": reason} for reason in snapshot.lost]
-    tables = {"part": (DOCUMENTS, [rows[:half], rows[half:]]), "losses": (LOSSES, [lost, []])}
-    documents = commit(lake, "extract", "documents", named, [as_input("snapshot", ingest)], tables)
-    spoken = [{"doc_id": p.doc_id, "language": p.language} for p in snapshot.pages]
-    tables = {"part": (with_doc_id(LANGUAGE), [spoken[:half], spoken[half:]])}
-    return documents, commit(lake, "language", "annotation", named, [as_input("documents", documents)], tables)
+    losses = LOSSES, [fill(lost, LOSSES), fill([], LOSSES)]
+    inputs = [as_input("snapshot", ingest)]
+    documents = commit(lake, "extract", "documents", named, inputs, DOCUMENTS, halves(rows, DOCUMENTS), losses=losses)
+    spoken, declared = [{"doc_id": p.doc_id, "language": p.language} for p in snapshot.pages], with_doc_id(LANGUAGE)
+    inputs = [as_input("documents", documents)]
+    return documents, commit(lake, "language", "annotation", named, inputs, declared, halves(spoken, declared))
+
+
+def halves(rows: Sequence[dict], declared: Table) -> list[pa.RecordBatch]:
+    """The rows in two parts."""
+    return [fill(rows[: len(rows) // 2], declared), fill(rows[len(rows) // 2 :], declared)]
 
 
 def decide(lake: Path, pages: Sequence[Page], documents: Sequence[Artifact]) -> Artifact:
@@ -104,31 +108,4 @@ def decide(lake: Path, pages: Sequence[Page], documents: Sequence[Artifact]) -> 
         for p in sorted(pages, key=lambda page: page.doc_id)
     ]
     inputs = [as_input("documents", one) for one in documents]
-    return commit(lake, "decide", "decisions", {}, inputs, {"part": (DECISIONS, [rows])})
-
-
-def as_input(role: str, artifact: Artifact) -> Input:
-    return Input(role=role, stage=artifact.stage, fingerprint=artifact.fingerprint)
-
-
-def commit(
-    lake: Path,
-    stage: str,
-    kind: str,
-    config: dict,
-    inputs: Sequence[Input],
-    tables: dict[str, tuple[Table, Sequence[Sequence[dict]]]],
-) -> Artifact:
-    """An artifact of these rows, by table and part."""
-    identity = Identity(stage=stage, version=1, config=config, inputs=tuple(inputs))
-    with stage_artifact(Lake(lake), identity, kind, print) as staging:
-        if isinstance(staging, Artifact):
-            return staging
-        records = []
-        for number in range(max(len(parts) for _, parts in tables.values())):
-            output = staging.output(number, str(number), {name: declared for name, (declared, _) in tables.items()})
-            for name, (declared, parts) in tables.items():
-                rows = [dict.fromkeys(declared.schema.names) | row for row in parts[number]]
-                output.write(pa.RecordBatch.from_pylist(rows, schema=declared.schema), name)
-            records.append(output.finish())
-        return staging.commit(records, {})
+    return commit(lake, "decide", "decisions", {}, inputs, DECISIONS, [fill(rows, DECISIONS)])

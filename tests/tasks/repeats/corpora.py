@@ -24,7 +24,7 @@ from tasks.edits import EditsConfig, resolve_edits
 from tasks.parts.stage import PartsConfig, note_parts
 from tasks.sign import SignConfig, sign
 from tasks.words import hash_words
-from tests.tasks.compose_inputs import commit, fill
+from tests.tasks.committed import commit, fill
 
 PARTS = PartsConfig(lines=True, paragraphs=True, substrings=6)
 SIGN = SignConfig(bands=3, rows=2)
