@@ -26,7 +26,7 @@ def fill_rows(lengths: Sequence[int], row_length: int) -> tuple[np.ndarray, np.n
     """Lay pieces of these lengths into rows, none across two: (row, position) of each, int64.
 
     Best fit, longest first (Johnson 1974): each piece goes to the fullest row that has room, rows of equal room in the
-    order they were opened. Raises ValueError if a piece is longer than a row, or empty.
+    order in which they came to have it. Raises ValueError if a piece is longer than a row, or empty.
     """
     row, position = np.zeros(len(lengths), np.int64), np.zeros(len(lengths), np.int64)
     of_room: list[list[int]] = [[] for _ in range(row_length + 1)]

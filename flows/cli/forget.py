@@ -28,14 +28,14 @@ def forget(
     lake: Lake = DEFAULT_LAKE,
     workers: Workers = None,
 ) -> None:
-    """Forget documents, conversations, questions or examples: their text goes, ids and scores stay.
+    """Forget documents and other rows: their text goes, ids and scores stay.
 
-    What is read of them later has no text either. First it lists what would change: rows, duplicates that come in for
-    them, corpora, token shards, models that have read them, and which of your files they stand in. With --yes it writes
-    tombstones, makes what was read and the named corpora again without the text, and marks models. The next run makes
-    tokens and models anew; `gristmill gc` deletes what holds the text. Models stay and are marked, for what they
-    learned stands in their weights. Your own files are yours: what is read from them is left out, what stands in them
-    stays.
+    Rows of instruction sets, of evaluation sets and of examples are forgotten as documents are. What is read of them
+    later has no text either. First it lists what would change: rows, duplicates that come in for them, corpora, token
+    shards, models that have read them, and which of your files they stand in. With --yes it writes tombstones, makes
+    what was read and the named corpora again without the text, and marks models. The next run makes tokens and models
+    anew; `gristmill gc` deletes what holds the text. Models stay and are marked, for what they learned stands in their
+    weights. Your own files are yours: what is read from them is left out, what stands in them stays.
 
     \b
     gristmill forget https://example.org/page            # what would change

@@ -91,7 +91,7 @@ def _say_scores(console: Console, scores: dict[str, Any]) -> None:
 def lineage(
     artifact: Annotated[str, typer.Argument(help="A name (sample/corpus@3), a fingerprint, or the start of one.")],
     depth: Annotated[int | None, typer.Option(min=0, help="So many steps back (default: to the files).")] = None,
-    picture: Annotated[Path | None, typer.Option(help="Write the tree as a page: FILE.html, or FILE.svg.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="Draw it instead: FILE.svg, or FILE.html.")] = None,
     as_json: Json = False,
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
@@ -108,7 +108,8 @@ def lineage(
 
     Never: changes anything.
     """
-    from tasks.report.lineage import as_values, cut_tree, tree, write_picture
+    from tasks.report.lineage import as_values, cut_tree, tree
+    from tasks.report.lineage_chart import write_picture
 
     folder = existing_lake(lake)
     found = folder.get(artifact)
@@ -125,20 +126,22 @@ def lineage(
 
 
 def _say_node(console: Console, node: "Node", first: str, rest: str) -> None:
-    from tasks.report.page import size
+    from tasks.report.svg import size
 
+    counted = f"{node.rows:,} row{'' if node.rows == 1 else 's'}, {size(node.bytes)}"
     role = f"as {node.role}, " if node.role and node.role != node.stage else ""
     if node.several:
-        say(console, f"{first}{node.stage} x {node.several}  {role}{node.rows:,} rows, {size(node.bytes)}")
+        say(console, f"{first}{node.stage} x {node.several}  {role}{counted}")
     elif node.again:
         say(console, f"{first}{node.stage} {node.fingerprint[:12]}  {role}see above")
     else:
-        say(console, f"{first}{node.stage} {node.fingerprint[:12]}  {role}{node.rows:,} rows, {size(node.bytes)}")
+        of = f"of {node.source}, " if node.source else ""
+        say(console, f"{first}{node.stage} {node.fingerprint[:12]}  {role}{of}{counted}")
         under = rest + ("│ " if node.inputs else "  ")
         if node.cost():
             say(console, f"{under}{node.cost()}")
         for line in node.differs[:MOST_FIELDS]:
-            say(console, f"{under}differs: {line}")
+            say(console, f"{under}differs from {node.before}: {line}")
         if len(node.differs) > MOST_FIELDS:
             say(console, f"{under}and {len(node.differs) - MOST_FIELDS} more: --json")
         for path in node.files[:MOST_FIELDS]:

@@ -4,26 +4,23 @@ import dataclasses
 import itertools
 import json
 from dataclasses import dataclass, field
-from html import escape
-from pathlib import Path
 from typing import Any
 
 from storage import names
 from storage.artifact import Artifact, flatten
-from storage.files import write_text
 from storage.lake import Lake, compare
 
 SEVERAL = 3
-LINE_HEIGHT, INDENT, CHARACTER = 20, 22, 7.4
 
 
 @dataclass
 class Node:
     """One artifact, or (`several`) the inputs of one role where they are many.
 
-    `again`: it stands further up with all its inputs. `config`: its configuration as dotted keys. `code`: the revision
-    that made it. `seconds`, `cpu_seconds`: what that took; null where its provenance does not say. `differs`: in what,
-    from the artifact that had its name before, or stood in its place below that one (`before`). `files`: of a snapshot.
+    `again`: it stands further up with all its inputs. `config`: its configuration as dotted keys. `source`: of a
+    snapshot. `code`: the revision that made it. `seconds`, `cpu_seconds`: what that took; null where its provenance
+    does not say. `differs`: in what, from the artifact that had its name before, or stood in its place below that one
+    (`before`). `files`: of a snapshot.
     """
 
     role: str
@@ -36,6 +33,7 @@ class Node:
     several: int = 0
     config: dict[str, str] = field(default_factory=dict)
     inputs: list["Node"] = field(default_factory=list)
+    source: str = ""
     code: str = ""
     seconds: float | None = None
     cpu_seconds: float | None = None
@@ -43,11 +41,11 @@ class Node:
     differs: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
 
-    def cost(self) -> str:
-        """Seconds, CPU seconds and the code's revision, as far as they are known."""
+    def cost(self, known: str = "") -> str:
+        """Seconds, CPU seconds and the code's revision, as far as they are known, and the revision is not `known`."""
         said = [f"{self.seconds:.1f} s" if self.seconds is not None else ""]
         said.append(f"{self.cpu_seconds:.1f} s of CPU" if self.cpu_seconds is not None else "")
-        said.append(f"code {self.code[:12]}" if self.code else "")
+        said.append(f"code {self.code[:12]}" if self.code and self.code != known else "")
         return ", ".join(filter(None, said))
 
 
@@ -83,7 +81,7 @@ def _compare_nodes(node: Node, new: Artifact, stood: Artifact | None, before: di
     if old is None or old == new or old.stage != new.stage or not old.exists:
         old = None
     else:
-        node.before = f"{old.stage}/{old.fingerprint}"
+        node.before = str(old)
         node.differs = [str(one) for one in compare(old.manifest.identity, new.manifest.identity)]
     places = {} if old is None else _in_place_of(old.inputs(), new.inputs())
     for inner in (one for given in node.inputs for one in (given.inputs if given.several else [given])):
@@ -115,43 +113,6 @@ def as_values(node: Node) -> dict[str, Any]:
     return dataclasses.asdict(node)
 
 
-def write_picture(root: Node, path: Path) -> None:
-    """The tree as an SVG, or as a page that holds it: one line an artifact with its cost and revision."""
-    lines = list(_lines(root, 0))
-    width = max(indent * INDENT + len(text) * CHARACTER for indent, text in lines) + 40
-    height = LINE_HEIGHT * len(lines) + 20
-    drawn = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height}" '
-        'font-family="ui-monospace, monospace" font-size="12">',
-        f'<rect width="{width:.0f}" height="{height}" fill="#fff"/>',
-    ]
-    last: list[int] = []  # the line that holds the newest artifact of each depth
-    for number, (indent, text) in enumerate(lines):
-        x, y = 16 + indent * INDENT, 10 + LINE_HEIGHT * number + LINE_HEIGHT / 2
-        if indent:
-            above = 10 + LINE_HEIGHT * last[indent - 1] + LINE_HEIGHT / 2
-            drawn.append(f'<path d="M{x - INDENT},{above + 4} V{y} H{x - 6}" fill="none" stroke="#999"/>')
-        drawn.append(f'<circle cx="{x}" cy="{y}" r="3.5" fill="#2a6f97"/>')
-        drawn.append(f'<text x="{x + 10}" y="{y + 4}">{escape(text)}</text>')
-        last[indent:] = [number]
-    picture = "\n".join([*drawn, "</svg>", ""])
-    title = f"{root.stage} {root.fingerprint[:12]}"
-    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
-    page = f"{head}<body>{picture}</body></html>\n"
-    write_text(path, page if path.suffix == ".html" else picture)
-
-
-def _lines(node: Node, indent: int) -> Any:
-    name = f"{node.stage} x {node.several}" if node.several else f"{node.stage} {node.fingerprint[:12]}"
-    if node.again:
-        yield indent, f"{name} (see above)"
-        return
-    cost = node.cost()
-    yield indent, f"{name}  {node.rows:,} rows, {node.bytes:,} bytes" + (f", {cost}" if cost else "")
-    for inner in node.inputs:
-        yield from _lines(inner, indent + 1)
-
-
 def ends_of(artifacts: list[Artifact]) -> list[Artifact]:
     """Those of a run's artifacts that no other of them was made from, last made first."""
     used = {one.fingerprint for artifact in artifacts for one in artifact.inputs()}
@@ -171,8 +132,10 @@ def _node(artifact: Artifact, role: str, run: str, seen: set[str], files: bool =
     node.cpu_seconds = provenance.get("cpu_seconds")
     if "started" in provenance and "ended" in provenance:
         node.seconds = provenance["ended"] - provenance["started"]
-    if files and manifest.kind == "snapshot":
-        node.files = sorted(artifact.read(["path"]).column("path").to_pylist())
+    if manifest.kind == "snapshot":
+        node.source = manifest.identity.config["source"]
+        if files:
+            node.files = sorted(artifact.read(["path"]).column("path").to_pylist())
     node.config = {key: _shown(value) for key, value in flatten(manifest.identity.config).items()}
     of_role: dict[str, list[Artifact]] = {}
     for one in manifest.identity.inputs:

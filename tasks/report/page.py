@@ -17,8 +17,9 @@ from tasks.report.charts import bar_chart, line_chart
 from tasks.report.collect import Answer, Facts, Results, collect
 from tasks.report.flow import BASELINES, flow_steps, headline, lake_option, next_commands, program, score_rows
 from tasks.report.flow_chart import flow_chart
+from tasks.report.lineage_chart import lineage_chart
 from tasks.report.scores import learned_charts, score_charts, thresholds
-from tasks.report.svg import full, short
+from tasks.report.svg import full, short, size
 from tasks.run import Run, code_revision
 
 CURVE_POINTS = 300
@@ -44,6 +45,7 @@ def write_report(run: Run, recipe_name: str, artifacts: Results) -> Path:
 def render(facts: Facts, recipe_name: str, used: Sequence[Artifact], changes: dict[str, list[str]]) -> str:
     """The report as HTML. `used`: the run's artifacts in order; `changes`: what differed from before, by stage."""
     steps = flow_steps(facts)
+    tree = lineage.tree(lineage.ends_of(list(used)), facts.run, predecessors=True)
     charts = {
         "flow": flow_chart(steps, title="Documents in, documents out", unit="records") if steps else None,
         "times": _times_chart(facts),
@@ -51,6 +53,7 @@ def render(facts: Facts, recipe_name: str, used: Sequence[Artifact], changes: di
         "held_out": _held_out(facts),
         "bits": _bits_chart(facts),
         "scores": _scores_chart(facts),
+        "lineage": lineage_chart(tree, title="From the files to what the run ended with") if tree else None,
     }
     histograms, learned = score_charts(facts), learned_charts(facts)
     limits = thresholds(facts.results.decisions) if facts.results.decisions else {}
@@ -72,7 +75,7 @@ def render(facts: Facts, recipe_name: str, used: Sequence[Artifact], changes: di
             scores=score_rows(facts),
             changes=changes,
             marks=[(str(one), str(mark)) for one in dict.fromkeys(used) for mark in marks_of(facts.lake, one)],
-            tree=lineage.tree(lineage.ends_of(list(used)), facts.run),
+            tree=tree,
             commands=next_commands(facts),
             ask=f"{program()} sql{lake_option(facts.lake.root)}",
             lake=str(facts.lake.root),
@@ -102,16 +105,6 @@ def _environment() -> Environment:
         "said": say,
     }
     return made
-
-
-def size(count: int | None) -> str:
-    """Bytes as a person reads them: 512 B, 3.4 kB, 12.0 MB."""
-    if count is None:
-        return "–"
-    for limit, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if count >= limit:
-            return f"{count / limit:,.1f} {unit}"
-    return f"{count} B"
 
 
 def command(answer: Answer, ask: str) -> str:

@@ -95,6 +95,16 @@ def full(value: float) -> str:
     return f"{int(value):,}" if value == int(value) else f"{value:,.4g}"
 
 
+def size(count: int | None) -> str:
+    """Bytes as a person reads them: 512 B, 3.4 kB, 12.0 MB."""
+    if count is None:
+        return "–"
+    for limit, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= limit:
+            return f"{count / limit:,.1f} {unit}"
+    return f"{count} B"
+
+
 def text_width(content: str, size: float = 12) -> float:
     """Roughly how wide a line of text is, in pixels: system fonts have up to 0.62 em a character, 1 an ideograph."""
     return size * sum(1.0 if ord(character) > 0x2E80 else 0.62 for character in content)

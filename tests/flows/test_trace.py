@@ -1,6 +1,7 @@
 """`batch`, `lineage` and `diff` on small models that were really trained."""
 
 import json
+import re
 from collections import Counter
 from xml.etree import ElementTree
 
@@ -110,21 +111,41 @@ def gristmill(made: Traced, *words: str) -> str:
     return done.stdout
 
 
-def test_lineage_goes_back_to_the_files_with_cost_revision_and_what_changed(made, tmp_path):
+def test_lineage_goes_back_to_the_files_with_cost_revision_and_what_changed(made):
     said = gristmill(made, "lineage", "mill/corpus")
     assert "file crawl-0.warc.gz" in said
     assert "s of CPU" in said
-    assert "differs: input decisions[0]: " in said
+    before, now = (one.input("decisions") for one in (made.first, made.corpus))
+    assert f"differs from {made.first}: input decisions[0]: {before} → {now}" in said
+    # what an input differs in stands at the input, from what stood in its place
+    assert f"differs from {before}: gopher.min_words: 60 → 150" in said
     root = json.loads(gristmill(made, "lineage", "mill/base", "--json"))
     assert root["code"] == made.base.provenance["code"]
     assert root["cpu_seconds"] > 0
     assert json.loads(gristmill(made, "lineage", "mill/base", "--depth", "0", "--json"))["inputs"] == []
+
+
+def test_the_picture_of_lineage_has_a_box_for_each_stage_and_lines_that_pass_none(made, tmp_path):
     for name in ("tree.svg", "tree.html"):
-        gristmill(made, "lineage", "mill/base", "--picture", str(tmp_path / name))
-    drawn = "".join(ElementTree.parse(tmp_path / "tree.svg").getroot().itertext())
-    assert all(f"{stage} " in drawn for stage in ("pretrain", "tokenize", "compose", "extract", "ingest"))
-    assert "s of CPU" in drawn
+        gristmill(made, "lineage", "mill/tuned", "--picture", str(tmp_path / name))
     assert "<svg" in (tmp_path / "tree.html").read_text()
+    space = "{http://www.w3.org/2000/svg}"
+    root = ElementTree.parse(tmp_path / "tree.svg").getroot()
+    drawn = list(root.itertext())
+    stages = {"ingest", "extract", "language", "quality", "sign", "decide", "compose", "train_tokenizer", "tokenize"}
+    assert stages | {"pack", "pretrain", "conversations", "finetune"} <= set(drawn)
+    assert any(one.endswith("s of CPU") for one in drawn)
+    assert "changed" in drawn
+    boxes = [one.find(f"{space}rect") for one in root.iter(f"{space}g")]
+    framed = [[float(box.get(side) or 0) for side in ("x", "y", "width", "height")] for box in boxes if box is not None]
+    for x, y, width, height in framed:
+        assert 0 <= x <= float(root.get("width") or 0) - width
+        others = [one for one in framed if one != [x, y, width, height]]
+        assert not any(abs(x - one[0]) < width and abs(y - one[1]) < height for one in others)
+    for path in root.iter(f"{space}path"):
+        for right, top, bottom in re.findall(r"([\d.]+),([\d.]+) V([\d.]+)", path.get("d") or ""):
+            beside = [one for one in framed if one[1] < float(bottom) and one[1] + one[3] > float(top)]
+            assert not any(one[0] <= float(right) <= one[0] + one[2] for one in beside)
 
 
 def test_what_is_piped_has_no_colours_and_the_text_of_the_tokens(made):

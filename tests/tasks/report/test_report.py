@@ -30,8 +30,9 @@ from tasks.quality.stage import QualityConfig, measure_quality
 from tasks.questions import QuestionsConfig, read_questions
 from tasks.report import lineage
 from tasks.report.collect import Results, results_of, results_of_run
-from tasks.report.page import size, write_report
+from tasks.report.page import write_report
 from tasks.report.summary import print_summary
+from tasks.report.svg import size
 from tasks.run import Run, running
 from tasks.sign import SignConfig, sign
 from tasks.tokenize import TokenizeConfig, tokenize
