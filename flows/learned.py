@@ -1,7 +1,8 @@
 """What a recipe learns from its sources before it scores documents: classifiers, and the reference of a perplexity.
 
 Each has a name in the lake, `<recipe>/<its name>`, and is trained only while no artifact has that name, as the
-tokenizer is: a refresh that finds new files retrains nothing. A recipe that wants a new one gives it a new name.
+tokenizer is: a refresh that finds new files retrains nothing. A recipe that wants a new one gives it a new name. What
+another version of its stage trained is trained again: what it reads of a text would not be what it learned from.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -140,18 +141,27 @@ def _filled(recipe: "Recipe", models: Sequence[NamedModel], ngrams: NgramFile | 
 def _found(
     recipe: "Recipe", name: str, stage: Stage[Any], wanted: StageConfig, roles: Mapping[str, Sequence[str]], read: Read
 ) -> Artifact:
-    """The artifact that the lake knows as <recipe>/<name>, trained now on these sources by role if it knows none."""
+    """The artifact that the lake knows as <recipe>/<name>, trained now on these sources by role if it knows none.
+
+    Or if it knows one that another version of the stage has trained.
+    """
     from flows.recipe import RecipeError
 
     run, full = current_run(), f"{recipe.name}/{name}"
     known = names.latest(run.lake, full)
-    if known is None:
+    if known is not None and known.manifest.kind != stage.kind:
+        raise RecipeError(f"{full} means {known} in this lake, which is no {stage.kind}. Give it another name.")
+    earlier = known.manifest.identity.version if known is not None else stage.version
+    if earlier != stage.version:
+        run.console.line(
+            f"{full} was trained by version {earlier} of {stage.name}, and this is version {stage.version}: "
+            "it is trained again"
+        )
+    if known is None or earlier != stage.version:
         inputs = {role: _read(recipe, sources, read) for role, sources in roles.items()}
         known = stage(wanted, **inputs)
         names.assign(run.lake, full, known)
         return known
-    if known.manifest.kind != stage.kind:
-        raise RecipeError(f"{full} means {known} in this lake, which is no {stage.kind}. Give it another name.")
     trained = known.manifest.identity.config
     for key, value in wanted.model_dump(mode="json").items():
         if trained.get(key) != value:

@@ -1,5 +1,6 @@
 """What a recipe learns: trained once, named, used by the stages that score, told about in SQL, never retrained."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from storage.sql import connect
 from tasks.report.collect import results_of
 from tasks.report.page import write_report
 from tasks.run import running
+from tasks.train_reference import train_reference
 from tests.tasks.planted import advertisement, tale, texts, write_rows, write_texts
 
 OFF: dict[str, Any] = {"gopher": None, "repetition": None, "duplicates": {"exact": False, "near": False}}
@@ -108,6 +110,19 @@ def test_the_same_texts_give_the_same_classifier_in_another_lake(world: Path, tm
             scored = learn(plan, read)
         fingerprints.append([model.sha256 for model in scored.classify.models])
     assert fingerprints[0] == fingerprints[1]
+
+
+def test_what_another_version_of_its_stage_has_trained_is_trained_again(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    plan, made, now = recipe_of(world), [], train_reference.version
+    for version in (now - 1, now, now):
+        monkeypatch.setattr("flows.learned.train_reference", dataclasses.replace(train_reference, version=version))
+        with running(Lake(tmp_path / "lake"), "learn", workers=0):
+            learn(plan, read)
+        made.append(names.latest(Lake(tmp_path / "lake"), "mill/reference"))
+    assert [one.manifest.identity.version for one in made] == [now - 1, now, now]
+    assert capsys.readouterr().err.count("it is trained again") == 1
 
 
 @pytest.mark.parametrize(
