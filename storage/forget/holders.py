@@ -93,15 +93,16 @@ def find_holders(lake: Lake, tombstones: Sequence[Tombstone] | None = None) -> H
 
 
 def _find(lake: Lake, artifacts: Sequence[Artifact], wanted: Sequence[Tombstone]) -> Holders:
-    found, clean = Holders(), dict[tuple[Artifact, ...], Artifact]()
+    found, clean = Holders(), dict[Artifact, Artifact]()
     for one in artifacts:
         if one.manifest.kind in READ:
             found.ids.update(named_ids(one, Matcher(wanted)))
             if holds := uncovered(one, wanted):
                 found.read[one] = holds
             else:
-                clean[_read_from(one)] = one
-    found.successors = {one: clean[_read_from(one)] for one in found.read if _read_from(one) in clean}
+                clean[one.origin] = one
+    # a reading under other settings is no successor: it may have other rows, and a name may mean what this one became
+    found.successors = {one: clean[one.origin] for one in found.read if one.origin in clean}
     # an artifact that is gone still says through its mark that others learned from it
     touched = {mark.artifact.fingerprint for mark in marks.all_marks(lake)}
     touched.update(one.fingerprint for one in found.read)
@@ -111,11 +112,6 @@ def _find(lake: Lake, artifacts: Sequence[Artifact], wanted: Sequence[Tombstone]
             if _look(one, found, touched, connection):
                 touched.add(one.fingerprint)
     return found
-
-
-def _read_from(read: Artifact) -> tuple[Artifact, ...]:
-    """The snapshot that an artifact was read from, and by which stage: those that have it in common are of one text."""
-    return (read.model_copy(update={"fingerprint": ""}), *(one for one in read.inputs() if one.stage != TOMBSTONES))
 
 
 def _look(one: Artifact, found: Holders, touched: set[str], connection: duckdb.DuckDBPyConnection) -> bool:

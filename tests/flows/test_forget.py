@@ -164,6 +164,22 @@ def test_killed_at_any_instant_and_called_again_it_ends_the_same(grown, tmp_path
     }
 
 
+def test_a_reading_under_other_settings_stands_for_no_other(lake, grown):
+    """Killed after its tombstone, and a second recipe reads the source: what the first one's corpus is of stays."""
+    before, meant = documents(lake), lake.get("mill/corpus")
+    bury(lake, parse(PAGE))
+    config = ExtractConfig.model_validate(before.manifest.identity.config | {"max_pages": 7})
+    with running(lake, "test", workers=1, quiet=True):
+        other = extract(config, snapshot=before.input("snapshot"))
+    assert other.origin != before.origin
+    gc.collect(lake, gc.Keeping(runs=0, staging_days=0))
+    assert before.exists
+    assert meant.exists
+    forget(lake, [parse(PAGE)], workers=0)
+    assert documents(lake).origin == before.origin
+    assert all_superseded(lake)[before].successor == documents(lake)
+
+
 def test_a_pattern_that_names_everything_is_refused_without_force(lake):
     for target in ("*", "mill.example", "regex:."):
         done = gristmill("forget", target, "--yes", lake=lake.root)
