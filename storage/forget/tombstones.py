@@ -124,7 +124,8 @@ class Matcher:
         self._addresses = _address_keys(urls) if len(urls) else urls
         self._domains = frozenset(by_kind["domain"])
         self._patterns = [*by_kind["regex"], *(_glob(pattern) for pattern in by_kind["glob"])]
-        self._records = [_glob(pattern) for pattern in by_kind["record"]]
+        # the source ends at the first slash, whatever stands in the id
+        self._records = [tuple(map(_glob, pattern.split("/", 1))) for pattern in by_kind["record"]]
         self._sources = pa.array(sorted(set(by_kind["source"])), pa.string())
 
     def matches(self, doc_ids: pa.Array, urls: pa.Array, sources: pa.Array, records: pa.Array) -> np.ndarray:
@@ -142,10 +143,9 @@ class Matcher:
             found |= _bools(pc.match_substring_regex(urls, pattern))  # type: ignore[attr-defined]
         if len(self._sources):
             found |= _bools(pc.is_in(sources, value_set=self._sources))  # type: ignore[attr-defined]
-        if self._records:
-            called = pc.binary_join_element_wise(sources, records, "/")  # type: ignore[attr-defined]
-            for pattern in self._records:
-                found |= _bools(pc.match_substring_regex(called, pattern))  # type: ignore[attr-defined]
+        for source, own in self._records:
+            of_source = _bools(pc.match_substring_regex(sources, source))  # type: ignore[attr-defined]
+            found |= of_source & _bools(pc.match_substring_regex(records, own))  # type: ignore[attr-defined]
         return found
 
     def _of_domains(self, urls: pa.Array) -> np.ndarray:

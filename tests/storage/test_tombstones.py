@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from storage.forget import marks
@@ -84,6 +84,7 @@ def test_doc_ids_and_patterns_add_up_and_a_document_without_a_url_is_named_by_it
 
 
 @given(st.lists(st.one_of(st.none(), st.text(st.sampled_from("ab/1*:."), max_size=5)), max_size=8))
+@example(["/a1", "a/1", "a1"])
 def test_a_record_is_named_by_its_source_and_its_own_id_and_a_source_by_its_name_alone(records):
     urls: list[str | None] = ["http://mill.example/a"] * len(records)
 
