@@ -15,6 +15,8 @@ from collections.abc import Callable
 
 from flows.forget import forget
 from storage import gc, names
+from storage.artifact import Artifact
+from storage.catalog.superseded import all_superseded
 from storage.catalog.verify import verify
 from storage.forget.tombstones import all_tombstones, parse
 from storage.lake import Lake
@@ -64,12 +66,23 @@ def main(root: str, kills: int, seed: int, urls: list[str]) -> None:
         about = {"signals": signals, "url": waiting[0], "acknowledged": bool(said), "trash": found.in_trash}
         about |= {"damages": [str(one) for one in found.damages], "corpus": corpus.fingerprint}
         decisions = corpus.input("decisions")
-        about |= {"documents": sum(one.rows() for one in decisions.inputs("documents")), "decided": decisions.rows()}
+        read = [_standing(lake, one) for one in decisions.inputs("documents")]
+        about |= {"documents": sum(one.rows() for one in read), "decided": decisions.rows()}
         about |= {"staging": any(True for _ in lake.root.glob("*/.staging/*.work"))}
         about |= {"buried": parse(waiting[0]) in all_tombstones(lake)}
         print(json.dumps(about), flush=True)
         if said:
             del waiting[0]
+
+
+def _standing(lake: Lake, read: Artifact) -> Artifact:
+    """What a corpus was decided on; or, where `gc` came between two forgettings, what stands for that now."""
+    superseded = all_superseded(lake)
+    while not read.exists:
+        successor = superseded[read].successor
+        assert successor is not None
+        read = successor
+    return read
 
 
 def _read(reader: int) -> bytes:
