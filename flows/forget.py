@@ -11,9 +11,10 @@ from storage.artifact import MAIN_TABLE, Artifact
 from storage.failpoints import reached
 from storage.forget.holders import Holders, find_holders, uncovered
 from storage.forget.leftovers import files_read
-from storage.forget.rows import READ, named_ids
+from storage.forget.named import named_ids
+from storage.forget.rows import READ
 from storage.forget.settle import settle
-from storage.forget.tombstones import Matcher, Tombstone, all_tombstones, bury
+from storage.forget.tombstones import Tombstone, all_tombstones, bury
 from storage.hashes import HashCache
 from storage.lake import Lake
 from tasks.compose import compose
@@ -70,7 +71,7 @@ def plan_forgetting(lake: Lake, tombstones: Sequence[Tombstone]) -> Plan:
     rows: dict[str, int] = {}
     for kind in READ:
         read = lake.artifacts(kind=kind)
-        named[kind] = sorted({one for artifact in read for one in named_ids(artifact, Matcher(tombstones))})
+        named[kind] = sorted({one for artifact in read for one in named_ids(artifact, tombstones)})
         rows[kind] = sum(one.rows() for one in {one.origin.fingerprint: one for one in read}.values())
     changes = [change_of(name, one, holders) for name, one in named_corpora(lake, holders)]
     ids = {one for of in named.values() for one in of}
@@ -135,14 +136,28 @@ def forget(lake: Lake, tombstones: Sequence[Tombstone], *, workers: int | None =
         for one in tombstones:
             bury(lake, one)
         reached("forget.buried")
-        holders, made = find_holders(lake), dict[Artifact, Artifact | None]()
-        for read in holders.read:
-            remade(read, run, made)
-        for name, corpus in named_corpora(lake, holders):
-            if successor := remade(corpus, run, made):
-                names.assign(lake, name, successor)
+        made = dict[Artifact, Artifact | None]()
+        while not _moved_on(run, made):
+            pass
         reached("forget.named")
         return settle(lake, {old: new for old, new in made.items() if new is not None and new != old})
+
+
+def _moved_on(run: Run, made: dict[Artifact, Artifact | None]) -> bool:
+    """Make what stands for all that holds forgotten text, and move the names on; False where another run, begun before
+    the tombstone, gave one of them meanwhile.
+    """
+    holders, moved_on = find_holders(run.lake), True
+    for read in holders.read:
+        remade(read, run, made)
+    for name, corpus in named_corpora(run.lake, holders):
+        if successor := remade(corpus, run, made):
+            with names.alone(run.lake, name):
+                if names.latest(run.lake, name) == corpus:
+                    names.assign(run.lake, name, successor)
+                else:
+                    moved_on = False
+    return moved_on
 
 
 REMADE: dict[str, Stage] = {

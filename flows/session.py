@@ -10,7 +10,7 @@ from flows.recipe import Recipe, check_recipe, find_recipe, load_recipe
 from flows.sample import prepare_sample
 from storage import names
 from storage.artifact import Artifact
-from storage.commit import locked
+from storage.forget.holders import holds_forgotten
 from storage.lake import Lake
 from storage.sources import claim
 from tasks.conversations import ConversationsConfig
@@ -107,10 +107,11 @@ def name_corpus(name: str, corpus: Artifact) -> Artifact:
     """Let a name mean this corpus; gives what it means then.
 
     Of two refreshes at the same time the one that began earlier may end later, with fewer snapshots. It does not take
-    the name back: what was named since this run began and holds all of its snapshots and more keeps the name.
+    the name back: what was named since this run began and holds all of its snapshots and more keeps the name. Nor does
+    one that read a text which was forgotten meanwhile, where what is named does not hold it.
     """
     run = current_run()
-    with locked(run.lake.root / ".cache" / f"name-{name.replace('/', '-')}.lock"):
+    with names.alone(run.lake, name):
         past = names.history(run.lake, name)
         if (
             past
@@ -118,6 +119,9 @@ def name_corpus(name: str, corpus: Artifact) -> Artifact:
             and set(corpus.inputs("documents")) < set(past[-1][1].inputs("documents"))
         ):
             run.console.line(f"{name} stays {past[-1][1]}: a refresh that saw more files has ended meanwhile")
+            return past[-1][1]
+        if run.tombstone_came and past and holds_forgotten(run.lake, corpus) > holds_forgotten(run.lake, past[-1][1]):
+            run.console.line(f"{name} stays {past[-1][1]}: a text of {corpus} was forgotten meanwhile; refresh again")
             return past[-1][1]
         return give_name(name, corpus)
 

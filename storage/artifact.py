@@ -4,10 +4,12 @@ An artifact is a function of its inputs, its configuration and its stage's versi
 """
 
 import hashlib
+import os
+import time
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NewType
+from typing import Any, NamedTuple, NewType
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -180,12 +182,9 @@ class Artifact(_Frozen):
 
         Every one of them has the same rows, with other texts forgotten.
         """
-        found = []
-        for path in sorted(self.folder.parent.glob(f"*/{MANIFEST}")):
-            one = Artifact(lake=self.lake, stage=self.stage, fingerprint=path.parent.name)
-            if one.origin.fingerprint == self.fingerprint:
-                found.append(one)
-        return found
+        listed = _by_origin(self.folder.parent).get(self.fingerprint, ())
+        forms = [Artifact(lake=self.lake, stage=self.stage, fingerprint=one) for one in sorted(listed)]
+        return [one for one in forms if one.exists]
 
     def standing(self) -> "Artifact":
         """This artifact; or, where it is gone because text of it was forgotten, the newest that has its rows."""
@@ -203,7 +202,35 @@ def _read_manifest(path: str) -> Manifest:
     return Manifest.model_validate(read_json(Path(path)))
 
 
-@lru_cache(maxsize=4096)
+class _Listing(NamedTuple):
+    """The artifacts of a stage by their origins, and all of them, as they were when its folder had this time."""
+
+    changed: int
+    by_origin: dict[str, tuple[str, ...]]
+    seen: frozenset[str]
+
+
+_listings: dict[Path, _Listing] = {}
+_SETTLED_NS = 2_000_000_000
+"""A folder may change twice within one tick of the clock that dates it: a listing as young as that is made again."""
+
+
+def _by_origin(folder: Path) -> dict[str, tuple[str, ...]]:
+    """The fingerprints of a stage's artifacts by their origins. Of ten thousand, only new manifests are read."""
+    changed = folder.stat().st_mtime_ns if folder.exists() else 0
+    known = _listings.get(folder, _Listing(-1, {}, frozenset()))
+    if known.changed != changed or time.time_ns() - changed < _SETTLED_NS:
+        there = set(os.listdir(folder)) if changed else set()
+        new = [name for name in there - known.seen if (folder / name / MANIFEST).exists()]
+        by_origin = dict(known.by_origin) if new else known.by_origin
+        for name in new:
+            origin = _origin(str(folder / name))
+            by_origin[origin] = (*by_origin.get(origin, ()), name)
+        known = _listings[folder] = _Listing(changed, by_origin, known.seen.union(new))
+    return known.by_origin
+
+
+@lru_cache(maxsize=16_384)
 def _origin(folder: str) -> str:
     identity = read_manifest(Path(folder)).identity
     kept = tuple(one for one in identity.inputs if one.role != TOMBSTONES)

@@ -7,7 +7,6 @@ its fingerprint, and then adds one row to the registry: until that instant every
 """
 
 import contextlib
-import fcntl
 import functools
 import hashlib
 import importlib.metadata
@@ -26,6 +25,7 @@ from storage.artifact import MAIN_TABLE, MANIFEST, PROVENANCE, Artifact, Identit
 from storage.failpoints import reached
 from storage.files import fsync_path, read_json, sha256_file, write_json
 from storage.lake import Lake
+from storage.locks import try_lock, wait_lock
 from storage.shards import TableWriter
 from storage.table import Table
 
@@ -245,49 +245,6 @@ def _sweep(staging: Staging) -> None:
     for other in staging.folder.parent.glob("*.work"):
         if (staging.artifact.folder.parent / other.stem / MANIFEST).exists():
             tidy(Artifact(lake=staging.artifact.lake, stage=staging.artifact.stage, fingerprint=other.stem))
-
-
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a lock that the kernel lets go when its holder dies; waits for whoever has it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = wait_lock(path)
-    try:
-        yield
-    finally:
-        os.close(lock)
-
-
-def try_lock(path: Path) -> int | None:
-    """Take the lock of a file, made if missing: the descriptor that holds it until it is closed, or None if another
-    process has it.
-    """
-    return _lock(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def wait_lock(path: Path) -> int:
-    """The same, waiting for whoever has it."""
-    lock = _lock(path, fcntl.LOCK_EX)
-    assert lock is not None
-    return lock
-
-
-def _lock(path: Path, how: int) -> int | None:
-    while True:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(lock, how)
-            if os.stat(path).st_ino == os.fstat(lock).st_ino:
-                return lock
-        except BlockingIOError:
-            os.close(lock)
-            return None
-        except FileNotFoundError:
-            pass
-        except BaseException:
-            os.close(lock)
-            raise
-        os.close(lock)  # the file was deleted between the two steps: this lock keeps nobody out
 
 
 def host_facts() -> dict[str, Any]:

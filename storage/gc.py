@@ -25,7 +25,6 @@ from storage.catalog.graph import Graph, committed
 from storage.catalog.holds import Holder, gate, read_holds
 from storage.catalog.leftovers import STAGING, Leftover, find_leftovers, size_of
 from storage.catalog.superseded import Superseded, all_superseded
-from storage.commit import try_lock
 from storage.failpoints import reached
 from storage.files import fsync_path
 from storage.forget.holders import Holders, find_holders
@@ -33,6 +32,7 @@ from storage.forget.leftovers import forgotten_copies, quoting_reports
 from storage.forget.rows import READ
 from storage.forget.settle import settle
 from storage.lake import Lake
+from storage.locks import try_lock
 
 TRASH = ".trash"
 ALWAYS = {"snapshot", "tombstones"}

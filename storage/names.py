@@ -2,13 +2,16 @@
 now; where it names no artifact, the name means nothing until it is given again.
 """
 
+import contextlib
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storage.artifact import Artifact
 from storage.files import canonical_json, read_json, write_once
+from storage.locks import locked
 
 if TYPE_CHECKING:
     from storage.lake import Lake
@@ -25,6 +28,13 @@ def check_name(name: str) -> str:
     if not _VALID.match(name):
         raise ValueError(f"{name!r} is no name: letters, digits, dots, dashes and underscores, parts separated by '/'.")
     return name
+
+
+@contextlib.contextmanager
+def alone(lake: "Lake", name: str) -> Iterator[None]:
+    """Nobody else who asks for this gives the name meanwhile: for what is looked at before a name is given."""
+    with locked(lake.root / ".cache" / f"name-{check_name(name).replace('/', '-')}.lock"):
+        yield
 
 
 def assign(lake: "Lake", name: str, artifact: Artifact) -> int:

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from storage.artifact import Artifact
-from storage.commit import locked
 from storage.files import read_json, write_json
 from storage.hashes import HashCache
 from storage.lake import Lake
+from storage.locks import locked
 
 CLAIMS = "sources.json"
 READ_BEFORE = "Put it back, or start a new lake for the source as it is now."

@@ -11,10 +11,11 @@ from typing import Any
 import pyarrow as pa
 
 from storage.artifact import Artifact
-from storage.commit import ShardOutput, locked, tidy
+from storage.commit import ShardOutput, tidy
 from storage.files import canonical_json
 from storage.hashes import ChangedMeanwhile, HashCache
 from storage.lake import Lake, NotFound
+from storage.locks import locked
 from storage.remote.mirror import Mirror, mirror_folder
 from storage.schemas.documents import FILES
 from storage.sources import SourceError

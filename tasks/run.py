@@ -54,6 +54,7 @@ class Run:
     started: float = field(default_factory=time.time)
     steps: list[Step] = field(default_factory=list)
     looks: bool = False
+    known_tombstones: int = 0
     _published: float = field(default=-math.inf, init=False, repr=False)
     _waiting: bool = field(default=False, init=False, repr=False)
 
@@ -66,6 +67,11 @@ class Run:
         if self._waiting and (now or time.monotonic() - self._published >= CATALOG_SECONDS):
             refresh_catalog(self.lake)
             self._published, self._waiting = time.monotonic(), False
+
+    @property
+    def tombstone_came(self) -> bool:
+        """Whether something was forgotten since this run began: what it read may have text that others have not."""
+        return len(entries(self.lake)) > self.known_tombstones
 
     @property
     def only_reused(self) -> bool:
@@ -159,7 +165,7 @@ def running(
     run.lake.registry.check_host()
     run.lake.hold = Hold(run.lake.root)
     runs.start(run.lake, run.id, name, parameters or {}, code_revision())
-    forgotten = len(entries(run.lake))
+    run.known_tombstones = len(entries(run.lake))
     state, message = "crashed", None
     try:
         yield run
@@ -177,7 +183,7 @@ def running(
         for step in run.steps:
             seconds[step.stage] = seconds.get(step.stage, 0.0) + step.seconds
         run.publish(now=True)
-        if len(entries(run.lake)) > forgotten:
+        if run.tombstone_came:
             run.settle()
         runs.end(run.lake, run.id, state, message, made, seconds)
         write_index(run.lake)  # a client that holds `catalog.duckdb` open sees that the run has ended

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from storage.artifact import MANIFEST
-from storage.commit import try_lock
+from storage.locks import try_lock
 from storage.remote.mirror import unfinished
 
 STAGING = ".staging"

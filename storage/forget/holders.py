@@ -12,8 +12,9 @@ import pyarrow as pa
 
 from storage.artifact import TOMBSTONES, Artifact
 from storage.forget import marks
-from storage.forget.rows import READ, forgotten_rows, named_ids
-from storage.forget.tombstones import Matcher, Tombstone, all_tombstones
+from storage.forget.named import named_ids
+from storage.forget.rows import READ, forgotten_rows
+from storage.forget.tombstones import Tombstone, all_tombstones
 from storage.lake import Lake
 
 LEARNED_KINDS = frozenset({"tokenizer", "classifier", "reference"})
@@ -33,7 +34,7 @@ def tombstones_of(read: Artifact) -> frozenset[Tombstone]:
 def uncovered(read: Artifact, tombstones: Iterable[Tombstone]) -> list[str]:
     """The ids of the rows that tombstones name, and whose text this artifact still holds, sorted."""
     missing = set(tombstones) - tombstones_of(read)
-    named = set(named_ids(read, Matcher(list(missing)))) if missing else set()
+    named = set(named_ids(read, missing))
     return sorted(named - forgotten_ids(read)) if named else []
 
 
@@ -96,7 +97,7 @@ def _find(lake: Lake, artifacts: Sequence[Artifact], wanted: Sequence[Tombstone]
     found, clean = Holders(), dict[Artifact, Artifact]()
     for one in artifacts:
         if one.manifest.kind in READ:
-            found.ids.update(named_ids(one, Matcher(wanted)))
+            found.ids.update(named_ids(one, wanted))
             if holds := uncovered(one, wanted):
                 found.read[one] = holds
             else:
@@ -106,12 +107,25 @@ def _find(lake: Lake, artifacts: Sequence[Artifact], wanted: Sequence[Tombstone]
     # an artifact that is gone still says through its mark that others learned from it
     touched = {mark.artifact.fingerprint for mark in marks.all_marks(lake)}
     touched.update(one.fingerprint for one in found.read)
-    with duckdb.connect() as connection:
-        connection.register("forgotten", pa.table({"id": pa.array(sorted(found.ids), pa.string())}))
+    with _knowing(found.ids) as connection:
         for one in artifacts:  # what an artifact was made from was committed before it
             if _look(one, found, touched, connection):
                 touched.add(one.fingerprint)
     return found
+
+
+def holds_forgotten(lake: Lake, corpus: Artifact) -> bool:
+    """Whether a corpus has a document that a tombstone of the lake names, and with it its text."""
+    known = all_tombstones(lake)
+    with _knowing({one for read in corpus.inputs("documents") for one in uncovered(read, known)}) as connection:
+        return _holds_ids(corpus, connection)
+
+
+def _knowing(ids: set[str]) -> duckdb.DuckDBPyConnection:
+    """A connection with the table `forgotten` of these ids."""
+    connection = duckdb.connect()
+    connection.register("forgotten", pa.table({"id": pa.array(sorted(ids), pa.string())}))
+    return connection
 
 
 def _look(one: Artifact, found: Holders, touched: set[str], connection: duckdb.DuckDBPyConnection) -> bool:

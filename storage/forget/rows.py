@@ -18,7 +18,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.artifact import Artifact
 from storage.forget.tombstones import Matcher
 from storage.schemas.documents import FORGOTTEN
 
@@ -56,15 +55,6 @@ def named_rows(kind: str, rows: pa.RecordBatch, matcher: Matcher) -> np.ndarray:
         address = pc.match_substring(there["record_id"], "://")  # type: ignore[attr-defined]
         there["url"] = pc.if_else(address, there["record_id"], none)  # type: ignore[attr-defined]
     return matcher.matches(rows.column(READ[kind].id), there["url"], there["source"], there["record_id"])
-
-
-def named_ids(read: Artifact, matcher: Matcher) -> list[str]:
-    """The ids of the rows that tombstones name, in the order of the rows."""
-    about, found = READ[read.manifest.kind], list[str]()
-    for batch in read.batches([about.id, *about.looked_at]):
-        named = named_rows(read.manifest.kind, batch, matcher)
-        found += batch.column(about.id).filter(pa.array(named)).to_pylist()
-    return found
 
 
 def forgotten_rows(kind: str, rows: pa.RecordBatch) -> np.ndarray:

@@ -15,9 +15,9 @@ import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
 
-from storage.commit import locked
 from storage.files import fsync_path, read_json, sha256_file, write_json
 from storage.hashes import HashCache
+from storage.locks import locked
 from storage.remote.patience import Interrupted, Patience
 from storage.remote.places import RemoteFile, Version
 from storage.remote.reading import Opened, opened

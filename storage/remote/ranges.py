@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from storage.commit import locked
 from storage.files import canonical_json, fsync_path
+from storage.locks import locked
 from storage.remote.mirror import INCOMING, RECORDS, Mirror
 from storage.remote.patience import Interrupted
 from storage.remote.places import file_system, is_http

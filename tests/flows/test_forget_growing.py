@@ -1,8 +1,10 @@
 """What was counted of a forgotten document counts no more: phrases, repeated parts, edits, drift, what-if."""
 
+import contextlib
 import json
 import random
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -12,6 +14,7 @@ from flows.cli.whatif.command import whatif
 from flows.forget import forget, plan_forgetting
 from flows.grow import grow_corpus
 from flows.recipe import check_recipe, load_recipe
+from flows.session import name_corpus
 from storage import names
 from storage.artifact import Artifact
 from storage.forget.tombstones import bury, parse
@@ -138,3 +141,38 @@ def test_what_if_counts_no_forgotten_page_under_any_threshold(folder, capsys):
     decided = corpus.input("decisions").read().to_pylist()
     assert told["total"]["documents_after"] == sum(row["kept"] for row in decided) == corpus.rows()
     assert sum(row["dropped_by"] == "forget.tombstone" for row in decided) == 4
+
+
+def test_a_refresh_that_read_a_text_before_it_was_forgotten_does_not_take_the_name_back(folder):
+    old, lake = corpus_of(folder), Lake(folder / "lake")
+    with running(lake, "refresh", quiet=True), ThreadPoolExecutor(1) as elsewhere:
+        elsewhere.submit(forget, Lake(folder / "lake"), [parse(FIRST)], workers=0).result()
+        successor = corpus_of(folder)
+        assert text_of(successor, FIRST) is None
+        assert name_corpus("growing/corpus", old) == successor
+    assert corpus_of(folder) == successor
+    with running(lake, "refresh", workers=0, quiet=True):
+        assert name_corpus("growing/corpus", successor) == successor
+
+
+def test_a_name_that_a_refresh_gives_while_its_text_is_forgotten_moves_on_too(folder, world, tmp_path, monkeypatch):
+    """Forgetting began with the corpus of fewer files; another run, begun earlier, names that of all meanwhile."""
+    lake, of_all, alone = Lake(folder / "lake"), corpus_of(folder), names.alone
+    of_few = next(one for _, one, _ in names.history(lake, "growing/corpus") if one != of_all)
+    site = min(row["url"] for row in of_few.read(["url"]).to_pylist() if text_of(of_all, row["url"]))
+    names.assign(lake, "growing/corpus", of_few)
+    given = iter([of_all])
+
+    @contextlib.contextmanager
+    def meanwhile(lake: Lake, name: str):
+        for corpus in given:
+            names.assign(lake, name, corpus)
+        with alone(lake, name):
+            yield
+
+    monkeypatch.setattr("flows.forget.names.alone", meanwhile)
+    forget(lake, [parse(site)], workers=0)
+    after = corpus_of(folder)
+    assert {one.origin for one in after.inputs("documents")} == {one.origin for one in of_all.inputs("documents")}
+    assert text_of(after, site) is None
+    assert text_of(after, FIRST)

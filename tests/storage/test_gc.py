@@ -12,9 +12,9 @@ from storage import gc, names
 from storage.artifact import Gone
 from storage.catalog.holds import Hold
 from storage.catalog.superseded import supersede
-from storage.commit import wait_lock
 from storage.gc import Keeping
 from storage.lake import Lake
+from storage.locks import wait_lock
 from tests.storage.small import make, ran, spine
 
 ONLY_NAMED = Keeping(runs=0)
