@@ -121,11 +121,14 @@ def whatif(
 
 def _progress(points: int) -> Any:
     """Says on the error output how far a curve with clusters is, and what is left of it."""
-    started = time.monotonic()
+    first = 0.0  # before it is what all points share
 
     def said(done: int) -> None:
-        left = (time.monotonic() - started) / done * (points - done)
-        print(f"point {done} of {points}, about {left:.0f} s more", file=sys.stderr)
+        nonlocal first
+        now = time.monotonic()
+        first = now if done == 1 else first
+        left = f", about {(now - first) / (done - 1) * (points - done):.0f} s more" if done > 1 else ""
+        print(f"point {done} of {points}{left}", file=sys.stderr)
 
     return said
 

@@ -5,9 +5,11 @@ import random
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from flows.cli.whatif.command import whatif
 from flows.grow import grow_corpus
 from flows.pretrain import find_tokenizer
 from flows.recipe import check_recipe, load_recipe
@@ -52,6 +54,25 @@ class Mill:
             assert corpus is not None
             tokenizer = find_tokenizer(plan, corpus)
             return tokenize(fitting(tokenizer), corpus=corpus, tokenizer=tokenizer)
+
+    def ask(self, capsys: pytest.CaptureFixture[str], *settings: str, **options: Any) -> dict[str, Any]:
+        """What-if's answer as JSON."""
+        given = {"subject": str(self.recipe), "samples": 0, "lake": self.lake.root, "workers": 1, **options}
+        whatif(settings=list(settings), as_json=True, **given)
+        return json.loads(capsys.readouterr().out)
+
+    def commit(self, capsys: pytest.CaptureFixture[str], told: dict[str, Any], *settings: str) -> Artifact:
+        """The corpus that a commit gives; what it says, and the corpus has, is what was told."""
+        found = self.ask(capsys, *settings, commit=True)
+        made = found.pop("commit")
+        assert {key: value for key, value in found.items() if key != "samples"} == {
+            key: value for key, value in told.items() if key != "samples"
+        }
+        assert (made["documents"], made["differing"]) == (told["total"]["documents_after"], 0)
+        assert round(made["corpus_bytes"] / 4) == told["total"]["estimated_tokens_after"]
+        corpus = names.latest(self.lake, "mill/corpus")
+        assert corpus is not None
+        return corpus
 
     def files(self) -> dict[str, int]:
         """Every file of the lake with the time of its last change, but for what any reader makes again."""

@@ -1,26 +1,14 @@
 """What-if where documents are forgotten and parts of others go: what it says is what --commit gives, spilled or not."""
 
-import json
-from typing import Any
-
 import pytest
 
-from flows.cli.whatif.command import whatif
 from flows.forget import forget
-from storage import names
 from storage.forget.tombstones import parse
 from storage.sql import connect
 from tasks.decide.duplicates.spilled import VARIABLE
 from tests.flows.whatif.conftest import Mill
 
 DIAL = "decide.gopher.min_words"
-
-
-def ask(mill: Mill, capsys: pytest.CaptureFixture[str], **options: Any) -> dict[str, Any]:
-    """The answer as JSON."""
-    given = {"subject": str(mill.recipe), "samples": 0, "lake": mill.lake.root, "workers": 1, "as_json": True}
-    whatif(**{**given, **options})
-    return json.loads(capsys.readouterr().out)
 
 
 @pytest.fixture
@@ -49,12 +37,10 @@ def test_what_is_told_of_forgotten_and_repeated_texts_is_what_a_commit_gives(
     with connect(mill.lake) as connection:
         forgotten = connection.execute("select failed from documents where dropped_by = 'forget.tombstone'").fetchall()
     assert forgotten == [(["forget.tombstone"],)] * 3
-    points = ask(mill, capsys, curve=f"{DIAL}=30,60,90", clusters=True)["points"]
-    plain = ask(mill, capsys, curve=f"{DIAL}=30,60,90")["points"]
+    points = mill.ask(capsys, curve=f"{DIAL}=30,60,90", clusters=True)["points"]
+    plain = mill.ask(capsys, curve=f"{DIAL}=30,60,90")["points"]
     for one, ruled in zip(points, plain, strict=True):
-        whole, by_rules = (
-            ask(mill, capsys, settings=[f"{DIAL}={one['value']}"], clusters=clusters) for clusters in (True, False)
-        )
+        whole, by_rules = (mill.ask(capsys, f"{DIAL}={one['value']}", clusters=clusters) for clusters in (True, False))
         total = whole["total"]
         assert (one["documents"], one["estimated_tokens"]) == (
             total["documents_after"],
@@ -64,19 +50,11 @@ def test_what_is_told_of_forgotten_and_repeated_texts_is_what_a_commit_gives(
         failed = [{rule["rule"]: rule["failed_after"] for rule in answer["by_rule"]} for answer in (whole, by_rules)]
         assert failed[0][DIAL.removeprefix("decide.")] == failed[1][DIAL.removeprefix("decide.")]
         assert failed[0]["forget.tombstone"] == failed[1]["forget.tombstone"] == 3
-    told = ask(mill, capsys, settings=[f"{DIAL}=30"])
+    told = mill.ask(capsys, f"{DIAL}=30")
     assert told["total"]["documents_after"] > told["total"]["documents_before"]
     with monkeypatch.context() as spilling:
         spilling.setenv(VARIABLE, "0")
-        found = ask(mill, capsys, settings=[f"{DIAL}=30"], commit=True)
-    made = found.pop("commit")
-    assert {key: value for key, value in found.items() if key != "samples"} == {
-        key: value for key, value in told.items() if key != "samples"
-    }
-    assert (made["documents"], made["differing"]) == (told["total"]["documents_after"], 0)
-    assert round(made["corpus_bytes"] / 4) == told["total"]["estimated_tokens_after"]
-    corpus = names.latest(mill.lake, "mill/corpus")
-    assert corpus is not None
+        corpus = mill.commit(capsys, told, f"{DIAL}=30")
     assert corpus.input("decisions").rows("removals") > 0
     with connect(mill.lake) as connection:
         kept = connection.execute("select count(*) from documents where kept").fetchall()

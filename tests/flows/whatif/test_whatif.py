@@ -1,8 +1,6 @@
 """`gristmill whatif`: what it says is what --commit gives, it writes nothing else, and its errors are sentences."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
@@ -22,13 +20,6 @@ from tests.flows.whatif.conftest import Mill
 KEPT = "select source, language, count(*) from documents where kept group by all order by all"
 
 
-def ask(mill: Mill, capsys: pytest.CaptureFixture[str], *settings: str, **options: Any) -> dict[str, Any]:
-    """The answer as JSON."""
-    options = {"subject": str(mill.recipe), "samples": 0, **options}
-    whatif(settings=list(settings), lake=mill.lake.root, workers=1, as_json=True, **options)
-    return json.loads(capsys.readouterr().out)
-
-
 @pytest.mark.usefixtures("prefect_harness")
 @pytest.mark.parametrize(
     "settings",
@@ -41,16 +32,9 @@ def ask(mill: Mill, capsys: pytest.CaptureFixture[str], *settings: str, **option
 )
 def test_what_is_told_is_what_a_commit_gives(mill: Mill, capsys, settings: list[str]):
     before = names.latest(mill.lake, "mill/corpus")
-    told = ask(mill, capsys, *settings)
-    found = ask(mill, capsys, *settings, commit=True)
-    made = found.pop("commit")
-    assert {key: value for key, value in found.items() if key != "samples"} == {
-        key: value for key, value in told.items() if key != "samples"
-    }
-    assert (made["documents"], made["differing"]) == (told["total"]["documents_after"], 0)
-    assert round(made["corpus_bytes"] / 4) == told["total"]["estimated_tokens_after"]
-    corpus = names.latest(mill.lake, "mill/corpus")
-    assert corpus not in (None, before)
+    told = mill.ask(capsys, *settings)
+    corpus = mill.commit(capsys, told, *settings)
+    assert corpus != before
     with connect(mill.lake) as connection:
         kept = connection.execute(KEPT).fetchall()
         rules = connection.execute(
@@ -60,7 +44,7 @@ def test_what_is_told_is_what_a_commit_gives(mill: Mill, capsys, settings: list[
     assert [(one["source"], one["language"], one["documents_after"]) for one in parts if one["documents_after"]] == kept
     assert sorted((one["rule"], one["first_after"]) for one in told["by_rule"] if one["first_after"]) == rules
     # The new recipe means the same to a refresh, which finds nothing to do.
-    assert mill.refresh(Path(made["recipe"])) == corpus
+    assert mill.refresh(mill.recipe.parent / "mill-2.yaml") == corpus
     assert (mill.recipe.parent / "mill-2.yaml").read_text(encoding="utf-8").count("#") == 3
 
 
@@ -73,7 +57,7 @@ def test_a_recipe_of_the_sample_is_committed_where_nobody_has_named_its_folder(
     monkeypatch.setenv("GRISTMILL_SAMPLE", "")
     monkeypatch.delenv("GRISTMILL_SAMPLE")
     monkeypatch.setattr("flows.session.prepare_sample", lambda workers: mill.recipe.parent)  # the real one is 60 MB
-    made = ask(mill, capsys, "decide.gopher.min_words=30", commit=True, to=tmp_path / "turned.yaml")["commit"]
+    made = mill.ask(capsys, "decide.gopher.min_words=30", commit=True, to=tmp_path / "turned.yaml")["commit"]
     assert (made["recipe"], made["differing"]) == (str(tmp_path / "turned.yaml"), 0)
 
 
@@ -85,7 +69,7 @@ def test_a_dropped_document_promotes_its_twin(mill: Mill, capsys):
             where a.n_words > b.n_words order by a.doc_id limit 1"""
         ).fetchall()
     assert words < longer
-    told = ask(mill, capsys, f"decide.gopher.min_words={longer}", samples=1000)
+    told = mill.ask(capsys, f"decide.gopher.min_words={longer}", samples=1000)
     came = [one for one in told["samples"]["kept"] if one["doc_id"] == twin]
     assert [(one["was"], one["would_be"], one["rule"]) for one in came] == [
         ("duplicates.near", "kept", "duplicates.near")
@@ -94,14 +78,14 @@ def test_a_dropped_document_promotes_its_twin(mill: Mill, capsys):
 
 def test_nothing_is_written_without_commit(mill: Mill, capsys):
     before = mill.files()
-    ask(mill, capsys, "decide.gopher.min_words=30", samples=10)
-    ask(mill, capsys, curve="decide.gopher.min_words=20:60:20")
+    mill.ask(capsys, "decide.gopher.min_words=30", samples=10)
+    mill.ask(capsys, curve="decide.gopher.min_words=20:60:20")
     assert mill.files() == before
 
 
 def test_sql_and_a_predicate_say_the_same_as_the_rules(mill: Mill, capsys):
-    told = ask(mill, capsys, "decide.gopher.min_words=40", clusters=False)
-    where = ask(mill, capsys, where="n_words >= 80 and language = 'en'", clusters=False)
+    told = mill.ask(capsys, "decide.gopher.min_words=40", clusters=False)
+    where = mill.ask(capsys, where="n_words >= 80 and language = 'en'", clusters=False)
     with connect(mill.lake) as connection:
         restrict(connection, mill.lake.root)
         turned = run_query(connection, "from whatif('gopher.min_words', n_words < 40)").to_pylist()
@@ -118,7 +102,7 @@ def test_sql_and_a_predicate_say_the_same_as_the_rules(mill: Mill, capsys):
 def test_a_second_predicate_stands_beside_one_that_was_committed(mill: Mill, capsys):
     text = mill.recipe.read_text(encoding="utf-8")
     mill.recipe.write_text(text.replace("decide:\n", "decide:\n  rules: {where: n_words > 90}\n"), encoding="utf-8")
-    told = ask(mill, capsys, where="n_words > 70", clusters=False)
+    told = mill.ask(capsys, where="n_words > 70", clusters=False)
     assert told["changes"].keys() == {"decide.rules.where", "decide.rules.where_2"}
     with connect(mill.lake) as connection:
         ((passes,),) = connection.execute(
@@ -129,7 +113,7 @@ def test_a_second_predicate_stands_beside_one_that_was_committed(mill: Mill, cap
 
 def test_samples_stand_on_both_sides_of_the_line_and_are_drawn_by_the_seed(mill: Mill, capsys):
     first, again, other = (
-        ask(mill, capsys, "decide.gopher.min_words=40", samples=4, seed=seed)["samples"] for seed in (1, 1, 2)
+        mill.ask(capsys, "decide.gopher.min_words=40", samples=4, seed=seed)["samples"] for seed in (1, 1, 2)
     )
     assert first == again != other
     kept, dropped = first["kept"], first["dropped"]
@@ -150,9 +134,9 @@ def test_samples_stand_on_both_sides_of_the_line_and_are_drawn_by_the_seed(mill:
 
 def test_a_curve_passes_through_the_answers(mill: Mill, capsys, tmp_path: Path):
     for clusters in (False, True):
-        found = ask(mill, capsys, curve="decide.gopher.min_words=30,60,90", clusters=clusters)
+        found = mill.ask(capsys, curve="decide.gopher.min_words=30,60,90", clusters=clusters)
         for one in found["points"]:
-            told = ask(mill, capsys, f"decide.gopher.min_words={one['value']}", clusters=clusters)["total"]
+            told = mill.ask(capsys, f"decide.gopher.min_words={one['value']}", clusters=clusters)["total"]
             assert (one["documents"], one["estimated_tokens"]) == (
                 told["documents_after"],
                 told["estimated_tokens_after"],
@@ -196,13 +180,13 @@ def test_mistakes_are_sentences(mill: Mill, capsys, tmp_path: Path):
     ]
     for settings, options, kind, said in mistakes:
         with pytest.raises(kind, match=said) as caught:
-            ask(mill, capsys, *settings, **options)
+            mill.ask(capsys, *settings, **options)
         assert is_expected(caught.value), said
     assert sorted(path.name for path in mill.recipe.parent.glob("*.yaml")) == ["mill.yaml"]
     assert not (tmp_path / "x.yaml").exists()
     (mill.recipe.parent / "other.yaml").write_text(mill.recipe.read_text().replace("name: mill", "name: weir"))
     with pytest.raises(Refused, match=r"No decisions yet: .* has no weir/corpus"):
-        ask(mill, capsys, subject=str(mill.recipe.parent / "other.yaml"))
+        mill.ask(capsys, subject=str(mill.recipe.parent / "other.yaml"))
 
 
 def test_a_recipe_with_a_dial_turned_keeps_its_comments_and_means_the_same(mill: Mill):
@@ -219,7 +203,7 @@ def test_a_recipe_with_a_dial_turned_keeps_its_comments_and_means_the_same(mill:
 
 @pytest.mark.usefixtures("prefect_harness")
 def test_tokens_are_estimated_by_what_the_tokenizer_came_to_and_counted_on_commit(mill: Mill, capsys):
-    stated = ask(mill, capsys, "decide.gopher.min_words=40")
+    stated = mill.ask(capsys, "decide.gopher.min_words=40")
     assert stated["tokens_are"] == "estimates: 4 bytes a token, the default"
     tokens = mill.tokenize()
     with connect(mill.lake) as connection:
@@ -231,7 +215,7 @@ def test_tokens_are_estimated_by_what_the_tokenizer_came_to_and_counted_on_commi
         }
         usual = connection.execute("select sum(bytes) / sum(length) from tokens").fetchone()[0]
         kept = connection.execute("select language, text_bytes from documents where kept").fetchall()
-    found = ask(mill, capsys, "decide.gopher.min_words=40", commit=True)
+    found = mill.ask(capsys, "decide.gopher.min_words=40", commit=True)
     assert str(tokens) in found["tokens_are"]
     expected = round(sum(size / ratios.get(language, usual) for language, size in kept))
     assert found["total"]["estimated_tokens_before"] == expected
