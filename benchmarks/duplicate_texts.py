@@ -81,9 +81,9 @@ def write(folder: Path, texts: list[str]) -> None:
     from storage.shards import TableWriter  # not on the way of the peers, either
     from storage.table import column, table
 
-    (folder / "documents").mkdir()
+    (folder / "documents").mkdir(parents=True, exist_ok=True)
     declared = table(column("id", pa.string(), "Number."), column("text", pa.string(), "Text."), group_rows=1024)
-    ids = [f"{number:06d}" for number in range(len(texts))]
+    ids = [f"{number:032d}" for number in range(len(texts))]  # as long as ours are
     with TableWriter(folder / "documents" / "00000.parquet", declared) as writer:
         writer.write(pa.RecordBatch.from_arrays([pa.array(ids), pa.array(texts, pa.string())], schema=declared.schema))
 

@@ -119,7 +119,8 @@ def sign_documents(documents: pa.RecordBatch, config: SignConfig) -> pa.RecordBa
             f"sign was given {column.null_count} documents without text; documents without text are not signed."
         )
     texts = normalise_all(column)
-    units, offsets = hash_units(texts, config.unit)
+    words = hash_units(texts, "words") if config.unit == "words" or config.simhash else None
+    units, offsets = words if words and config.unit == "words" else hash_units(texts, config.unit)
     n_units = np.diff(offsets)
     signatures = sign_words(units, offsets, config)
     buckets = hash_bands(signatures, config)
@@ -133,7 +134,7 @@ def sign_documents(documents: pa.RecordBatch, config: SignConfig) -> pa.RecordBa
             "signature": _fixed_lists(signatures, empty),
             "buckets": _fixed_lists(buckets, empty),
         }
-        | _asked_for(units, offsets, config)
+        | _asked_for(units, offsets, words, config)
     )
 
 
@@ -197,24 +198,28 @@ def hash_contents(texts: NormalTexts) -> pa.Array:
     return pa.array([hashlib.sha256(view[start:stop]).hexdigest()[:32] for start, stop in spans], pa.string())
 
 
-def _asked_for(words: np.ndarray, offsets: np.ndarray, config: SignConfig) -> dict[str, pa.Array]:
-    """The columns that a configuration asks for beside the usual ones, null without words."""
+def _asked_for(
+    units: np.ndarray, offsets: np.ndarray, words: tuple[np.ndarray, np.ndarray] | None, config: SignConfig
+) -> dict[str, pa.Array]:
+    """The columns that a configuration asks for beside the usual ones, null without words: shingles of its units, and a
+    simhash of its words.
+    """
     found: dict[str, pa.Array] = {}
     if not (config.shingles or config.simhash):
         return found
     from tasks import sets_kernels
 
-    wordless = np.diff(offsets) == 0
     if config.shingles:
-        values, bounds = np.empty(len(words), dtype=np.uint64), np.empty(len(offsets), dtype=np.int64)
-        n_values = sets_kernels.shingle_sets(words, offsets, config.ngram, values, bounds)
+        values, bounds = np.empty(len(units), dtype=np.uint64), np.empty(len(offsets), dtype=np.int64)
+        n_values = sets_kernels.shingle_sets(units, offsets, config.ngram, values, bounds)
         found["shingles"] = pa.ListArray.from_arrays(
-            pa.array(bounds, pa.int32()), pa.array(values[:n_values]), mask=pa.array(wordless)
+            pa.array(bounds, pa.int32()), pa.array(values[:n_values]), mask=pa.array(np.diff(offsets) == 0)
         )
-    if config.simhash:
-        simhashes = np.empty(len(offsets) - 1, dtype=np.uint64)
-        sets_kernels.simhash_words(words, offsets, config.simhash_ngram, simhashes)
-        found["simhash"] = pa.array(simhashes, mask=wordless)
+    if config.simhash and words is not None:
+        hashes, starts = words
+        simhashes = np.empty(len(starts) - 1, dtype=np.uint64)
+        sets_kernels.simhash_words(hashes, starts, config.simhash_ngram, simhashes)
+        found["simhash"] = pa.array(simhashes, mask=np.diff(starts) == 0)
     return found
 
 
@@ -254,4 +259,4 @@ def signatures_table(config: SignConfig) -> Table:
     )
 
 
-sign = stage("sign", version=4, reads=["text"], writes=signatures_table)(sign_documents)
+sign = stage("sign", version=5, reads=["text"], writes=signatures_table)(sign_documents)

@@ -1,6 +1,7 @@
 """Words: how a text is cut into them, once for all stages, and their hashes.
 
-**Words** are longest runs of letters, digits, marks and the underscore (Unicode categories L*, N*, M*, and `_`). In
+**Words** are longest runs of letters, digits, marks and the underscore (Unicode categories L*, N*, M*, and `_`; the
+variation selectors from U+E0100 on, of which plain text has next to none, are signs). In
 scripts written without spaces (Han, kana, Thai, Lao, Khmer, Myanmar) each letter, with the marks on it, is a word: a
 dictionary would be needed to do better, and of a whole clause one changed sign would change the only word. So counts of
 words are higher there and words shorter than a reader's, and five words are a finer shingle than elsewhere.
@@ -178,8 +179,8 @@ def _origins(text: str) -> tuple[np.ndarray, np.ndarray]:
     start = 0
     cuts = [index for index, character in enumerate(text) if index and _begins(character)]
     for stop in [*cuts, len(text)] if text else []:
-        length = len(unicodedata.normalize("NFC", text[start:stop]))
-        plain = length == stop - start
+        normal = unicodedata.normalize("NFC", text[start:stop])
+        length, plain = len(normal), normal == text[start:stop]
         for inner in range(1, length + 1):
             at = start + inner if plain else stop if inner == length else None
             first.append(start if at is None else at)

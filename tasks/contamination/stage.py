@@ -62,7 +62,7 @@ def _prepare(config: ContaminationConfig, inputs: Mapping[str, Sequence[Artifact
 
 @stage(
     "contamination",
-    version=2,
+    version=3,
     reads=["text"],
     writes=CONTAMINATION,
     prepare=_prepare,

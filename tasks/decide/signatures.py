@@ -178,13 +178,26 @@ class SignatureFiles:
                 start = stop
 
     def _width(self, name: str) -> int:
-        kinds = {pq.read_schema(path).field(name).type for path in self.paths}
+        schemas = [pq.read_schema(path) for path in self.paths]
+        kinds = {schema.field(name).type for schema in schemas}
         if len(kinds) != 1 or not pa.types.is_fixed_size_list(next(iter(kinds))):
             raise ValueError(
                 f"The column {name} has the types {sorted(map(str, kinds))} in the sign stage's files, "
                 "not one fixed-size list: sign all snapshots with the same bands and rows."
             )
+        said = {tuple(_meaning(schema, one) for one in ("n_shingles", "signature")) for schema in schemas}
+        if len(said) != 1:
+            raise ValueError(
+                f"The sign stage's files were made otherwise from one another ({'; '.join(map(str, sorted(said)))}): "
+                "sign all snapshots with the same n-gram, unit, scheme and seed."
+            )
         return next(iter(kinds)).list_size
+
+
+def _meaning(schema: pa.Schema, name: str) -> str:
+    """What a file says of a column, which tells how it was made; nothing where it has none."""
+    found = schema.field(name).metadata if name in schema.names else None
+    return (found or {}).get(b"meaning", b"").decode()
 
 
 def _as_matrix(column: pa.FixedSizeListArray, width: int) -> tuple[np.ndarray, np.ndarray]:

@@ -47,7 +47,7 @@ def _declared(config: PartsConfig) -> Table:
     return table(*(one for on, one in wanted if on))
 
 
-@stage("parts", version=2, reads=["text"], writes=_declared)
+@stage("parts", version=3, reads=["text"], writes=_declared)
 def note_parts(documents: pa.RecordBatch, config: PartsConfig) -> pa.RecordBatch:
     """One row per document: hashes and places of its lines and paragraphs, hashes of some of its runs of words."""
     texts = documents.column("text").to_pylist()

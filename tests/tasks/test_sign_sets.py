@@ -54,6 +54,16 @@ def test_sets_and_simhashes_equal_slow_ones(texts: list[str], ngram: int, simhas
     assert signed.column("simhash").to_pylist() == [simhash_of(run) if run else None for run in runs]
 
 
+def test_a_simhash_is_of_words_whatever_shingles_are_made_of() -> None:
+    batch = pa.RecordBatch.from_pydict({"text": pa.array(["The mill turns.", "...", ""], pa.large_string())})
+    words, characters = (
+        sign_documents(batch, SignConfig(unit=unit, shingles=True, simhash=True)) for unit in ("words", "characters")
+    )
+    assert words.column("simhash").equals(characters.column("simhash"))
+    assert words.column("simhash").null_count == 2
+    assert not words.column("shingles").equals(characters.column("shingles"))
+
+
 def test_nothing_more_is_kept_unasked() -> None:
     batch = pa.RecordBatch.from_pydict({"text": pa.array(["The mill turns."], pa.large_string())})
     assert sign_documents(batch, SignConfig()).schema.names == ["content_hash", "n_shingles", "signature", "buckets"]

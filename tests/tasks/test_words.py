@@ -134,3 +134,12 @@ def test_two_spellings_of_a_word_are_one_hash() -> None:
     assert composed == decomposed == upper
     spelt = hash_words(["un e\u0301te\u0301 chaud"])
     assert list(zip(spelt.starts.tolist(), spelt.ends.tolist(), strict=True)) == [(0, 2), (3, 8), (9, 14)]
+
+
+@pytest.mark.parametrize("text", ["か\u3099\U0001d15e日", "e\u0301\u2adc f"])
+def test_a_piece_that_is_as_long_in_nfc_by_chance_is_not_taken_for_itself(text: str) -> None:
+    """One character fewer, one more: the first word's span holds its mark."""
+    assert len(unicodedata.normalize("NFC", text)) == len(text)
+    words = hash_words([text])
+    assert words.ends[0] >= 2
+    assert words.hashes[0] in hash_words([text[: words.ends[0]]]).hashes

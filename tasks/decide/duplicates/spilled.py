@@ -1,8 +1,11 @@
 """Evidence of many documents: in memory where it fits, else in a file without a name. The values are the same.
 
 What duplicates are found by can be more than a machine holds: ten million documents have a gigabyte of bucket keys, and
-as many in signatures of those that share one. Each kind of evidence may take up `Memory.limit` bytes; more is written
-to a file that is gone with the process, even one that is killed, and is read a band or some rows at a time.
+as many in signatures of those that share one. Each of these, and shingles, may take up `Memory.limit` bytes; more is
+written to a file that is gone with the process, even one that is killed, and is read a band or some rows at a time.
+
+Embeddings are compared as a whole and lie in memory whatever their size, and so do the buckets that are found once for
+several decisions (a curve of what-ifs).
 """
 
 import mmap
@@ -53,21 +56,27 @@ class Values:
     """Numbers that come one array after another, `size` bytes of them as far as one knows, then read at any place."""
 
     def __init__(self, kind: type, size: int, memory: Memory) -> None:
-        self._kind = kind
+        self._kind, self._filled = kind, 0
         self._file = None if memory.holds(size) else memory.file()
-        self._chunks: list[np.ndarray] = []
+        self._values = np.empty(0 if self._file else size // np.dtype(kind).itemsize, dtype=kind)
 
     def add(self, values: np.ndarray) -> None:
         """Add numbers to the end."""
         if self._file is None:
-            self._chunks.append(values)
+            stop = self._filled + len(values)
+            if stop > len(self._values):
+                larger = np.empty(max(stop, 2 * len(self._values)), dtype=self._kind)
+                larger[: self._filled] = self._values[: self._filled]
+                self._values = larger
+            self._values[self._filled : stop] = values
+            self._filled = stop
         else:
             self._file.write(np.ascontiguousarray(values, dtype=self._kind).data)
 
     def read(self) -> np.ndarray:
         """All of them, (n,) of their kind; of a file only what is looked at is in memory, until `release`."""
         if self._file is None:
-            return np.concatenate([np.empty(0, dtype=self._kind), *self._chunks])
+            return self._values[: self._filled]
         with self._file as file:
             if not file.tell():
                 return np.empty(0, dtype=self._kind)

@@ -116,8 +116,6 @@ TEXT_WORDS: dict[str, str] = {
 }
 """Words that often stand in what surrounds a text, in several languages; each anywhere in a block."""
 
-ALPHABET = 64
-
 
 @cache
 def automaton(groups: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

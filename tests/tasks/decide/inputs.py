@@ -92,7 +92,7 @@ def _documents(pages: Sequence[Page]) -> pa.Table:
         {
             "doc_id": pa.array([page.doc_id for page in pages], pa.string()),
             "source": pa.array([page.source for page in pages], pa.string()),
-            "url": pa.array([page.url or f"https://example.org/{page.doc_id}" for page in pages], pa.string()),
+            "url": pa.array([page.url for page in pages], pa.string()),
             "capture_date": pa.array([page.date for page in pages], pa.timestamp("us", "UTC")),
             "text_bytes": pa.array([page.text_bytes for page in pages], pa.int64()),
             "text": pa.array(["text that decide must not read"] * len(pages), pa.large_string()),

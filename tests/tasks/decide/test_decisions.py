@@ -18,6 +18,8 @@ from tasks.decide.duplicates.spilled import Memory
 from tasks.decide.failures import DecideError
 from tasks.decide.predicates import PredicateError
 from tasks.decide.rules import DecideConfig
+from tasks.decide.signatures import SignatureFiles
+from tasks.sign import SignConfig, sign_documents, signatures_table
 from tests.tasks.decide.inputs import SIGN, Page, config, named, write_inputs
 from tests.tasks.decide.slow import day, decide_slowly
 
@@ -231,7 +233,8 @@ def test_every_failed_rule_is_named_in_order() -> None:
             "rules": {"zeta": "n_words = 20", "alpha": "url LIKE '%example.org%'"},
         }
     )
-    failed = rows_of(decide([Page(named(1), named(5), scores=bad)], rules))[named(1)]["failed"]
+    page = Page(named(1), named(5), url="https://example.org/", scores=bad)
+    failed = rows_of(decide([page], rules))[named(1)]["failed"]
     assert failed == [
         "language.allowed",
         "language.min_probability",
@@ -387,7 +390,21 @@ def test_inputs_that_do_not_fit_are_refused_with_a_sentence(tmp_path: Path) -> N
     ):
         decide_documents(documents, annotations, DecideConfig())
     with pytest.raises(PredicateError, match="cannot be computed for some document"):
-        decide_documents(documents, annotations, config(rules={"cast": "url::INTEGER > 3"}))
+        decide_documents(documents, annotations, config(rules={"cast": "source::INTEGER > 3"}))
+
+
+@pytest.mark.parametrize("other", [{"seed": 2}, {"ngram": 3}, {"unit": "characters"}])
+def test_signatures_that_were_made_otherwise_are_not_compared(tmp_path: Path, other: dict) -> None:
+    paths = []
+    for number, settings in enumerate(({}, other)):
+        signing = SignConfig(**settings)
+        schema = signatures_table(signing).schema
+        signed = sign_documents(pa.RecordBatch.from_pydict({"text": pa.array(["The mill turns."])}), signing)
+        paths.append(str(tmp_path / f"{number}.parquet"))
+        pq.write_table(pa.Table.from_batches([pa.RecordBatch.from_arrays(signed.columns, schema=schema)]), paths[-1])
+    assert SignatureFiles(paths[:1]).buckets(np.arange(1))[1].all()
+    with pytest.raises(ValueError, match="with the same n-gram, unit, scheme and seed"):
+        SignatureFiles(paths).buckets(np.arange(2))
 
 
 def test_who_stays_goes_by_a_column_that_there_is_and_that_has_a_highest(tmp_path: Path) -> None:

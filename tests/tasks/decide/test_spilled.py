@@ -111,6 +111,20 @@ def test_numbers_in_a_file_are_those_in_memory(chunks: list[list[int]], data: st
         assert rows[0][places].tolist() == rows[1][places].tolist() == held[::-1][places][:, None].tolist()
 
 
+def test_numbers_in_memory_take_up_what_they_are(tmp_path: Path) -> None:
+    chunks = [np.full(100_000, number, np.uint64) for number in range(10)]
+    size = sum(chunk.nbytes for chunk in chunks)
+    tracemalloc.start()
+    try:
+        table = Values(np.uint64, size, Memory(size, tmp_path))
+        for chunk in chunks:
+            table.add(chunk)
+        assert len(table.read()) == 1_000_000
+        assert tracemalloc.get_traced_memory()[1] < 1.1 * size
+    finally:
+        tracemalloc.stop()
+
+
 def test_columns_are_read_into_files_as_into_memory(tmp_path: Path) -> None:
     draw, n, bands = np.random.default_rng(2), 3_000, 14
     keys = draw.integers(0, 2**63, (n, bands), dtype=np.uint64)
