@@ -35,10 +35,11 @@ def test_gc_lists_first_and_deletes_only_when_told(lake):
     assert "Nothing to delete" in gristmill("gc", lake=lake).stdout
 
 
-def test_verify_names_the_damage_and_what_makes_it_again_and_rebuilds_the_registry(lake):
-    store = Lake(lake)
+def test_verify_names_the_damage_and_what_makes_it_again_and_rebuilds_the_registry(tmp_path, lake):
+    store, recipe = Lake(lake), tmp_path / "mill.yaml"
+    recipe.touch()
     made = spine(store, 1)
-    runs.start(store, "run-1", "refresh", {"recipe": "mill.yaml", "settings": ["decide.a=1"]}, "unknown")
+    runs.start(store, "run-1", "refresh", {"recipe": str(recipe), "settings": ["decide.a=1"]}, "unknown")
     runs.end(store, "run-1", "completed", None, list(made.values()), {})
     whole = gristmill("verify", lake=lake)
     assert (whole.returncode, whole.stdout.splitlines()[-1]) == (0, "Nothing is damaged.")
@@ -48,7 +49,7 @@ def test_verify_names_the_damage_and_what_makes_it_again_and_rebuilds_the_regist
     damaged = gristmill("verify", lake=lake)
     assert damaged.returncode == 1
     assert f"{made['corpus']}: delete {made['corpus'].folder}, then" in damaged.stdout
-    assert "gristmill refresh mill.yaml --set decide.a=1" in damaged.stdout
+    assert f"gristmill refresh {recipe} --set decide.a=1" in damaged.stdout
     store.registry.remove(made["scores"].fingerprint)
     shutil.rmtree(made["corpus"].folder)
     assert "gristmill verify --rebuild" in gristmill("verify", lake=lake).stdout
