@@ -43,7 +43,8 @@ def ask_for_training(recipe: Any, corpus: Artifact, asked: dict[str, Any]) -> Ch
     before, serves = names.latest(run.lake, name), bool(os.environ.get("PREFECT_API_URL"))
     if recipe.refresh.train_share is None or before == corpus:
         return None
-    change = measure_change(before, corpus)
+    # damaged and deleted, nothing is known of what training was asked for with: all of the text is new to it
+    change = measure_change(before if before is not None and before.exists else None, corpus)
     said = f"corpus          {change.share:.1%} of its text in or out since training was last asked for"
     much = change.share > recipe.refresh.train_share
     if run.only_reused and not (much and serves):

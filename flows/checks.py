@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from flows.annotations import enabled
 from flows.learned import check_learned, expected
-from flows.mistakes import ended, nearest, sentence
+from flows.mistakes import ended, nearest, sentence, source_mistakes
 from models.language import locate as locate_model
 from storage.schemas.spans import SPANS
 from tasks.components import check_expressions
@@ -111,14 +111,7 @@ def _check_sources(recipe: "Recipe") -> Iterator[str]:
     chosen = [("decide.sources", name) for name in recipe.decide.sources]
     if recipe.mixture.by == "source":
         chosen += [("mixture.components", name) for name in dict.fromkeys(of_mixture)]
-    for section, name in chosen:
-        if name in others:
-            yield f"{section}.{name}: this source holds {others[name]}; only documents are in a corpus."
-        elif name not in documents:
-            close, known = nearest(name, documents), ", ".join(documents)
-            yield f"{section}.{name}: there is no such source{close}. Sources of documents: {known}."
-    for name in (name for name in recipe.decide.excluded if name not in documents):
-        yield f"decide.excluded: there is no source of documents called {name!r}{nearest(name, documents)}."
+    yield from source_mistakes(chosen, recipe.decide.excluded, documents, others)
     for source in recipe.sources:
         if source.reader and source.holds != "documents":
             yield f"sources.{source.name}.reader: {source.reader} reads documents; this source holds {source.holds}."

@@ -30,6 +30,25 @@ def nearest(name: str, known: Sequence[str]) -> str:
     return f" ({close})" if close else ""
 
 
+def source_mistakes(
+    named: Sequence[tuple[str, str]], excluded: Sequence[str], documents: Sequence[str], others: Mapping[str, str]
+) -> list[str]:
+    """Sources that are named and not there. `named`: (section, name); `excluded`: those of `decide.excluded`;
+    `documents`: the sources of documents; `others`: what each other source holds.
+    """
+    found, known = list[str](), ", ".join(documents)
+    for section, name in named:
+        if name in others:
+            found.append(f"{section}.{name}: this source holds {others[name]}; only documents are in a corpus.")
+        elif name not in documents:
+            close = nearest(name, documents)
+            found.append(f"{section}.{name}: there is no such source{close}. Sources of documents: {known}.")
+    for name in (name for name in excluded if name not in documents):
+        close = nearest(name, documents)
+        found.append(f"decide.excluded: there is no source of documents called {name!r}{close}.")
+    return found
+
+
 def sentences(errors: Sequence[Any], model: type[BaseModel], content: Any = None) -> list[str]:
     """All of pydantic's errors about `model` as sentences, as `sentence` does; mistakes inside a list are said once."""
     return [sentence(one, model, content) for one in errors if not _is_echo(one)]

@@ -64,6 +64,8 @@ def _print_document(console: Console, document: Told, most: int | None) -> None:
     _print_packings(console, document["packings"], most)
     for model in document["models"]:
         _print_reader(console, model, most)
+    if not document["models"]:
+        say(console, "  no model has read it")
 
 
 def _print_packings(console: Console, spans: Sequence[Mapping[str, Any]], most: int | None) -> None:

@@ -1,6 +1,5 @@
 """Commands that follow what was made: batch, lineage, diff."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -8,8 +7,8 @@ from rich.console import Console
 
 from flows.cli.app import DEFAULT_LAKE, Json, Lake, app
 from flows.cli.look import existing_lake
+from flows.cli.pictures import Picture, check_picture, write_picture
 from flows.cli.rows import say, write_json
-from storage.statements import Refused
 
 if TYPE_CHECKING:
     from tasks.lineage.batch import Span
@@ -91,7 +90,7 @@ def _say_scores(console: Console, scores: dict[str, Any]) -> None:
 def lineage(
     artifact: Annotated[str, typer.Argument(help="A name (sample/corpus@3), a fingerprint, or the start of one.")],
     depth: Annotated[int | None, typer.Option(min=0, help="So many steps back (default: to the files).")] = None,
-    picture: Annotated[Path | None, typer.Option(help="Draw it instead: FILE.svg, or FILE.html.")] = None,
+    picture: Picture = None,
     as_json: Json = False,
     lake: Lake = DEFAULT_LAKE,
 ) -> None:
@@ -106,19 +105,19 @@ def lineage(
 
     Costs: a look at manifests; no data is read.
 
-    Never: changes anything.
+    Never: changes anything in the lake.
     """
     from tasks.report.lineage import as_values, cut_tree, tree
-    from tasks.report.lineage_chart import write_picture
 
+    check_picture(picture)
     folder = existing_lake(lake)
     found = folder.get(artifact)
-    if picture is not None and (picture.suffix not in (".html", ".svg") or not picture.absolute().parent.is_dir()):
-        raise Refused(f"--picture {picture}: give the name of a new file that ends in .html or .svg, in a folder.")
     root = cut_tree(tree([found], "", files=True, predecessors=True)[0], depth)
     if picture is not None:
-        write_picture(root, picture)
-        print(picture)
+        from tasks.report.lineage_chart import lineage_chart
+
+        title = f"What {root.stage} {root.fingerprint[:12]} was made from"
+        write_picture(picture, lineage_chart([root], title=title), title)
     elif as_json:
         write_json(as_values(root))
     else:
@@ -128,10 +127,12 @@ def lineage(
 def _say_node(console: Console, node: "Node", first: str, rest: str) -> None:
     from tasks.report.svg import size
 
-    counted = f"{node.rows:,} row{'' if node.rows == 1 else 's'}, {size(node.bytes)}"
     role = f"as {node.role}, " if node.role and node.role != node.stage else ""
+    counted = f"{node.rows:,} row{'' if node.rows == 1 else 's'}, {size(node.bytes)}"
     if node.several:
         say(console, f"{first}{node.stage} x {node.several}  {role}{counted}")
+    elif node.gone:
+        say(console, f"{first}{node.stage} {node.fingerprint[:12]}  {role}{node.gone}")
     elif node.again:
         say(console, f"{first}{node.stage} {node.fingerprint[:12]}  {role}see above")
     else:

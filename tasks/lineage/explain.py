@@ -21,6 +21,7 @@ from tasks.lineage.find import (
     find_records,
     limited,
     not_found,
+    spellings,
 )
 from tasks.lineage.readers import Called
 from tasks.lineage.record import path_of_conversation, path_of_question
@@ -58,7 +59,7 @@ def explain(
     }
     losses = Listed[Told]((), 0)
     if "extract_losses" in views:
-        losses = _newest_first(connection, "extract_losses", views["extract_losses"], "url", asked, rows)
+        losses = _newest_first(connection, "extract_losses", views["extract_losses"], "url", spellings(asked), rows)
     listed = {"documents": documents, **records, "losses": losses}
     if not any(one.total for one in listed.values()):
         raise not_found(connection, views, asked)
@@ -92,7 +93,7 @@ def _said(
     for view in sorted(known, key=lambda view: (ORDER.index(view) if view in ORDER else len(ORDER), view)):
         if view in GATHERED:
             continue
-        found = _newest_first(connection, view, views[view], "doc_id", doc_id, most)
+        found = _newest_first(connection, view, views[view], "doc_id", [doc_id], most)
         stages[view] = found.rows
         if found.left_out:
             left_out[view] = found.left_out
@@ -104,16 +105,17 @@ def _newest_first(
     view: str,
     columns: Sequence[str],
     key: str,
-    value: str,
+    values: Sequence[str],
     most: int | None,
 ) -> Listed[Told]:
-    """Rows of a view, those of the artifact that was made last first, and within one in the order of all columns, so
-    that the same lake always says the same."""
+    """Rows of a view where a column has one of these values, those of the artifact that was made last first, and within
+    one in the order of all columns, so that the same lake always says the same."""
     names = [name for name in columns if name not in HIDDEN]
     selected = ", ".join(f"t.{identifier(name)}" for name in names)
+    among = ", ".join(f"${number}" for number in range(1, len(values) + 1))
     rows = connection.execute(
         f"""select {selected}, count(*) over () from {identifier(view)} t left join artifacts a using (fingerprint)
-        where t.{identifier(key)} = $1 order by a.created desc nulls last, {selected} {limited(most)}""",
-        [value],
+        where t.{identifier(key)} in ({among}) order by a.created desc nulls last, {selected} {limited(most)}""",
+        list(values),
     ).fetchall()
     return Listed([dict(zip(names, row[:-1], strict=True)) for row in rows], rows[0][-1] if rows else 0)

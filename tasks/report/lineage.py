@@ -8,6 +8,7 @@ from typing import Any
 
 from storage import names
 from storage.artifact import Artifact, flatten
+from storage.catalog.superseded import all_superseded
 from storage.lake import Lake, compare
 
 SEVERAL = 3
@@ -17,7 +18,8 @@ SEVERAL = 3
 class Node:
     """One artifact, or (`several`) the inputs of one role where they are many.
 
-    `again`: it stands further up with all its inputs. `config`: its configuration as dotted keys. `source`: of a
+    `again`: it stands further up with all its inputs. `gone`: why it is not there; nothing else is known of it then.
+    `config`: its configuration as dotted keys. `source`: of a
     snapshot. `code`: the revision that made it. `seconds`, `cpu_seconds`: what that took; null where its provenance
     does not say. `differs`: in what, from the artifact that had its name before, or stood in its place below that one
     (`before`). `files`: of a snapshot.
@@ -30,6 +32,7 @@ class Node:
     bytes: int = 0
     made: bool = False
     again: bool = False
+    gone: str = ""
     several: int = 0
     config: dict[str, str] = field(default_factory=dict)
     inputs: list["Node"] = field(default_factory=list)
@@ -119,7 +122,15 @@ def ends_of(artifacts: list[Artifact]) -> list[Artifact]:
     return [artifact for artifact in reversed(list(dict.fromkeys(artifacts))) if artifact.fingerprint not in used]
 
 
+def _why_gone(artifact: Artifact) -> str:
+    """Why an artifact is not there that another was made from."""
+    aside = all_superseded(Lake(artifact.lake)).get(artifact)
+    return f"gristmill gc deleted it: {aside.why}" if aside else "missing: gristmill verify says what to do"
+
+
 def _node(artifact: Artifact, role: str, run: str, seen: set[str], files: bool = False) -> Node:
+    if not artifact.exists:
+        return Node(role, artifact.stage, artifact.fingerprint, gone=_why_gone(artifact))
     manifest = artifact.manifest
     node = Node(role, artifact.stage, artifact.fingerprint, manifest.rows, manifest.bytes)
     if artifact.fingerprint in seen:
@@ -140,8 +151,6 @@ def _node(artifact: Artifact, role: str, run: str, seen: set[str], files: bool =
     of_role: dict[str, list[Artifact]] = {}
     for one in manifest.identity.inputs:
         given = Artifact(lake=artifact.lake, stage=one.stage, fingerprint=one.fingerprint).standing()
-        if not given.exists:
-            continue  # it held forgotten text, and gc deleted it
         of_role.setdefault(one.role if one.role != "annotations" else one.stage, []).append(given)
     for used_as, given in of_role.items():
         inner = [_node(one, used_as, run, seen, files) for one in given]

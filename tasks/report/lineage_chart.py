@@ -1,11 +1,8 @@
 """A picture of what artifacts were made from: stages from the files at the top to the models at the bottom."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
-from pathlib import Path
 from typing import NamedTuple
 
-from storage.files import write_text
 from tasks.report.lineage import Node
 from tasks.report.svg import DROPPED, GRID, KEPT, SOFT, cut, drawing, rectangle, safe, size, text
 
@@ -62,14 +59,6 @@ def lineage_chart(roots: Sequence[Node], *, title: str) -> str:
     )
     height = 2 * EDGE + len(rows) * (TALL + BELOW) - BELOW
     return drawing(parts, width=width, height=height, title=title, description=f"{told or 'nothing was read'}.")
-
-
-def write_picture(root: Node, path: Path) -> None:
-    """The picture of one tree as an SVG file, or as a page that holds it, by the ending of the file's name."""
-    title = f"What {root.stage} {root.fingerprint[:12]} was made from"
-    picture = lineage_chart([root], title=title) + "\n"
-    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
-    write_text(path, f"{head}<body>{picture}</body></html>\n" if path.suffix == ".html" else picture)
 
 
 def _graph(roots: Sequence[Node]) -> tuple[dict[str, Node], dict[str, list[str]]]:
@@ -191,12 +180,14 @@ def _box(x: float, y: float, given: Sequence[Node]) -> Iterator[str]:
     yield f"<g><title>{safe(_hint(given))}</title>"
     yield rectangle(left, y, BOX, TALL, fill=KEPT if made else GRID, radius=5)
     yield rectangle(left + border, y + border, BOX - 2 * border, TALL - 2 * border, fill=CARD, radius=4)
+    gone = sum(1 for one in given if one.gone)
     many = f" × {len(given)}" if len(given) > 1 else ""
     yield text(left + 8, y + 17, cut(first.stage, 17 - len(many)) + many, size=12, weight=600)
     sources = ", ".join(dict.fromkeys(one.source for one in given if one.source))
     which = sources or ("" if many else first.fingerprint[:12])
     rows, held = sum(one.rows for one in given), sum(one.bytes for one in given)
-    lines = [which, f"{rows:,} row{'' if rows == 1 else 's'} · {size(held)}", _cost(given)]
+    there = f"{rows:,} row{'' if rows == 1 else 's'} · {size(held)}" if gone < len(given) else ""
+    lines = [which, there, _cost(given), f"{gone} gone" if many and gone else "gone" if gone else ""]
     for number, said in enumerate((one for one in lines if one), 1):
         yield text(left + 8, y + 17 + number * LINE, cut(said, LETTERS), size=10, fill=SOFT)
     if differs:
@@ -216,5 +207,6 @@ def _hint(given: Sequence[Node]) -> str:
     lines = []
     for one in given:
         lines.append(f"{one.stage} {one.fingerprint}" + (f", code {one.code[:12]}" if one.code else ""))
+        lines += [f"  {one.gone}"] if one.gone else []
         lines += [f"  differs from {one.before}: {said}" for said in one.differs]
     return "\n".join(lines)

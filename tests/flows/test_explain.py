@@ -115,6 +115,17 @@ def test_each_value_stands_beside_its_limit_and_what_dropped_the_document_is_nam
     assert all(not one["drops"] for one in told["decisions"][0]["rules"])
 
 
+def test_what_was_lost_is_found_under_any_spelling_of_its_address(traced):
+    ((url,),) = (
+        connect(traced.lake).sql("select url from losses where url like 'http%' order by url limit 1").fetchall()
+    )
+    (loss,) = [one for one in explain(traced.lake, url)["losses"] if one["url"] == url]
+    scheme, _, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    other = f"{'https' if scheme == 'http' else 'http'}://{host.upper()}{slash}{path}#top"
+    assert loss in explain(traced.lake, other)["losses"]
+
+
 @pytest.mark.parametrize(("source", "language"), [("web", "en"), ("web", "de"), ("code", "de"), ("books", "de")])
 def test_the_limits_shown_are_those_that_decide_applied_to_that_source_and_language(source, language):
     config = DecideConfig.model_validate(

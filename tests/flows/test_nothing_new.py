@@ -1,6 +1,7 @@
 """A refresh without news ends at once and says so; one with news, of any kind, does not."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -101,3 +102,17 @@ def test_training_that_nobody_could_be_asked_for_is_said_once_and_asked_for_late
     with running(tmp_path / "lake", "test") as run:
         names.assign(run.lake, "growing/training-asked", corpus)
     assert look(tmp_path)[0] == corpus
+
+
+def test_where_the_corpus_that_training_was_asked_for_with_is_gone_all_text_is_new(
+    tmp_path: Path, grown: Artifact, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    add([tmp_path / "files" / "1.jsonl"], tmp_path / "pages")
+    plan = check_recipe(load_recipe(str(tmp_path / "growing.yaml")))
+    with running(tmp_path / "lake", "refresh", workers=0, quiet=True) as run:
+        names.assign(run.lake, "growing/training-asked", grown)
+        shutil.rmtree(grown.folder)  # as verify says where it is damaged
+        change = ask_for_training(plan, grow_corpus(plan), {})
+    assert change is not None
+    assert (change.bytes_before, change.share) == (0, 1.0)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections import Counter
 from xml.etree import ElementTree
 
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 from flows.cli import trace
 from flows.cli.app import app
 from storage.artifact import Identity
+from storage.catalog.superseded import supersede
 from storage.commit import Staging, stage_artifact
 from storage.lake import Lake, NotFound
 from storage.schemas.training import TRAINING
@@ -20,7 +22,9 @@ from storage.sql import connect
 from storage.statements import Refused
 from tasks.lineage.batch import read_batch
 from tasks.lineage.difference import compare_corpora
+from tasks.report.lineage import as_values, tree
 from tests.flows.traced import STEPS, Traced, shared_traced
+from tests.storage.small import spine
 from tests.tasks.small_model import shared_chats, shared_tuned
 
 
@@ -146,6 +150,27 @@ def test_the_picture_of_lineage_has_a_box_for_each_stage_and_lines_that_pass_non
         for right, top, bottom in re.findall(r"([\d.]+),([\d.]+) V([\d.]+)", path.get("d") or ""):
             beside = [one for one in framed if one[1] < float(bottom) and one[1] + one[3] > float(top)]
             assert not any(one[0] <= float(right) <= one[0] + one[2] for one in beside)
+
+
+def test_lineage_says_of_an_input_that_is_gone_why_it_is(tmp_path, capsys):
+    lake = Lake(tmp_path)
+    documents, scores, decisions, corpus = list(spine(lake, 1).values())[1:]
+    supersede(lake, documents, None, "it holds text that was forgotten")
+    for one in (documents, scores):
+        shutil.rmtree(one.folder)
+    root = as_values(tree([corpus], "")[0])
+    (of_corpus,) = (one for one in root["inputs"] if one["stage"] == "decide")
+    assert {one["stage"]: one["gone"] for one in of_corpus["inputs"]} == {
+        "extract": "gristmill gc deleted it: it holds text that was forgotten",
+        "language": "missing: gristmill verify says what to do",
+    }
+    trace.lineage(str(corpus.fingerprint), lake=lake.root)
+    said = capsys.readouterr().out
+    assert f"language {scores.fingerprint[:12]}  missing: gristmill verify says what to do" in said
+    assert f"decide {decisions.fingerprint[:12]}  as decisions, 10 rows" in said
+    trace.lineage(str(corpus.fingerprint), lake=lake.root, picture=tmp_path / "tree.svg")
+    drawn = list(ElementTree.parse(tmp_path / "tree.svg").getroot().itertext())
+    assert drawn.count("gone") == 2
 
 
 def test_what_is_piped_has_no_colours_and_the_text_of_the_tokens(made):

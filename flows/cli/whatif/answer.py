@@ -99,13 +99,17 @@ def parse_curve(text: str) -> tuple[str, list[Any]]:
         )
     parts = said.split(":")
     if len(parts) == 1:
-        values = yaml.safe_load(f"[{said}]")
+        try:
+            values = yaml.safe_load(f"[{said}]")
+        except yaml.YAMLError as error:
+            raise Refused(f"--curve {text}: values stand with commas between them, as in 10,50,100.") from error
     else:
         try:
             low, high, step = (Decimal(part) for part in parts)
         except (InvalidOperation, ValueError) as error:
             raise Refused(f"--curve {text}: a range is LOW:HIGH:STEP, three numbers.") from error
-        if step <= 0 or high < low or (high - low) / step >= MOST_POINTS:
+        finite = all(part.is_finite() for part in (low, high, step))
+        if not finite or step <= 0 or high < low or (high - low) / step >= MOST_POINTS:
             raise Refused(f"--curve {text}: from LOW up to HIGH in at most {MOST_POINTS} steps above 0.")
         whole = all(part == int(part) for part in (low, step))
         numbers = [low + step * number for number in range(int((high - low) / step) + 1)]

@@ -92,7 +92,7 @@ def whatif(
     stored = Stored(question)
     if curve is not None:
         dial, values = parse_curve(curve)
-        if picture is not None and not all(isinstance(one, int | float) for one in values):
+        if picture is not None and not all(type(one) in (int, float) for one in values):
             raise Refused(f"--picture: only numbers can be drawn, and {dial} is to take {values[0]!r}.")
         points = stored.curve(dial, values, bool(clusters), _progress(len(values)))
         total, of = float(stored.documents.tokens(stored.before).sum()), len(stored.documents.size)

@@ -105,7 +105,7 @@ def _print_sample(one: Sample, console: Console) -> None:
 def _value(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
-    text = "null" if value is None else str(value)
+    text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
     return text if len(text) <= 80 else f"{text[:79]}…"
 
 

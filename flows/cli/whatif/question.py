@@ -3,13 +3,15 @@
 Of a recipe only `decide` is checked here, so that an answer need not wait for all that a run imports.
 """
 
+import copy
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows.recipe_file import PRESETS, check_section, find_recipe, read_content
+from flows.mistakes import source_mistakes
+from flows.recipe_file import PRESETS, RecipeError, check_section, find_recipe, read_content, turn_dial
 from storage import names
 from storage.artifact import Artifact, flatten
 from storage.lake import Lake
@@ -68,10 +70,12 @@ def ask(lake: Lake, subject: str | None, settings: Sequence[str], where: str | N
         called = str(subject or corpus)
     if where is not None:
         check_predicate("--where", where)
-        settings = [*settings, f"decide.rules.{_free(content)}={json.dumps(f'NOT coalesce(({where}), false)')}"]
+        end = "\n" if "--" in where else ""  # which ends a comment
+        settings = [*settings, f"decide.rules.{_free(content)}={json.dumps(f'NOT coalesce(({where}{end}), false)')}"]
     _only_decide(settings, decisions, recipe)
     old = DecideConfig.model_validate(decisions.manifest.identity.config)
     new = _configure(content, settings, called)
+    _check_sources(content, decisions, new)
     return Question(lake, corpus, decisions, recipe, called, tuple(settings), content, old, new)
 
 
@@ -133,10 +137,32 @@ def _configure(content: dict[str, Any], settings: Sequence[str], called: str) ->
 
     Raises: RecipeError with every mistake in it.
     """
+    turned = {"sources": copy.deepcopy(content.get("sources"))}
+    for setting in (one for one in settings if _excludes(one)):
+        turn_dial(turned, setting)
+    settings = [one for one in settings if not _excludes(one)]
     config = check_section(DecideConfig, SECTION, content, settings, f"{called} cannot be asked that")
-    sources = content.get("sources")
-    marked = {one["name"] for one in sources if isinstance(one, dict) and one.get("excluded")} if sources else set()
+    marked = {one["name"] for one in turned["sources"] or () if isinstance(one, dict) and one.get("excluded")}
     return config.model_copy(update={"excluded": tuple(sorted(marked.union(config.excluded)))})
+
+
+def _excludes(setting: str) -> bool:
+    """Whether this is the dial of one source that sets it apart: sources.NAME.excluded."""
+    key = setting.partition("=")[0].strip()
+    return key.startswith("sources.") and key.endswith(".excluded")
+
+
+def _check_sources(content: dict[str, Any], decisions: Artifact, new: DecideConfig) -> None:
+    """Raises: RecipeError where rules are of sources that are neither in the recipe nor among what was decided on."""
+    listed = [one for one in content.get("sources") or () if isinstance(one, dict)]
+    holds = {str(one.get("name")): str(one.get("holds", "documents")) for one in listed}
+    snapshots = [one for read in decisions.inputs("documents") for one in read.inputs("snapshot") if one.exists]
+    holds |= {str(one.manifest.identity.config["source"]): "documents" for one in snapshots}
+    documents = [name for name, held in holds.items() if held == "documents"]
+    others = {name: held for name, held in holds.items() if held != "documents"}
+    named = [("decide.sources", name) for name in new.sources]
+    if documents and (mistakes := source_mistakes(named, new.excluded, documents, others)):
+        raise RecipeError("\n".join(mistakes))
 
 
 def _free(content: dict[str, Any]) -> str:
@@ -156,9 +182,12 @@ def _only_decide(settings: Sequence[str], decisions: Artifact, recipe: Path | No
                 "--set decide.preset: decisions name every threshold themselves, and a preset lies under those. "
                 "Ask with the recipe instead of a corpus."
             )
-        if section == "sources" and key.endswith(".excluded"):
-            raise Refused(f"--set {key}: say it as --set decide.excluded=[{key.split('.')[1]}], which is the same.")
-        if section == SECTION or "=" not in setting:
+        if _excludes(setting) and recipe is None:
+            raise Refused(
+                f"--set {key}: decisions name all excluded sources themselves. Ask with the recipe instead of a "
+                "corpus, or turn decide.excluded."
+            )
+        if section == SECTION or "=" not in setting or _excludes(setting):
             continue
         from flows.recipe import Recipe
 

@@ -18,7 +18,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.artifact import MAIN_TABLE, Artifact
-from tasks.config import StageConfig
 from tasks.decide.failures import BLOCKED, EMPTIED, EXCLUDED, TEXT_MISSING, TOMBSTONE
 from tasks.decide.predicates import PredicateError, literal
 from tasks.decide.rules import DecideConfig, Rule, check_rules, compile_rules, percentiles
@@ -205,9 +204,3 @@ class _Collected:
 
     def write(self, batch: pa.RecordBatch, table: str = MAIN_TABLE) -> None:
         self.batches.setdefault(table, []).append(batch)
-
-
-def config_of(decisions: Artifact) -> DecideConfig:
-    """The configuration that decisions were made by."""
-    config: StageConfig = DecideConfig.model_validate(decisions.manifest.identity.config)
-    return cast(DecideConfig, config)

@@ -61,9 +61,11 @@ class Mill:
         whatif(settings=list(settings), as_json=True, **given)
         return json.loads(capsys.readouterr().out)
 
-    def commit(self, capsys: pytest.CaptureFixture[str], told: dict[str, Any], *settings: str) -> Artifact:
+    def commit(
+        self, capsys: pytest.CaptureFixture[str], told: dict[str, Any], *settings: str, **options: Any
+    ) -> Artifact:
         """The corpus that a commit gives; what it says, and the corpus has, is what was told."""
-        found = self.ask(capsys, *settings, commit=True)
+        found = self.ask(capsys, *settings, commit=True, **options)
         made = found.pop("commit")
         assert {key: value for key, value in found.items() if key != "samples"} == {
             key: value for key, value in told.items() if key != "samples"

@@ -1,5 +1,7 @@
 """`gristmill whatif`: what it says is what --commit gives, it writes nothing else, and its errors are sentences."""
 
+import json
+import random
 from pathlib import Path
 
 import duckdb
@@ -15,6 +17,7 @@ from storage import names
 from storage.lake import NotFound
 from storage.sql import connect
 from storage.statements import Refused, restrict, run_query
+from tests.acceptance.world import sentence
 from tests.flows.whatif.conftest import Mill
 
 KEPT = "select source, language, count(*) from documents where kept group by all order by all"
@@ -147,6 +150,27 @@ def test_a_curve_passes_through_the_answers(mill: Mill, capsys, tmp_path: Path):
     assert "← now" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("prefect_harness")
+def test_a_source_is_set_apart_and_taken_in_again(mill: Mill, capsys):
+    draw = random.Random(9)
+    pages = [{"text": " ".join(sentence(draw) for _ in range(9))} for _ in range(6)]
+    (mill.recipe.parent / "own.jsonl").write_text("".join(json.dumps(one) + "\n" for one in pages), encoding="utf-8")
+    text = mill.recipe.read_text(encoding="utf-8")
+    mill.recipe.write_text(text.replace("CC0-1.0}]", "CC0-1.0}, {name: own, path: own.jsonl, license: CC0-1.0}]"))
+    mill.refresh()
+    for recipe, value in ((mill.recipe, "true"), (mill.recipe.parent / "mill-2.yaml", "false")):
+        dial = f"sources.own.excluded={value}"
+        told = mill.ask(capsys, dial, subject=str(recipe))
+        assert told["total"]["documents_after"] != told["total"]["documents_before"]
+        mill.commit(capsys, told, dial, subject=str(recipe))
+    assert load_recipe(str(mill.recipe.parent / "mill-3.yaml")).holding("documents")[1].excluded is False
+
+
+def test_a_comment_ends_where_the_expression_does(mill: Mill, capsys):
+    told, plain = (mill.ask(capsys, where=where, clusters=False) for where in ("n_words > 80 -- long", "n_words > 80"))
+    assert told["total"] == plain["total"]
+
+
 @pytest.mark.parametrize(
     ("text", "values"),
     [
@@ -164,7 +188,10 @@ def test_mistakes_are_sentences(mill: Mill, capsys, tmp_path: Path):
         (["decide.gopher.min_wrods=40"], {}, RecipeError, "did you mean 'min_words'"),
         (["quality.characters=4"], {}, Refused, "scores 138 documents again"),
         (["mixture.budget_bytes=4"], {}, Refused, "changes none of them"),
-        (["sources.pages.excluded=true"], {}, Refused, r"decide.excluded=\[pages\]"),
+        (["sources.pages.excluded=true"], {"subject": "mill/corpus"}, Refused, "Ask with the recipe"),
+        (["sources.page.excluded=true"], {}, RecipeError, "'page' is no section"),
+        (["decide.excluded=[page]"], {}, RecipeError, "called 'page' .did you mean 'pages'"),
+        (["decide.sources={page: {gopher: null}}"], {"subject": "mill/corpus"}, RecipeError, "no such source"),
         (["decide.preset=c4"], {"subject": "mill/corpus"}, Refused, "Ask with the recipe"),
         (["qualty.x=4"], {}, Refused, "no section 'qualty'"),
         ([], {"subject": "mill/corpse"}, NotFound, "Did you mean 'mill/corpus'"),
@@ -175,6 +202,10 @@ def test_mistakes_are_sentences(mill: Mill, capsys, tmp_path: Path):
         ([], {"curve": "decide.gopher.min_words=9:3:1"}, Refused, "LOW up to HIGH"),
         ([], {"curve": "gopher.min_words=1:3:1"}, Refused, "a dial of decide"),
         ([], {"curve": "decide.language.allowed=[en],null", "picture": tmp_path / "c.svg"}, Refused, "only numbers"),
+        ([], {"curve": "decide.duplicates.near=true,false", "picture": tmp_path / "c.svg"}, Refused, "only numbers"),
+        ([], {"curve": "decide.gopher.min_words=[10"}, Refused, "with commas between them"),
+        ([], {"curve": "decide.gopher.min_words=nan:3:1"}, Refused, "LOW up to HIGH"),
+        ([], {"curve": "decide.gopher.min_words=1:inf:1"}, Refused, "LOW up to HIGH"),
         ([], {"picture": tmp_path / "c.svg"}, Refused, "give --curve"),
         ([], {"where": "n_words > (select 1)"}, ValueError, "--where"),
     ]
