@@ -5,6 +5,7 @@ An artifact is a function of its inputs, its configuration and its stage's versi
 
 import hashlib
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -13,9 +14,9 @@ from typing import Any, NamedTuple, NewType
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from storage.files import canonical_json, read_json
+from storage.files import Damaged, canonical_json, read_fields, read_json
 
 Fingerprint = NewType("Fingerprint", str)
 DocId = NewType("DocId", str)
@@ -25,6 +26,7 @@ PROVENANCE = "provenance.json"
 MAIN_TABLE = "part"
 TOMBSTONES = "tombstones"
 """The role of the tombstones that an artifact of documents, conversations, questions or examples was made under."""
+_FINGERPRINT = re.compile(r"[0-9a-f]{32}\Z")
 
 
 class Gone(FileNotFoundError):
@@ -101,28 +103,54 @@ class Artifact(_Frozen):
 
     @property
     def manifest(self) -> Manifest:
-        """The identity block. Raises Gone if the artifact is not there (collected, or its lake moved)."""
+        """The identity block. Raises: Gone if the artifact is not there (collected, or its lake moved); Damaged if it
+        cannot be read.
+        """
         return read_manifest(self.folder)
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """Times, rates, host, code revision, losses by time-out: what may differ between two equal artifacts."""
-        return read_json(self.folder / PROVENANCE)
+        """Times, rates, host, code revision, losses by time-out: what may differ between two equal artifacts.
+
+        Raises: Damaged if it is missing or cannot be read; Gone if the artifact is not there.
+        """
+        try:
+            return read_fields(self.folder / PROVENANCE)
+        except FileNotFoundError:
+            raise self._missing(PROVENANCE) from None
 
     def parts(self, table: str = MAIN_TABLE) -> list[Part]:
         """The parts of one table in shard order."""
         return sorted((p for p in self.manifest.parts if p.table == table), key=lambda part: part.shard)
 
     def paths(self, table: str = MAIN_TABLE) -> list[Path]:
-        """The files of one table in shard order."""
-        return [self.folder / part.name for part in self.parts(table)]
+        """The files of one table in shard order. Raises: Damaged as `path` does."""
+        return [self.path(part) for part in self.parts(table)]
+
+    def path(self, part: Part) -> Path:
+        """The file of a part. Whoever opens one asks here for it.
+
+        Raises: Damaged if the file is missing or of another size; Gone if the artifact is not there any more.
+        """
+        path = self.folder / part.name
+        try:
+            size = path.stat().st_size
+        except FileNotFoundError:
+            raise self._missing(part.name) from None
+        if size != part.bytes:
+            raise Damaged(path, f"it has {size:,} bytes, not {part.bytes:,}")
+        return path
 
     def file(self, name: str) -> Path:
-        """The path of a part that is no table. Raises KeyError with the names there are."""
-        names = [part.name for part in self.manifest.parts]
-        if name not in names:
-            raise KeyError(f"{self} has no file {name!r}; it has {', '.join(names) or 'none'}.")
-        return self.folder / name
+        """The path of a part that is no table. Raises: KeyError with the names there are; Damaged as `path` does."""
+        parts = {part.name: part for part in self.manifest.parts}
+        if name not in parts:
+            raise KeyError(f"{self} has no file {name!r}; it has {', '.join(parts) or 'none'}.")
+        return self.path(parts[name])
+
+    def _missing(self, name: str) -> Exception:
+        """Why a file that was committed with the artifact is not there."""
+        return Damaged(self.folder / name, "it is missing") if self.exists else Gone(_gone(self.folder))
 
     def rows(self, table: str = MAIN_TABLE) -> int:
         """Rows of one table, from the manifest."""
@@ -197,9 +225,44 @@ class Artifact(_Frozen):
         return f"{self.stage}/{self.fingerprint[:12]}"
 
 
+def committed(root: Path, stage: str | None = None) -> Iterator[Artifact]:
+    """Every artifact that lies in a lake, of one stage or of all. Folders of other names are not the lake's."""
+    for manifest in root.glob(f"{stage or '[!.]*'}/[!.]*/{MANIFEST}"):
+        if _FINGERPRINT.match(manifest.parts[-2]):
+            yield Artifact(lake=str(root), stage=manifest.parts[-3], fingerprint=manifest.parts[-2])
+
+
+def foreign(root: Path) -> list[Path]:
+    """Folders that lie in a lake as artifacts do, with a manifest, and whose name is no fingerprint."""
+    found = (manifest.parent for manifest in root.glob(f"[!.]*/[!.]*/{MANIFEST}"))
+    return sorted(folder for folder in found if not _FINGERPRINT.match(folder.name))
+
+
+def check_manifest(artifact: Artifact) -> Manifest:
+    """The manifest, read now, and its identity compared with where it lies.
+
+    Raises: Damaged if it cannot be read, or is another's; FileNotFoundError if it is not there.
+    """
+    path = artifact.folder / MANIFEST
+    manifest = _parse_manifest(path)
+    counted = manifest.identity.fingerprint
+    if counted != manifest.fingerprint or counted != artifact.fingerprint or manifest.identity.stage != artifact.stage:
+        raise Damaged(path, f"the identity in the manifest has the fingerprint {counted}")
+    return manifest
+
+
+def _parse_manifest(path: Path) -> Manifest:
+    try:
+        return Manifest.model_validate(read_json(path))
+    except ValidationError as error:
+        raise Damaged(
+            path, f"it is no manifest ({error.error_count()} of its fields are not as they should be)"
+        ) from error
+
+
 @lru_cache(maxsize=16_384)
 def _read_manifest(path: str) -> Manifest:
-    return Manifest.model_validate(read_json(Path(path)))
+    return _parse_manifest(Path(path))
 
 
 class _Listing(NamedTuple):
@@ -221,7 +284,8 @@ def _by_origin(folder: Path) -> dict[str, tuple[str, ...]]:
     known = _listings.get(folder, _Listing(-1, {}, frozenset()))
     if known.changed != changed or time.time_ns() - changed < _SETTLED_NS:
         there = set(os.listdir(folder)) if changed else set()
-        new = [name for name in there - known.seen if (folder / name / MANIFEST).exists()]
+        named = [name for name in there - known.seen if _FINGERPRINT.match(name)]
+        new = [name for name in named if (folder / name / MANIFEST).exists()]
         by_origin = dict(known.by_origin) if new else known.by_origin
         for name in new:
             origin = _origin(str(folder / name))
@@ -241,11 +305,15 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest of a committed artifact; it never changes, so it is read once a process."""
     path = folder / MANIFEST
     if not path.exists():
-        raise Gone(
-            f"{folder} holds no artifact: {MANIFEST} is missing. gristmill gc deleted it, because nothing led to it or "
-            "text of it was forgotten, or the lake has moved. Run again to make it, or what stands for it now."
-        )
+        raise Gone(_gone(folder))
     return _read_manifest(str(path))
+
+
+def _gone(folder: Path) -> str:
+    return (
+        f"{folder} holds no artifact: {MANIFEST} is missing. gristmill gc deleted it, because nothing led to it or "
+        "text of it was forgotten, or the lake has moved. Run again to make it, or what stands for it now."
+    )
 
 
 def flatten(value: Any, prefix: str = "") -> dict[str, Any]:

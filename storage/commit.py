@@ -19,11 +19,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from storage.artifact import MAIN_TABLE, MANIFEST, PROVENANCE, Artifact, Identity, Manifest, Part
 from storage.failpoints import reached
-from storage.files import fsync_path, read_json, sha256_file, write_json
+from storage.files import Damaged, fsync_path, read_json, sha256_file, write_json
 from storage.lake import Lake
 from storage.locks import try_lock, wait_lock
 from storage.shards import TableWriter
@@ -126,6 +126,14 @@ def _work(staging: Path) -> Path:
     return staging.with_name(f"{staging.name}.work")
 
 
+def _read_record(path: Path) -> ShardRecord | None:
+    """The record of a finished shard; None if it is damaged: the shard is then made again."""
+    try:
+        return ShardRecord.model_validate(read_json(path))
+    except (Damaged, ValidationError):
+        return None
+
+
 def _record_path(work: Path, shard: int) -> Path:
     return work / f"shard-{shard:05d}.json"
 
@@ -146,8 +154,8 @@ class Staging:
         for shard, key in keys.items():
             path = _record_path(self.work, shard)
             if path.exists():
-                record = ShardRecord.model_validate(read_json(path))
-                if record.key == key and all(self._intact(part) for part in record.parts):
+                record = _read_record(path)
+                if record and record.key == key and all(self._intact(part) for part in record.parts):
                     found[shard] = record
                 else:
                     path.unlink()

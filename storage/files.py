@@ -11,6 +11,17 @@ from typing import Any
 CHUNK_BYTES = 1 << 20
 
 
+class Damaged(ValueError):
+    """A file of a lake that is not as it was written. The message names it, and the command that says what to do."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(path, what)
+        self.path, self.what = path, what
+
+    def __str__(self) -> str:
+        return f"{self.path} is damaged: {self.what}. `gristmill verify` says what to do."
+
+
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces: equal values give equal bytes."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -76,8 +87,18 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file; a file that is not JSON raises ValueError with its path."""
+    """Read a JSON file. Raises: Damaged if it is not JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not valid JSON ({error}). It was damaged after it was written.") from error
+    except ValueError as error:  # no JSON, or no UTF-8
+        raise Damaged(path, f"it is not valid JSON ({error})") from error
+
+
+def read_fields(path: Path, *fields: str) -> dict[str, Any]:
+    """Read a JSON object that has these fields, and may have others. Raises: Damaged if it is anything else."""
+    found = read_json(path)
+    if not isinstance(found, dict):
+        raise Damaged(path, "it holds no JSON object")
+    if missing := [field for field in fields if field not in found]:
+        raise Damaged(path, f"it does not say {', '.join(missing)}")
+    return found

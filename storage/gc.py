@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from storage import names, runs
-from storage.artifact import TOMBSTONES, Artifact
-from storage.catalog.graph import Graph, committed
+from storage.artifact import TOMBSTONES, Artifact, committed
+from storage.catalog.graph import Graph
 from storage.catalog.holds import Holder, gate, read_holds
 from storage.catalog.leftovers import STAGING, Leftover, find_leftovers, size_of
 from storage.catalog.superseded import Superseded, all_superseded
@@ -204,7 +204,7 @@ def finish(lake: Lake, say: Say = lambda done, of: None) -> None:
         return
     with gate(lake.root, alone=True):
         thrown = {path.name.partition(".")[2] for path in trash.glob("[!.]*")}
-        there = {fingerprint for _, fingerprint in committed(lake.root)} if thrown else set()
+        there = {one.fingerprint for one in committed(lake.root)} if thrown else set()
         if gone := (thrown - there) & lake.registry.fingerprints():
             lake.registry.remove(*gone)
     entries = sorted(trash.iterdir())

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from storage.artifact import MANIFEST, Artifact, Identity, flatten
+from storage.artifact import MANIFEST, Artifact, Identity, committed, flatten
 from storage.catalog.holds import Hold
 from storage.registry import Registry
 
@@ -62,7 +62,9 @@ class Lake:
 
     def check(self) -> "Lake":
         """The lake, for someone who only looks. Raises NoLake if there is none, so that a misspelt path makes none."""
-        if any(any(self.root.glob(made)) for made in (self.registry.path.name, f"*/*/{MANIFEST}", f"{RUNS}/*")):
+        if any(committed(self.root)) or any(
+            any(self.root.glob(made)) for made in (self.registry.path.name, f"{RUNS}/*")
+        ):
             return self
         what = "holds nothing that a run made" if self.root.is_dir() else "does not exist"
         raise NoLake(f"There is no lake at {self.root}: the folder {what}. `gristmill run sample` makes one.")
@@ -133,12 +135,14 @@ class Lake:
         return self.registry.artifacts(stage, kind)
 
     def adopt(self, stage: str | None = None) -> None:
-        """Register what of a stage, or of all, lies there whole but unregistered: a run was killed between the two."""
+        """Register what of a stage, or of all, lies there whole but unregistered: a run was killed between the two.
+
+        Raises: Damaged if the manifest of one is. Nobody may then tell what it was made from, and `gc` would delete it.
+        """
         known = self.registry.fingerprints(stage)
-        for manifest in sorted(self.root.glob(f"{stage or '[!.]*'}/[!.]*/{MANIFEST}")):
-            if manifest.parent.name not in known:
-                made_by = manifest.parent.parent.name
-                self.registry.add(Artifact(lake=str(self.root), stage=made_by, fingerprint=manifest.parent.name))
+        for artifact in sorted(committed(self.root, stage), key=lambda one: (one.stage, one.fingerprint)):
+            if artifact.fingerprint not in known:
+                self.registry.add(artifact)
 
     def discard(self, artifact: Artifact) -> None:
         """Delete an artifact that nothing was made from. Raises ValueError if something was."""

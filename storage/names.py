@@ -7,16 +7,28 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from storage.artifact import Artifact
-from storage.files import canonical_json, read_json, write_once
+from storage.files import canonical_json, read_fields, write_once
 from storage.locks import locked
 
 if TYPE_CHECKING:
     from storage.lake import Lake
 
+NUMBERED = f"{'[0-9]' * 6}.json"
+"""How the file of an entry is called; whatever else lies there is none."""
+NOTHING = canonical_json({"stage": None, "fingerprint": None, "assigned": 0})
+"""What a file holds that lets its entry mean nothing."""
 _VALID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*\Z")
+
+
+class Entry(NamedTuple):
+    """An entry of a name: its number, what it means (None: nothing), and since when (seconds since 1970)."""
+
+    number: int
+    artifact: Artifact | None
+    assigned: float
 
 
 def _folder(lake: "Lake", name: str) -> Path:
@@ -62,15 +74,22 @@ def _append(lake: "Lake", name: str, number: int, meant: dict[str, str | None]) 
     return write_once(_folder(lake, name) / f"{number:06d}.json", entry)
 
 
-def entries(lake: "Lake", name: str) -> list[tuple[int, Artifact | None, float]]:
-    """Every entry of a name: (number, artifact or None for nothing, seconds since 1970), oldest first."""
-    found = []
-    for path in sorted(_folder(lake, name).glob("[0-9]*.json")) if _VALID.match(name) else []:
-        entry = read_json(path)
-        stage, fingerprint = entry["stage"], entry["fingerprint"]
-        artifact = Artifact(lake=str(lake.root), stage=stage, fingerprint=fingerprint) if stage else None
-        found.append((int(path.stem), artifact, entry["assigned"]))
-    return found
+def files(lake: "Lake", name: str) -> list[Path]:
+    """The files of a name's entries, oldest first."""
+    return sorted(_folder(lake, name).glob(NUMBERED)) if _VALID.match(name) else []
+
+
+def read_entry(lake: "Lake", path: Path) -> Entry:
+    """The entry in a file. Raises: Damaged if it is none."""
+    about = read_fields(path, "stage", "fingerprint", "assigned")
+    stage, fingerprint = about["stage"], about["fingerprint"]
+    artifact = Artifact(lake=str(lake.root), stage=stage, fingerprint=fingerprint) if stage else None
+    return Entry(int(path.stem), artifact, about["assigned"])
+
+
+def entries(lake: "Lake", name: str) -> list[Entry]:
+    """Every entry of a name, oldest first. Raises: Damaged if one cannot be read."""
+    return [read_entry(lake, path) for path in files(lake, name)]
 
 
 def history(lake: "Lake", name: str) -> list[tuple[int, Artifact, float]]:
@@ -87,4 +106,4 @@ def latest(lake: "Lake", name: str) -> Artifact | None:
 def all_names(lake: "Lake") -> list[str]:
     """Every name of the lake, sorted."""
     root = lake.root / "names"
-    return sorted({str(path.parent.relative_to(root)) for path in root.glob("**/[0-9]*.json")}) if root.exists() else []
+    return sorted({str(path.parent.relative_to(root)) for path in root.glob(f"**/{NUMBERED}")}) if root.exists() else []

@@ -9,11 +9,11 @@ import os
 import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from storage.artifact import MANIFEST, PROVENANCE, Artifact, Manifest, read_manifest
+from storage.artifact import MANIFEST, PROVENANCE, Artifact, Manifest, check_manifest, committed
 from storage.catalog.databases import Connection, DamagedRegistry, Database, Sqlite
-from storage.files import canonical_json, read_json
+from storage.files import Damaged, canonical_json, read_fields
 
 REGISTRY_URL = "GRISTMILL_REGISTRY"
 """In the environment: `postgresql://…`, the registry of the lakes that this process opens."""
@@ -27,6 +27,13 @@ Row = tuple[str, str, int, str, str, str, int, int, float]
 
 class SecondHost(RuntimeError):
     """Two hosts wrote into one SQLite registry, which locks files that network file systems do not lock reliably."""
+
+
+class Rebuilt(NamedTuple):
+    """How many artifacts an index lists that was made again, and which it does not, for their manifests are damaged."""
+
+    listed: int
+    left_out: list[Artifact]
 
 
 class Registry:
@@ -43,7 +50,7 @@ class Registry:
         url = os.environ.get(REGISTRY_URL)
         settings = self.root / SETTINGS
         if url is None and settings.exists():
-            url = read_json(settings).get("registry")
+            url = read_fields(settings).get("registry")
         if url is None:
             return Sqlite(self.path)
         from storage.catalog.postgres import Postgres
@@ -67,10 +74,19 @@ class Registry:
                     self._check_host(connection)
                 yield connection
 
-    def _fill(self, connection: Connection) -> None:
-        found = [manifest.parent for manifest in self.root.glob(f"[!.]*/[!.]*/{MANIFEST}")]
-        for folder in sorted(found, key=lambda folder: (_created(folder), folder.name)):
-            _insert(connection, folder)
+    def _fill(self, connection: Connection) -> Rebuilt:
+        found: list[tuple[float, Manifest]] = []
+        left_out = []
+        for artifact in committed(self.root):
+            try:
+                found.append((_created(artifact.folder), check_manifest(artifact)))
+            except Damaged:
+                left_out.append(artifact)
+            except FileNotFoundError:
+                continue  # `gc` has deleted it meanwhile
+        for created, manifest in sorted(found, key=lambda one: (one[0], one[1].fingerprint)):
+            _insert(connection, manifest, created)
+        return Rebuilt(len(found), sorted(left_out, key=str))
 
     def exists(self) -> bool:
         """Whether anything was ever put into the index."""
@@ -94,9 +110,12 @@ class Registry:
             pass
 
     def add(self, artifact: Artifact) -> None:
-        """Put a committed artifact into the index; nothing happens if it is there."""
+        """Put a committed artifact into the index; nothing happens if it is there.
+
+        Raises: Damaged if its manifest is.
+        """
         with self._connection(write=True) as connection:
-            _insert(connection, artifact.folder)
+            _insert(connection, check_manifest(artifact), _created(artifact.folder))
 
     def has(self, fingerprint: str) -> bool:
         """Whether the index lists this artifact."""
@@ -135,8 +154,8 @@ class Registry:
         with self._connection() as connection:
             return [tuple(row) for row in connection.execute(f"{query} order by sequence", wanted)]
 
-    def rebuild(self) -> int:
-        """Make the index again from the manifests, in the order of their commits; returns how many it lists.
+    def rebuild(self) -> Rebuilt:
+        """Make the index again from the manifests, in the order of their commits; those that are damaged are left out.
 
         Readers see the old index or the new one. A file that is no database any more is replaced.
         """
@@ -147,11 +166,10 @@ class Registry:
                 path.unlink(missing_ok=True)
             return self._rebuild()
 
-    def _rebuild(self) -> int:
+    def _rebuild(self) -> Rebuilt:
         with self._database().open() as connection, connection.alone():
             connection.make()
-            self._fill(connection)
-            return connection.execute("select count(*) from artifacts")[0][0]
+            return self._fill(connection)
 
 
 def row_of(manifest: Manifest) -> tuple[str, str, int, str, str, str, int, int]:
@@ -171,13 +189,15 @@ def row_of(manifest: Manifest) -> tuple[str, str, int, str, str, str, int, int]:
 
 
 def _created(folder: Path) -> float:
-    """When an artifact was committed, in seconds since 1970."""
-    provenance = folder / PROVENANCE
-    return read_json(provenance).get("ended", 0.0) if provenance.exists() else 0.0
+    """When an artifact was committed, in seconds since 1970; 0 if nothing that can be read says so."""
+    try:
+        return read_fields(folder / PROVENANCE).get("ended", 0.0)
+    except (FileNotFoundError, Damaged):
+        return 0.0
 
 
-def _insert(connection: Connection, folder: Path) -> None:
-    row: Sequence[Any] = (*row_of(read_manifest(folder)), _created(folder))
+def _insert(connection: Connection, manifest: Manifest, created: float) -> None:
+    row: Sequence[Any] = (*row_of(manifest), created)
     if connection.execute("select 1 from artifacts where fingerprint = ?", (row[0],)):
         return
     (sequence,) = connection.execute("select coalesce(max(sequence), 0) + 1 from artifacts")[0]

@@ -5,17 +5,25 @@ on, or died.
 import os
 import socket
 import time
+from pathlib import Path
 from typing import Any
 
 from storage.artifact import Artifact
-from storage.files import read_json, write_json
+from storage.files import Damaged, read_fields, write_json
 from storage.lake import RUNS, Lake
+
+STARTED, ENDED = "started.json", "ended.json"
+FIELDS = {
+    STARTED: ("run", "flow", "parameters", "code", "started", "host", "process"),
+    ENDED: ("state", "message", "ended", "artifacts"),
+}
+"""What each file of a run says."""
 
 
 def start(lake: Lake, run: str, name: str, parameters: dict[str, Any], code: str) -> None:
     """Remember that a run began: which flow, with which parameters, of which code, in which process."""
     about = {"run": run, "flow": name, "parameters": parameters, "code": code, "started": time.time()}
-    write_json(lake.root / RUNS / run / "started.json", about | {"host": socket.gethostname(), "process": os.getpid()})
+    write_json(lake.root / RUNS / run / STARTED, about | {"host": socket.gethostname(), "process": os.getpid()})
 
 
 def end(
@@ -26,24 +34,37 @@ def end(
     """
     about = {"state": state, "message": message, "ended": time.time(), "seconds": seconds}
     about["artifacts"] = [f"{artifact.stage}/{artifact.fingerprint}" for artifact in artifacts]
-    write_json(lake.root / RUNS / run / "ended.json", about)
+    write_json(lake.root / RUNS / run / ENDED, about)
 
 
-def all_runs(lake: Lake) -> list[dict[str, Any]]:
-    """Every run, oldest first: what began it, and how it ended (`state` is "running" or "dead" where nothing says)."""
+def all_runs(lake: Lake, whole: bool = False) -> list[dict[str, Any]]:
+    """Every run, oldest first: what began it, and how it ended (`state` is "running" or "dead" where nothing says).
+
+    Raises: Damaged if a file of one is; with `whole`, such a run is left out.
+    """
     found = []
     for folder in sorted((lake.root / RUNS).glob("*")) if (lake.root / RUNS).exists() else []:
-        if not (folder / "started.json").exists():
-            continue
-        about = {"state": None, "message": None, "ended": None, "artifacts": [], "seconds": {}} | read_json(
-            folder / "started.json"
-        )
-        if (folder / "ended.json").exists():
-            about |= read_json(folder / "ended.json")
-        else:
-            about["state"] = "running" if _alive(about) else "dead"
-        found.append(about)
+        try:
+            if (folder / STARTED).exists():
+                found.append(_read(folder))
+        except Damaged:
+            if not whole:
+                raise
     return found
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    about = {"state": None, "message": None, "ended": None, "artifacts": [], "seconds": {}} | read_run_file(
+        folder / STARTED
+    )
+    if (folder / ENDED).exists():
+        return about | read_run_file(folder / ENDED)
+    return about | {"state": "running" if _alive(about) else "dead"}
+
+
+def read_run_file(path: Path) -> dict[str, Any]:
+    """One file of a run. Raises: Damaged if it does not say what it should."""
+    return read_fields(path, *FIELDS.get(path.name, ()))
 
 
 def _alive(about: dict[str, Any]) -> bool:

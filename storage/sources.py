@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from storage.artifact import Artifact
-from storage.files import read_json, write_json
+from storage.files import Damaged, read_fields, write_json
 from storage.hashes import HashCache
 from storage.lake import Lake
 from storage.locks import locked
@@ -40,6 +40,15 @@ class Place(NamedTuple):
             raise SourceError(f"{self.path} was changed while it was read. {self.advice}")
 
 
+def read_claims(kept: Path) -> dict[str, dict[str, str]]:
+    """By the names of sources which recipe reads each, and at which path. Raises: Damaged if that cannot be read."""
+    known = read_fields(kept)
+    for source, about in known.items():
+        if not isinstance(about, dict) or not {"recipe", "path"} <= about.keys():
+            raise Damaged(kept, f"it does not say which recipe reads {source!r}, and at which path")
+    return known
+
+
 def claim(lake: Lake, source: str, recipe: str, path: str) -> None:
     """Remember that a recipe reads this source of the lake at this path or URL: `sources.json` in the lake.
 
@@ -47,7 +56,7 @@ def claim(lake: Lake, source: str, recipe: str, path: str) -> None:
     """
     kept = lake.root / CLAIMS
     with locked(lake.root / ".cache" / "sources.lock"):
-        known: dict[str, dict[str, str]] = read_json(kept) if kept.exists() else {}
+        known = read_claims(kept) if kept.exists() else {}
         before = known.get(source)
         here = {"recipe": recipe, "path": path if "://" in path else os.path.abspath(path)}
         if before and before["recipe"] != recipe and before["path"] != here["path"]:

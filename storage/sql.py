@@ -172,7 +172,7 @@ def views(lake: Lake, at: str | None) -> tuple[dict[str, str], dict[str, Path]]:
         for part in artifact.manifest.parts:
             if part.table is None or not part.name.endswith(".parquet"):
                 continue
-            path = artifact.folder / part.name
+            path = artifact.path(part)
             if part.table == "losses" and artifact.manifest.kind in READ:
                 losses.append(path)
             if part.table == MAIN_TABLE:

@@ -19,7 +19,7 @@ class TokenShards:
         self._chunks: dict[int, list[np.ndarray]] = {}
         self._starts: dict[int, np.ndarray] = {}
         for part in tokens.parts(TOKENS):
-            chunks = [chunk.to_numpy() for chunk in open_arrow(tokens.folder / part.name).column(0).chunks]
+            chunks = [chunk.to_numpy() for chunk in open_arrow(tokens.path(part)).column(0).chunks]
             self._chunks[part.shard] = chunks
             self._starts[part.shard] = np.cumsum([0, *map(len, chunks)])
 

@@ -94,7 +94,7 @@ class AnnotationWork:
         parts = documents.parts(MAIN_TABLE)
         beside: dict[str, list[str]] = {}
         if parts:
-            missing = set(self.reads(config)).difference(pq.read_schema(documents.folder / parts[0].name).names)
+            missing = set(self.reads(config)).difference(pq.read_schema(documents.path(parts[0])).names)
             for annotation in inputs.get("annotations", ()):
                 if annotation.input("documents").origin != documents.origin:
                     raise StageFailed(f"{self.name} failed: {annotation} is not about {documents}, which it is given.")
@@ -112,7 +112,7 @@ class AnnotationWork:
                 part.shard,
                 {"sha256": part.sha256},
                 part.rows,
-                {"path": str(documents.folder / part.name), "part": part.name, "beside": beside, "inputs": others},
+                {"path": str(documents.path(part)), "part": part.name, "beside": beside, "inputs": others},
                 f"{documents}/{part.name}",
             )
             for part in parts

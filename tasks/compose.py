@@ -124,13 +124,13 @@ def document_files(decisions: Artifact, documents: Sequence[Artifact]) -> list[D
     found: dict[str, dict[tuple[str, int], str]] = {"language": {}, "edits": {}}
     for annotation in decisions.inputs("annotations"):
         parts = annotation.parts()
-        names = pq.read_schema(annotation.folder / parts[0].name).names if parts else []
+        names = pq.read_schema(annotation.path(parts[0])).names if parts else []
         of = annotation.input("documents").origin.fingerprint
         for column in found.keys() & set(names):
-            found[column] |= {(of, part.shard): str(annotation.folder / part.name) for part in parts}
+            found[column] |= {(of, part.shard): str(annotation.path(part)) for part in parts}
     return [
         DocumentFile(
-            str(one.folder / part.name),
+            str(one.path(part)),
             found["language"].get((origin, part.shard)),
             found["edits"].get((origin, part.shard)),
             edited,

@@ -58,7 +58,7 @@ def _plan(inputs: Inputs, config: PhrasesConfig) -> list[Shard]:
     (documents,) = inputs["documents"]
     parts = documents.parts(MAIN_TABLE)
     content = {"parts": [part.sha256 for part in parts]}
-    where = {"paths": [documents.folder / part.name for part in parts]}
+    where = {"paths": [documents.path(part) for part in parts]}
     return [Shard(0, content, sum(part.rows for part in parts), where, str(documents))]
 
 

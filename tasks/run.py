@@ -159,36 +159,42 @@ def running(
         yield around
         return
     run = Run(lake if isinstance(lake, Lake) else Lake(lake), workers, cpu_seconds, Console(quiet=quiet))
-    token = _current.set(run)
     if run.lake.registry.exists() and catalog_moved(run.lake):
         refresh_catalog(run.lake)
     run.lake.registry.check_host()
-    run.lake.hold = Hold(run.lake.root)
-    runs.start(run.lake, run.id, name, parameters or {}, code_revision())
-    run.known_tombstones = len(entries(run.lake))
-    state, message = "crashed", None
-    try:
-        yield run
-        state = "completed"
-    except Exception as error:
-        state, message = "failed", str(error)
-        raise
-    except BaseException as signal:  # Ctrl-C, or what Prefect makes of a cancel
-        state, message = "cancelled", f"stopped ({type(signal).__name__})"
-        raise
-    finally:
-        _current.reset(token)
-        made = [step.artifact for step in run.steps]
-        seconds: dict[str, float] = {}
-        for step in run.steps:
-            seconds[step.stage] = seconds.get(step.stage, 0.0) + step.seconds
-        run.publish(now=True)
-        if run.tombstone_came:
-            run.settle()
-        runs.end(run.lake, run.id, state, message, made, seconds)
-        write_index(run.lake)  # a client that holds `catalog.duckdb` open sees that the run has ended
-        run.lake.hold.release()
-        run.lake.hold = None
+    with contextlib.ExitStack() as ending:  # all of it is done, though what comes before in it finds damage
+        run.lake.hold = Hold(run.lake.root)
+        ending.callback(_let_go, run.lake)
+        run.known_tombstones = len(entries(run.lake))
+        runs.start(run.lake, run.id, name, parameters or {}, code_revision())
+        token = _current.set(run)
+        state, message = "crashed", None
+        try:
+            yield run
+            state = "completed"
+        except Exception as error:
+            state, message = "failed", str(error)
+            raise
+        except BaseException as signal:  # Ctrl-C, or what Prefect makes of a cancel
+            state, message = "cancelled", f"stopped ({type(signal).__name__})"
+            raise
+        finally:
+            _current.reset(token)
+            made = [step.artifact for step in run.steps]
+            seconds: dict[str, float] = {}
+            for step in run.steps:
+                seconds[step.stage] = seconds.get(step.stage, 0.0) + step.seconds
+            ending.callback(write_index, run.lake)  # a client of `catalog.duckdb` sees that the run has ended
+            ending.callback(runs.end, run.lake, run.id, state, message, made, seconds)
+            run.publish(now=True)
+            if run.tombstone_came:
+                run.settle()
+
+
+def _let_go(lake: Lake) -> None:
+    if lake.hold is not None:
+        lake.hold.release()
+    lake.hold = None
 
 
 @functools.cache

@@ -66,7 +66,7 @@ def _plan(inputs: Inputs, config: TokenizeConfig) -> list[Shard]:
             part.shard,
             content | {"sha256": part.sha256},
             part.rows,
-            where | {"corpus": str(corpus.folder / part.name)},
+            where | {"corpus": str(corpus.path(part))},
             f"{corpus}/{part.name}",
         )
         for part in corpus.parts()

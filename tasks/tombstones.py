@@ -96,7 +96,7 @@ def _copied(form: Artifact, named: Sequence[Tombstone], key: dict[str, Any]) -> 
     beside: dict[int, dict[str, str]] = {}
     for part in form.manifest.parts:
         if part.table is not None:
-            beside.setdefault(part.shard, {})[part.table] = str(form.folder / part.name)
+            beside.setdefault(part.shard, {})[part.table] = str(form.path(part))
     return [
         Shard(
             part.shard,

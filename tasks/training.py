@@ -19,7 +19,7 @@ from models.training import Batch, History, TrainingConfig, TrainingState, train
 from storage.artifact import Artifact
 from storage.commit import ShardOutput
 from storage.failpoints import reached
-from storage.files import read_json, sha256_file, write_atomically, write_json, write_text
+from storage.files import Damaged, read_fields, sha256_file, write_atomically, write_json, write_text
 from storage.schemas.training import TRAINING
 from tasks.executor import Watch
 from tasks.run import current_run
@@ -57,7 +57,10 @@ class Checkpoints:
     def newest(self) -> TrainingState | None:
         """The newest state whose tensors are as they were written; None if there is none."""
         for path in self._listed():
-            about, tensors = read_json(path), path.with_suffix(".safetensors")
+            try:
+                about, tensors = read_fields(path, "step", "sha256"), path.with_suffix(".safetensors")
+            except Damaged:
+                continue
             if tensors.exists() and sha256_file(tensors) == about["sha256"]:
                 return TrainingState(about["step"], load_file(tensors))
         return None

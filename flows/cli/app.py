@@ -284,6 +284,7 @@ EXPECTED = {
     "storage.artifact": ("Gone",),
     "storage.catalog.databases": ("DamagedRegistry",),
     "storage.catalog.postgres": ("NoRegistry",),
+    "storage.files": ("Damaged",),
     "storage.gc": ("InUse",),
     "storage.lake": ("NotFound",),
     "storage.registry": ("SecondHost",),

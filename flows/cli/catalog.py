@@ -92,8 +92,9 @@ Rebuild = Annotated[bool, typer.Option("--rebuild", help="First make the registr
 def verify(quick: Quick = False, rebuild: Rebuild = False, as_json: Json = False, lake: Lake = DEFAULT_LAKE) -> None:
     """Find damage: hash every file again and compare.
 
-    Parts are compared with their manifests, and manifests with the registry, names, runs and lineage. Says what is
-    damaged and which command makes it again. The exit code is 1 if anything is.
+    Parts are compared with their manifests, manifests with the registry and the lineage; names, runs, tombstones, marks
+    and sources are read. Says what is damaged, and which command makes it again or what to do. The exit code is 1 if
+    anything is.
 
     \b
     gristmill verify
@@ -112,7 +113,13 @@ def verify(quick: Quick = False, rebuild: Rebuild = False, as_json: Json = False
     if rebuild:
         check_writable(lake)
         said = sys.stderr if as_json else sys.stdout
-        print(f"The registry was made again from {folder.registry.rebuild():,} manifests.", file=said)
+        made = folder.registry.rebuild()
+        left = (
+            f" Left out, for their manifests are damaged: {', '.join(map(str, made.left_out))}."
+            if made.left_out
+            else ""
+        )
+        print(f"The registry was made again from {made.listed:,} manifests.{left}", file=said)
     progress: list[Progress] = []
 
     def say(read: int, done: int, of: int, total: int) -> None:
@@ -128,6 +135,8 @@ def verify(quick: Quick = False, rebuild: Rebuild = False, as_json: Json = False
     print(f"{found.artifacts:,} artifacts, {found.parts:,} parts, {size(found.bytes)} {how}.")
     if found.in_trash:
         print(f"{found.in_trash:,} artifacts lie in the trash of a collection that was stopped: gristmill gc --yes.")
+    for other in found.foreign:
+        print(f"{other} is not of this lake, though a manifest.json is in it: its name is no fingerprint. Leave it.")
     if found.damages:
         print_damages(folder, found.damages)
         raise typer.Exit(1)

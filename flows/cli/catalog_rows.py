@@ -8,10 +8,11 @@ from typing import Any
 import pyarrow as pa
 
 from flows.cli.rows import Format, write_rows
+from flows.recipe_file import RecipeError, find_recipe
 from storage import runs
 from storage.artifact import Artifact
+from storage.catalog.damage import LINEAGE, REGISTRY, Damage
 from storage.catalog.usage import Usage
-from storage.catalog.verify import LINEAGE, REGISTRY, Damage
 from storage.gc import Plan
 from storage.lake import Lake
 from tasks.console import size
@@ -87,21 +88,34 @@ def repairs(lake: Lake, damages: list[Damage]) -> list[str]:
         said.append(
             f"The registry is made again from what is there: gristmill verify --rebuild{lake_option(lake.root)}"
         )
-    return said
+    return said + [f"{one.where}: {one.remedy}." for one in damages if one.remedy]
 
 
 def _how_made(lake: Lake, artifact: Artifact) -> str:
-    """The command of the newest run that used or made an artifact, as a person types it."""
-    named = f"{artifact.stage}/{artifact.fingerprint}"
-    for about in reversed(runs.all_runs(lake)):
+    """The command of the newest run that used or made an artifact, and whose recipe is there, as a person types it."""
+    named, gone = f"{artifact.stage}/{artifact.fingerprint}", None
+    for about in reversed(runs.all_runs(lake, whole=True)):
         if named in about["artifacts"]:
             given = about["parameters"]
             if "recipe" not in given:
                 break
+            if not _is_there(given["recipe"]):
+                gone = gone or given["recipe"]
+                continue
             sets = "".join(f" --set {shlex.quote(one)}" for one in given.get("settings", []))
             command = COMMANDS.get(about["flow"], about["flow"])
             return f"gristmill {command} {shlex.quote(given['recipe'])}{sets}{lake_option(lake.root)}"
-    return "run again what made it (no run that is known lists it)"
+    why = f"its recipe {gone} is not there, seen from here" if gone else "no run that is known lists it"
+    return f"run again what made it ({why})"
+
+
+def _is_there(recipe: str) -> bool:
+    """Whether a recipe can still be read: a file, or one that ships with Gristmill."""
+    try:
+        find_recipe(recipe)
+    except RecipeError:
+        return False
+    return True
 
 
 def print_usage(used: Usage, form: Format) -> None:

@@ -1,11 +1,10 @@
 """The artifacts of a lake and what each was made from, in memory: what `gc`, `verify` and `du` walk along."""
 
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
-from storage.artifact import MANIFEST, Artifact
+from storage.artifact import Artifact, committed
 from storage.lake import Lake
 
 
@@ -32,7 +31,7 @@ class Graph:
         there = set(committed(lake.root))
         for fingerprint, stage, version, kind, _, inputs, rows, size, created in lake.registry.rows():
             artifact = self.handle(stage, fingerprint)
-            if (stage, fingerprint) in there:
+            if artifact in there:
                 made_from = tuple(self.handle(one["stage"], one["fingerprint"]) for one in json.loads(inputs))
                 self.nodes[artifact] = Node(artifact, kind, version, rows, size, created, made_from)
 
@@ -76,9 +75,3 @@ class Graph:
     def bytes(self, chosen: Iterable[Artifact]) -> int:
         """Bytes of all parts of these artifacts."""
         return sum(self.nodes[one].bytes for one in chosen)
-
-
-def committed(root: Path) -> Iterator[tuple[str, str]]:
-    """(stage, fingerprint) of every folder that holds a manifest."""
-    for manifest in root.glob(f"[!.]*/[!.]*/{MANIFEST}"):
-        yield manifest.parts[-3], manifest.parts[-2]

@@ -6,9 +6,10 @@ name means it now, or a process that goes on uses it.
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from storage.artifact import Artifact
-from storage.files import read_json, write_json
+from storage.files import read_fields, write_json
 from storage.lake import Lake
 
 SUPERSEDED = "superseded"
@@ -40,12 +41,19 @@ def supersede(lake: Lake, artifact: Artifact, successor: Artifact | None, why: s
 
 
 def all_superseded(lake: Lake) -> dict[Artifact, Superseded]:
-    """Every artifact that was set aside."""
-    found = {}
-    for path in sorted((lake.root / SUPERSEDED).glob("[!.]*.json")):
-        about = read_json(path)
-        artifact = Artifact(lake=str(lake.root), stage=about["stage"], fingerprint=about["fingerprint"])
-        after = about.get("successor")
-        successor = after and Artifact(lake=str(lake.root), **after)
-        found[artifact] = Superseded(artifact, successor, about["why"], about["at"])
-    return found
+    """Every artifact that was set aside. Raises: Damaged if what says so of one cannot be read."""
+    return {one.artifact: one for one in (read_superseded(lake, path) for path in files(lake))}
+
+
+def files(lake: Lake) -> list[Path]:
+    """The files that say so, each called by the fingerprint of its artifact."""
+    return sorted((lake.root / SUPERSEDED).glob(f"{'[0-9a-f]' * 32}.json"))
+
+
+def read_superseded(lake: Lake, path: Path) -> Superseded:
+    """What one of these files says. Raises: Damaged if it says nothing of the kind."""
+    about = read_fields(path, "stage", "fingerprint", "why", "at")
+    artifact = Artifact(lake=str(lake.root), stage=about["stage"], fingerprint=about["fingerprint"])
+    after = about.get("successor")
+    successor = after and Artifact(lake=str(lake.root), stage=after["stage"], fingerprint=after["fingerprint"])
+    return Superseded(artifact, successor, about["why"], about["at"])

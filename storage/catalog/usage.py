@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from storage import names
-from storage.artifact import Artifact
+from storage.artifact import Artifact, committed
 from storage.catalog.leftovers import size_of
 from storage.gc import Keeping, plan
 from storage.lake import Lake
@@ -81,7 +81,7 @@ def _beside(lake: Lake) -> dict[str, int]:
     """Bytes of what is no committed artifact: hidden folders, registry, runs, names, reports, staging of all stages."""
     found = {"staging": sum(size_of(path) for path in lake.root.glob("[!.]*/.staging"))}
     for path in sorted(lake.root.iterdir()):
-        stage = path.is_dir() and any(path.glob("*/manifest.json"))
+        stage = any(committed(lake.root, path.name))
         if not stage and not (path / ".staging").exists():
             found[path.name] = size_of(path)
     return {name: size for name, size in found.items() if size}

@@ -1,8 +1,9 @@
 """Finds damage in a lake: `gristmill verify`.
 
 What is compared: every part with the size and SHA-256 in its manifest; every manifest's fingerprint with the hash of
-its identity, and with its folder; the registry's rows with the manifests; names, lineage and runs with what is there.
-What a kill leaves on its way (work in staging, a row not yet written, a trash folder) is no damage.
+its identity, and with its folder; the registry's rows with the manifests; lineage and names with what is there. Files
+about names, runs, tombstones, marks and sources are read. What a kill leaves on its way (work in staging, a row not yet
+written, a trash folder) is no damage.
 """
 
 import contextlib
@@ -13,45 +14,43 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from storage import names
-from storage.artifact import MANIFEST, PROVENANCE, Artifact, Manifest, Part
+from storage.artifact import (
+    MANIFEST,
+    PROVENANCE,
+    Artifact,
+    Gone,
+    Manifest,
+    Part,
+    check_manifest,
+    committed,
+    foreign,
+)
+from storage.catalog import superseded
+from storage.catalog.beside import damaged_beside
+from storage.catalog.damage import LINEAGE, REGISTRY, Damage
 from storage.catalog.databases import DamagedRegistry
-from storage.catalog.graph import committed
-from storage.catalog.superseded import all_superseded
-from storage.files import read_json, sha256_file
+from storage.files import Damaged, sha256_file
 from storage.gc import TRASH
 from storage.lake import Lake
 from storage.registry import row_of
-
-REGISTRY = "registry"
-"""Where a damage of the index is."""
-LINEAGE = "lineage"
-"""Where a damage of an artifact is whose input is not there."""
 
 Say = Callable[[int, int, int, int], None]
 """Told the bytes and files that were checked, and the files and bytes in all."""
 
 
 @dataclass(frozen=True)
-class Damage:
-    """Something in the lake that is not as it was committed. `artifact` is None where it lies outside of artifacts."""
-
-    artifact: Artifact | None
-    where: str
-    what: str
-
-
-@dataclass(frozen=True)
 class Verified:
-    """What was looked at, what is damaged, and how many artifacts a killed collection has left in the trash."""
+    """What was looked at, what is damaged, and how many artifacts a killed collection has left in the trash.
+
+    `foreign`: folders that look like artifacts and are none of the lake's. Nothing reads or deletes them.
+    """
 
     artifacts: int
     parts: int
     bytes: int
     damages: list[Damage]
     in_trash: int
+    foreign: list[str]
 
     def plain(self) -> dict[str, Any]:
         """The same as JSON has it."""
@@ -67,8 +66,7 @@ def verify(lake: Lake, quick: bool = False, say: Say = lambda read, done, of, to
     """
     manifests: dict[Artifact, Manifest] = {}
     damages: list[Damage] = []
-    for stage, fingerprint in sorted(committed(lake.root)):
-        artifact = Artifact(lake=str(lake.root), stage=stage, fingerprint=fingerprint)
+    for artifact in sorted(committed(lake.root), key=lambda one: (one.stage, one.fingerprint)):
         found = _manifest(artifact)
         if isinstance(found, Manifest):
             manifests[artifact] = found
@@ -79,13 +77,13 @@ def verify(lake: Lake, quick: bool = False, say: Say = lambda read, done, of, to
     trash = {path.name.partition(".")[2] for path in (lake.root / TRASH).glob("[!.]*")}
     damages += _registry(lake, manifests, trash, [one.artifact for one in damages])
     damages += _lineage(lake, manifests, trash)
-    damages += _names(lake, manifests)
-    damages += _runs(lake)
+    damages += damaged_beside(lake, manifests)
     if any(one.artifact for one in damages):
-        with contextlib.suppress(DamagedRegistry):
+        with contextlib.suppress(DamagedRegistry, Damaged):
             listed = lake.registry.fingerprints()
             damages = [one for one in damages if not _collected(one, listed)]
-    return Verified(len(manifests), len(parts), sum(part.bytes for _, part in parts), damages, len(trash))
+    others = [str(folder.relative_to(lake.root)) for folder in foreign(lake.root)]
+    return Verified(len(manifests), len(parts), sum(part.bytes for _, part in parts), damages, len(trash), others)
 
 
 def _collected(damage: Damage, listed: set[str]) -> bool:
@@ -96,21 +94,18 @@ def _collected(damage: Damage, listed: set[str]) -> bool:
 
 def _manifest(artifact: Artifact) -> Manifest | Damage | None:
     """The manifest, or what is wrong with it; None if it has gone."""
-    path = artifact.folder / MANIFEST
     try:
-        manifest = Manifest.model_validate(read_json(path))
+        manifest = check_manifest(artifact)
     except FileNotFoundError:
         return None
-    except (ValueError, ValidationError):
-        return Damage(artifact, MANIFEST, "the manifest cannot be read")
-    counted = manifest.identity.fingerprint
-    if counted != manifest.fingerprint or counted != artifact.fingerprint or manifest.identity.stage != artifact.stage:
-        return Damage(artifact, MANIFEST, f"the identity in the manifest has the fingerprint {counted}")
+    except Damaged as error:
+        return Damage(artifact, MANIFEST, error.what)
     try:
-        read_json(artifact.folder / PROVENANCE)
-    except (FileNotFoundError, ValueError):
-        if artifact.folder.exists():
-            return Damage(artifact, PROVENANCE, "the provenance is missing or cannot be read")
+        _ = artifact.provenance
+    except Gone:
+        return None
+    except Damaged as error:
+        return Damage(artifact, PROVENANCE, error.what)
     return manifest
 
 
@@ -153,6 +148,8 @@ def _registry(
     except DamagedRegistry:
         yield Damage(None, REGISTRY, "it is no database any more")
         return
+    except Damaged:
+        return  # its settings are a damage of their own
     for row in rows:
         artifact = Artifact(lake=str(lake.root), stage=row[1], fingerprint=row[0])
         manifest = manifests.get(artifact)
@@ -165,35 +162,10 @@ def _registry(
 
 def _lineage(lake: Lake, manifests: dict[Artifact, Manifest], trash: set[str]) -> Iterator[Damage]:
     """Inputs that are not there, though nothing has superseded them."""
-    gone = {one.fingerprint for one in all_superseded(lake)} | trash
+    gone = {path.stem for path in superseded.files(lake)} | trash
     there = {artifact.fingerprint for artifact in manifests}
     for artifact, manifest in manifests.items():
         for one in manifest.identity.inputs:
             missing = one.fingerprint not in there and one.fingerprint not in gone
             if missing and artifact.fingerprint not in gone and not (lake.root / one.stage / one.fingerprint).exists():
                 yield Damage(artifact, LINEAGE, f"its input {one.stage}/{one.fingerprint[:12]} is not there")
-
-
-def _names(lake: Lake, manifests: dict[Artifact, Manifest]) -> Iterator[Damage]:
-    """Entries that cannot be read, numbers that are missing, and what a name means now that is not there."""
-    for name in names.all_names(lake):
-        folder = lake.root / "names" / name
-        numbers = sorted(int(path.stem) for path in folder.glob("[0-9]*.json"))
-        if numbers != list(range(1, len(numbers) + 1)):
-            yield Damage(None, f"names/{name}", "an entry is missing")
-        try:
-            meant = names.latest(lake, name)
-        except (ValueError, KeyError):
-            yield Damage(None, f"names/{name}", "an entry cannot be read")
-            continue
-        if meant is not None and meant not in manifests and not (meant.folder / MANIFEST).exists():
-            yield Damage(None, f"names/{name}", f"it means {meant}, which is not there")
-
-
-def _runs(lake: Lake) -> Iterator[Damage]:
-    """Files about runs that cannot be read."""
-    for path in sorted((lake.root / "runs").glob("*/[!.]*.json")):
-        try:
-            read_json(path)
-        except ValueError:
-            yield Damage(None, str(path.relative_to(lake.root)), "it cannot be read")

@@ -5,10 +5,11 @@ An artifact never changes; that it holds forgotten text, or learned from it, is 
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from storage.artifact import Artifact
-from storage.files import canonical_json, read_json, write_once
+from storage.files import Damaged, canonical_json, read_fields, write_once
 
 if TYPE_CHECKING:
     from storage.lake import Lake
@@ -35,8 +36,10 @@ class Mark:
     steps: int = 0
 
     def __str__(self) -> str:
-        read = f" ({self.steps:,} steps read {self.texts:,} such texts)" if self.steps else ""
-        return SAID[self.mark] + read
+        if not self.steps:
+            return SAID[self.mark]
+        steps = f"{self.steps:,} step{'s' if self.steps != 1 else ''}"
+        return f"{SAID[self.mark]} ({steps} read {self.texts:,} such text{'s' if self.texts != 1 else ''})"
 
 
 def put(lake: "Lake", artifact: Artifact, mark: Sort, texts: int = 0, steps: int = 0) -> None:
@@ -56,19 +59,24 @@ def put(lake: "Lake", artifact: Artifact, mark: Sort, texts: int = 0, steps: int
 
 def marks_of(lake: "Lake", artifact: Artifact) -> list[Mark]:
     """The marks of one artifact, by sort, oldest first."""
-    return _read(lake, artifact.fingerprint)
+    return [read_mark(lake, path) for path in files(lake, artifact.fingerprint)]
 
 
 def all_marks(lake: "Lake") -> list[Mark]:
     """Every mark of the lake; those of artifacts that are gone stay."""
-    return _read(lake, "*")
+    return [read_mark(lake, path) for path in files(lake)]
 
 
-def _read(lake: "Lake", folder: str) -> list[Mark]:
-    found = []
-    for path in sorted((lake.root / FOLDER).glob(f"{folder}/[a-z]*-[0-9]*.json")):
-        about = read_json(path)
-        artifact = Artifact(lake=str(lake.root), stage=about["stage"], fingerprint=about["fingerprint"])
-        number = int(path.stem.rpartition("-")[2])
-        found.append(Mark(artifact, about["mark"], number, about["made"], about["documents"], about["steps"]))
-    return found
+def files(lake: "Lake", fingerprint: str = "*") -> list[Path]:
+    """The files of the marks of one artifact, or of all, by artifact and sort, oldest first."""
+    return sorted((lake.root / FOLDER).glob(f"{fingerprint}/[a-z]*-{'[0-9]' * 6}.json"))
+
+
+def read_mark(lake: "Lake", path: Path) -> Mark:
+    """The mark in a file. Raises: Damaged if it is none."""
+    about = read_fields(path, "stage", "fingerprint", "mark", "made", "documents", "steps")
+    if about["mark"] not in SAID:
+        raise Damaged(path, f"{about['mark']!r} is no mark")
+    artifact = Artifact(lake=str(lake.root), stage=about["stage"], fingerprint=about["fingerprint"])
+    number = int(path.stem.rpartition("-")[2])
+    return Mark(artifact, about["mark"], number, about["made"], about["documents"], about["steps"])

@@ -8,18 +8,20 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.files import canonical_json, read_json, write_once
+from storage.files import Damaged, canonical_json, read_fields, write_once
 
 if TYPE_CHECKING:
     from storage.lake import Lake
 
 FOLDER = "tombstones"
+NUMBERED = f"{'[0-9]' * 6}.json"
 Kind = Literal["url", "domain", "glob", "regex", "doc_id", "record", "source"]
 KINDS: tuple[str, ...] = get_args(Kind)
 _DOC_ID = re.compile(r"[0-9a-f]{32}\Z")
@@ -195,12 +197,21 @@ class Entry:
 
 
 def entries(lake: "Lake") -> list[Entry]:
-    """Every tombstone of the lake, oldest first."""
-    found = []
-    for path in sorted((lake.root / FOLDER).glob("[0-9]*.json")):
-        about = read_json(path)
-        found.append(Entry(int(path.stem), Tombstone(about["kind"], about["pattern"]), about["written"]))
-    return found
+    """Every tombstone of the lake, oldest first. Raises: Damaged if one cannot be read."""
+    return [read_entry(path) for path in files(lake)]
+
+
+def files(lake: "Lake") -> list[Path]:
+    """The files of the tombstones, oldest first."""
+    return sorted((lake.root / FOLDER).glob(NUMBERED))
+
+
+def read_entry(path: Path) -> Entry:
+    """The tombstone in a file. Raises: Damaged if it is none."""
+    about = read_fields(path, "kind", "pattern", "written")
+    if about["kind"] not in KINDS:
+        raise Damaged(path, f"{about['kind']!r} is no kind of tombstone")
+    return Entry(int(path.stem), Tombstone(about["kind"], about["pattern"]), about["written"])
 
 
 def all_tombstones(lake: "Lake") -> tuple[Tombstone, ...]:

@@ -15,7 +15,7 @@ import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
 
-from storage.files import fsync_path, read_json, sha256_file, write_json
+from storage.files import Damaged, fsync_path, read_fields, read_json, sha256_file, write_json
 from storage.hashes import HashCache
 from storage.locks import locked
 from storage.remote.patience import Interrupted, Patience
@@ -77,7 +77,10 @@ class Mirror:
         """What was said of the newest copy, and the copy if it is there as it was."""
         if not (place / "known.json").exists():
             return Version(), None
-        about = read_json(place / "known.json")
+        try:
+            about = read_fields(place / "known.json", "file", "size", "etag", "modified", "bytes")
+        except Damaged:
+            return Version(), None  # it is fetched anew
         copy = place / about["file"]
         there = copy.is_file() and copy.stat().st_size == about["size"]
         return Version(about["etag"], about["modified"], about["bytes"]), copy if there else None
@@ -103,7 +106,10 @@ class Mirror:
 
     def _part(self, place: Path) -> Version | None:
         path = place / "incoming.json"
-        return Version(*read_json(path)) if path.exists() else None
+        try:
+            return Version(*read_json(path)) if path.exists() else None
+        except Damaged:
+            return None
 
     def _receive(self, found: Opened, place: Path, say: Say) -> None:
         """Append what comes; what is there already of another version, or behind the start, is cut off."""

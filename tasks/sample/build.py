@@ -23,7 +23,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from storage.files import canonical_json, read_json, sha256_file, write_atomically, write_json
+from storage.files import Damaged, canonical_json, read_fields, sha256_file, write_atomically, write_json
 from storage.shards import TableWriter
 from storage.table import Table
 from tasks.console import Console, Progress
@@ -211,7 +211,7 @@ def is_built(folder: Path, carriers: Collection[Carrier]) -> bool:
     manifest = folder / MANIFEST
     if not manifest.is_file():
         raise SampleError(f"{folder} is no sample and not empty. Choose another folder for the sample.")
-    found = read_json(manifest).get("version")
+    found = _read(manifest).get("version")
     if found != version(carriers):
         raise SampleError(
             f"{folder} holds version {found} of the sample, and this would be {version(carriers)}. "
@@ -317,7 +317,14 @@ def sample_sources(folder: Path) -> list[SampleSource]:
     manifest = folder / MANIFEST
     if not manifest.is_file():
         raise SampleError(f"{folder} holds no sample: there is no {MANIFEST} in it. Run `gristmill sample`.")
-    return list(_sources(folder, read_json(manifest)["files"]))
+    return list(_sources(folder, _read(manifest)["files"]))
+
+
+def _read(manifest: Path) -> dict[str, Any]:
+    try:
+        return read_fields(manifest)
+    except Damaged as error:
+        raise SampleError(f"{manifest} is damaged: {error.what}. Delete its folder to have it built anew.") from error
 
 
 def _sources(folder: Path, files: Iterable[str]) -> Iterator[SampleSource]:

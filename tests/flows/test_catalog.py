@@ -35,10 +35,11 @@ def test_gc_lists_first_and_deletes_only_when_told(lake):
     assert "Nothing to delete" in gristmill("gc", lake=lake).stdout
 
 
-def test_verify_names_the_damage_and_what_makes_it_again_and_rebuilds_the_registry(lake):
-    store = Lake(lake)
+def test_verify_names_the_damage_and_what_makes_it_again_and_rebuilds_the_registry(tmp_path, lake):
+    store, recipe = Lake(lake), tmp_path / "mill.yaml"
+    recipe.touch()
     made = spine(store, 1)
-    runs.start(store, "run-1", "refresh", {"recipe": "mill.yaml", "settings": ["decide.a=1"]}, "unknown")
+    runs.start(store, "run-1", "refresh", {"recipe": str(recipe), "settings": ["decide.a=1"]}, "unknown")
     runs.end(store, "run-1", "completed", None, list(made.values()), {})
     whole = gristmill("verify", lake=lake)
     assert (whole.returncode, whole.stdout.splitlines()[-1]) == (0, "Nothing is damaged.")
@@ -48,7 +49,7 @@ def test_verify_names_the_damage_and_what_makes_it_again_and_rebuilds_the_regist
     damaged = gristmill("verify", lake=lake)
     assert damaged.returncode == 1
     assert f"{made['corpus']}: delete {made['corpus'].folder}, then" in damaged.stdout
-    assert "gristmill refresh mill.yaml --set decide.a=1" in damaged.stdout
+    assert f"gristmill refresh {recipe} --set decide.a=1" in damaged.stdout
     store.registry.remove(made["scores"].fingerprint)
     shutil.rmtree(made["corpus"].folder)
     assert "gristmill verify --rebuild" in gristmill("verify", lake=lake).stdout
@@ -57,6 +58,44 @@ def test_verify_names_the_damage_and_what_makes_it_again_and_rebuilds_the_regist
         0,
         "The registry was made again from 4 manifests.",
     ), rebuilt.stdout
+
+
+def test_what_is_made_again_by_a_recipe_that_is_gone_is_told_by_one_that_is_there(tmp_path, lake):
+    store, there, gone = Lake(lake), tmp_path / "mill.yaml", tmp_path / "mill-2.yaml"
+    made = spine(store, 1)
+    for path in (there, gone):
+        path.touch()
+        runs.start(store, path.stem, "refresh", {"recipe": str(path)}, "unknown")
+        runs.end(store, path.stem, "completed", None, list(made.values()), {})
+    made["corpus"].paths()[0].unlink()
+
+    def told() -> str:
+        (said,) = repairs(store, verify(store).damages)
+        return said.partition(", then ")[2]
+
+    assert told() == f"gristmill refresh {gone} --lake {lake}."  # the newest
+    gone.unlink()
+    assert told() == f"gristmill refresh {there} --lake {lake}."
+    there.unlink()
+    assert "gristmill refresh" not in told()
+    assert f"its recipe {gone} is not there" in told()
+    runs.start(store, "preset", "data_to_model", {"recipe": "sample"}, "unknown")
+    runs.end(store, "preset", "completed", None, list(made.values()), {})
+    assert told() == f"gristmill run sample --lake {lake}."
+
+
+def test_a_run_that_cannot_be_read_hides_no_other_from_verify(tmp_path, lake):
+    store, recipe = Lake(lake), tmp_path / "mill.yaml"
+    recipe.touch()
+    made = spine(store, 1)
+    for run in ("run-1", "run-2"):
+        runs.start(store, run, "refresh", {"recipe": str(recipe)}, "unknown")
+        runs.end(store, run, "completed", None, list(made.values()), {})
+    (lake / "runs" / "run-2" / "ended.json").write_text("[")
+    made["corpus"].paths()[0].unlink()
+    told = repairs(store, verify(store).damages)
+    assert told[0].endswith(f"then gristmill refresh {recipe} --lake {lake}.")
+    assert told[1].startswith("runs/run-2/ended.json: delete it")
 
 
 def test_du_has_the_bytes_by_stage_and_by_name(lake):

@@ -136,7 +136,8 @@ def _files(artifact: Artifact) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in artifact.folder.iterdir() if path.name != "provenance.json"}
 
 
-def test_a_finished_shard_that_was_damaged_since_is_made_again(lake):
+@pytest.mark.parametrize("damage", ["", "[", "{}"])
+def test_a_finished_shard_that_was_damaged_since_is_made_again(damage, lake):
     store = Lake(lake)
     with stage_artifact(store, identity(a=1), "numbers", print) as staging:
         assert isinstance(staging, Staging)
@@ -145,6 +146,8 @@ def test_a_finished_shard_that_was_damaged_since_is_made_again(lake):
         output.finish()
         assert set(staging.finished({0: "key-0"})) == {0}
         assert staging.finished({0: "another key"}) == {}
+        (staging.work / "shard-00000.json").write_text(damage)
+        assert staging.finished({0: "key-0"}) == {}
     made = make(store, identity(a=1))
     assert made.rows() == 20
 
@@ -170,7 +173,7 @@ def test_the_registry_is_made_again_from_the_manifests(lake):
     made = [make(store, identity(a=number)) for number in range(3)]
     store.registry.path.unlink()
     assert Lake(lake).artifacts() == made  # in the order of their commits
-    assert Lake(lake).registry.rebuild() == 3
+    assert Lake(lake).registry.rebuild() == (3, [])
     assert Lake(lake).artifacts() == made
 
 

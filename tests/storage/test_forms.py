@@ -9,6 +9,7 @@ import pytest
 
 from storage.artifact import Artifact, Identity, Input
 from storage.commit import stage_artifact
+from storage.files import Damaged
 from storage.forget.named import named_ids
 from storage.forget.tombstones import parse
 from storage.lake import Lake
@@ -93,7 +94,7 @@ def test_rows_that_no_tombstone_names_are_looked_at_once(tmp_path):
     for path, _ in parts:
         path.unlink()
     assert named_ids(one, [elsewhere]) == []
-    with pytest.raises(OSError, match="part"):
+    with pytest.raises(Damaged, match="part"):
         named_ids(one, [elsewhere, here])
     for path, content in parts:
         path.write_bytes(content)

@@ -2,6 +2,7 @@
 
 import fnmatch
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -154,7 +155,10 @@ def test_a_mark_is_written_once_and_again_only_when_it_says_more(tmp_path):
     for documents, steps in ((1, 3), (1, 3), (2, 5)):
         marks.put(lake, model, "learned", documents, steps)
     assert [(one.number, one.texts, one.steps) for one in marks.marks_of(lake, model)] == [(1, 1, 3), (2, 2, 5)]
-    assert str(marks.all_marks(lake)[-1]).endswith("since (5 steps read 2 such texts)")
+    first, last = marks.all_marks(lake)
+    assert str(first).endswith("since (3 steps read 1 such text)")
+    assert str(last).endswith("since (5 steps read 2 such texts)")
+    assert str(replace(first, steps=1, texts=2)).endswith("since (1 step read 2 such texts)")
 
 
 def test_a_report_goes_that_shows_what_holds_the_text_and_one_stays_whose_tokenizer_learned_from_it(tmp_path):

@@ -7,10 +7,11 @@ import sqlite3
 import pytest
 
 from storage import gc, names, runs
+from storage.catalog.damage import REGISTRY
 from storage.catalog.databases import DamagedRegistry
 from storage.catalog.superseded import supersede
 from storage.catalog.usage import usage
-from storage.catalog.verify import REGISTRY, verify
+from storage.catalog.verify import verify
 from storage.gc import Keeping
 from storage.lake import Lake
 from tests.storage.small import make, ran, spine
@@ -85,7 +86,7 @@ DAMAGES = [
     (drop_folder, {("language", "registry"), ("decide", "lineage")}),
     (drop_inputs_and_row, {("decide", "lineage")}),
     (change_row, {("compose", "registry")}),
-    (drop_name_entry, {(None, "names/news/corpus")}),
+    (drop_name_entry, {(None, "names/news/corpus/000001.json")}),
     (drop_named, {(None, "names/news/corpus")}),
     (break_run, {(None, "runs/run-1/ended.json")}),
 ]
@@ -136,7 +137,7 @@ def test_a_registry_that_is_no_database_is_named_and_made_again(world):
         store.artifacts()
     (damage,) = verify(store).damages
     assert (damage.artifact, damage.where) == (None, REGISTRY)
-    assert store.registry.rebuild() == len(one)
+    assert store.registry.rebuild() == (len(one), [])
     assert store.registry.rows() == rows
     assert verify(store).damages == []
 
