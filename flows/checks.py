@@ -3,7 +3,7 @@
 Every check gives sentences, one for each mistake, and `flows.recipe.check_recipe` says them all at once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, get_args
 
 from pydantic import ValidationError
@@ -41,24 +41,38 @@ def find_mistakes(recipe: "Recipe") -> Iterator[str]:
     """Every mistake of a recipe, each a sentence that says where it is and what would be right."""
     yield from _check_files(recipe)
     columns = _columns(recipe)
-    for check_sql in (lambda: check_rules(recipe.decide, columns), lambda: check_expressions(recipe.mixture, columns)):
-        try:
-            check_sql()
-        except ValueError as error:
-            yield ended(str(error))
+    yield from _said_by(lambda: check_rules(recipe.decide, columns))
+    yield from find_mixture_mistakes(recipe, columns)
     yield from _check_lists(recipe)
     if not recipe.holding("documents"):
         yield "sources: none of them holds documents, so there is nothing to make a corpus of."
     for check in (
         _check_sources,
         check_learned,
-        _check_edits,
         _check_parts,
-        _check_sizes,
         _check_shape,
         _check_devices,
     ):
         yield from check(recipe)
+
+
+def find_mixture_mistakes(recipe: "Recipe", columns: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Those of the section `mixture` alone, which ask for nothing of this machine.
+
+    Args: `columns`: the DuckDB type of each that an expression may read; None: looked up.
+    """
+    known = _columns(recipe) if columns is None else columns
+    yield from _said_by(lambda: check_expressions(recipe.mixture, known))
+    for check in (_check_components, _check_edits, _check_sizes):
+        yield from check(recipe)
+
+
+def _said_by(check: Callable[[], object]) -> Iterator[str]:
+    """What a check raises, as a sentence."""
+    try:
+        check()
+    except ValueError as error:
+        yield ended(str(error))
 
 
 def _check_files(recipe: "Recipe") -> Iterator[str]:
@@ -99,19 +113,14 @@ def _check_lists(recipe: "Recipe") -> Iterator[str]:
 
 def _check_sources(recipe: "Recipe") -> Iterator[str]:
     """Sources that are set apart without being there, and fields that no reader looks for."""
-    documents = [source.name for source in recipe.holding("documents")]
-    others = {source.name: source.holds for source in recipe.sources if source.holds != "documents"}
     known = [source.name for source in recipe.sources if source.holds in ("questions", "benchmarks")]
     for name in recipe.contamination.benchmarks or ():
         if name not in known:
             close, there = nearest(name, known), ", ".join(known) or "none"
             what = f"contamination.benchmarks: {name!r} is no source of questions or benchmarks{close}"
             yield f"{what}. There are: {there}."
-    of_mixture = [*recipe.mixture.components, *(name for phase in recipe.mixture.phases for name in phase.weights)]
-    chosen = [("decide.sources", name) for name in recipe.decide.sources]
-    if recipe.mixture.by == "source":
-        chosen += [("mixture.components", name) for name in dict.fromkeys(of_mixture)]
-    yield from source_mistakes(chosen, recipe.decide.excluded, documents, others)
+    named = [("decide.sources", name) for name in recipe.decide.sources]
+    yield from _unknown_sources(recipe, named, recipe.decide.excluded)
     for source in recipe.sources:
         if source.reader and source.holds != "documents":
             yield f"sources.{source.name}.reader: {source.reader} reads documents; this source holds {source.holds}."
@@ -119,6 +128,20 @@ def _check_sources(recipe: "Recipe") -> Iterator[str]:
         for name in (name for name in source.fields if name not in known):
             what = f"sources.{source.name}.fields.{name}: there is no such field{nearest(name, known)}"
             yield f"{what}. Fields of {source.holds}: {', '.join(known)}."
+
+
+def _check_components(recipe: "Recipe") -> Iterator[str]:
+    """Components that are to be sources and are none."""
+    if recipe.mixture.by == "source":
+        named = [*recipe.mixture.components, *(name for phase in recipe.mixture.phases for name in phase.weights)]
+        yield from _unknown_sources(recipe, [("mixture.components", name) for name in dict.fromkeys(named)])
+
+
+def _unknown_sources(recipe: "Recipe", named: Sequence[tuple[str, str]], excluded: Sequence[str] = ()) -> Iterator[str]:
+    """Names that are to be those of sources of documents."""
+    documents = [source.name for source in recipe.holding("documents")]
+    others = {source.name: source.holds for source in recipe.sources if source.holds != "documents"}
+    yield from source_mistakes(named, excluded, documents, others)
 
 
 def _check_edits(recipe: "Recipe") -> Iterator[str]:

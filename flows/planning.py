@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from flows.recipe import load_recipe
+from flows.recipe import check_mixture, load_recipe
 from flows.session import NothingYet
 from storage import names
 from storage.lake import Lake
@@ -13,10 +13,10 @@ from tasks.compose import Planned, plan_mixture
 def plan_of(lake: Lake, recipe: str, settings: Sequence[str], corpus: str | None) -> Planned:
     """The plan of a recipe's mixture, over the decisions of a corpus (its newest, unless one is named).
 
-    Raises: NothingYet where the lake has no corpus of the recipe; NoSuchView where what is named holds no decisions;
-    tasks.mixture.MixtureError where nothing comes of it.
+    Raises: flows.recipe.RecipeError with every mistake in the mixture; NothingYet where the lake has no corpus of the
+    recipe; NoSuchView where what is named holds no decisions; tasks.mixture.MixtureError where nothing comes of it.
     """
-    plan = load_recipe(recipe, settings)
+    plan = check_mixture(load_recipe(recipe, settings))
     found = lake.get(corpus) if corpus else names.latest(lake, f"{plan.name}/corpus")
     if found is None:
         raise NothingYet(

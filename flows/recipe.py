@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field, ValidationError, model_validator
 
 from flows.change import RefreshConfig
-from flows.checks import find_mistakes
+from flows.checks import find_mistakes, find_mixture_mistakes
 from flows.drift import Drift
 from flows.learned import Classifier, Reference
 from flows.mistakes import sentences
@@ -43,7 +43,7 @@ from tasks.urls.lists import BlockList, pin
 from tasks.urls.stage import UrlsConfig
 from tasks.word_lists.stage import WordListsConfig
 
-__all__ = ["PRESETS", "Recipe", "RecipeError", "check_recipe", "find_recipe", "load_recipe"]
+__all__ = ["PRESETS", "Recipe", "RecipeError", "check_mixture", "check_recipe", "find_recipe", "load_recipe"]
 
 
 class NamedTokenizer(StageConfig):
@@ -172,6 +172,17 @@ def check_recipe(recipe: Recipe) -> Recipe:
     mistakes = [f"  {one}" for one in find_mistakes(recipe)]
     if mistakes:
         raise RecipeError("\n".join([f"The recipe {recipe.name} cannot be run:", *mistakes]))
+    return recipe
+
+
+def check_mixture(recipe: Recipe) -> Recipe:
+    """The same for the section `mixture` alone; files of sources and models need not be here.
+
+    Raises: RecipeError with every mistake.
+    """
+    mistakes = [f"  {one}" for one in find_mixture_mistakes(recipe)]
+    if mistakes:
+        raise RecipeError("\n".join([f"The mixture of the recipe {recipe.name} cannot be planned:", *mistakes]))
     return recipe
 
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 from storage.schemas.corpus import REHYDRATION
 from tasks.decide.predicates import PredicateError, check_columns, check_predicate, literal, quoted
 from tasks.mixture import MixtureError
-from tasks.mixture_config import ComposeConfig, Rehydration
+from tasks.mixture_config import MOST_REPEATS, ComposeConfig, Rehydration
 from tasks.rehydration import UNFILTERED, weigh_sizes
 
 MOST = 10_000
@@ -167,6 +167,11 @@ def _check_values(table: pa.Table) -> None:
     if wrong:
         raise MixtureError(
             "mixture.repeat is null, negative or no number for some document: guard it, as with coalesce(…, 1)."
+        )
+    if len(values) and values.max() > MOST_REPEATS:
+        raise MixtureError(
+            f"mixture.repeat is {values.max():g} for some document, more than {MOST_REPEATS}: bound it, as with "
+            f"least(…, {MOST_REPEATS})."
         )
     count = len(table.column("component").unique())
     if count > MOST:

@@ -150,8 +150,8 @@ def _check_edits(decisions: Artifact, config: ComposeConfig) -> None:
     same = all({name: one[name] for name in asked} == asked for one in made)
     if not same or (found and len(found) != len(documents)):
         raise MixtureError(
-            "The decisions were not made on the edits that mixture.remove and mixture.redact ask for: run the stage "
-            "`edits` with them on each artifact of documents, and decide with what it gives."
+            "The decisions were not made on the edits that mixture.remove and mixture.redact ask for, and those change "
+            "sizes and who stays: decide with them first, as gristmill refresh does with the same settings."
         )
 
 
@@ -336,7 +336,8 @@ def _component_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             continue
         short = row["share_wanted"] - row["share"]
         end = ", runs out" if row["exhausted"] else ""
-        end += f" (short of its share by {short:.1%})" if row["exhausted"] and short > 0.001 else ""
+        why = "" if row["exhausted"] else ": no document that was read least fits into the rest"
+        end += f" (short of its share by {short:.1%}{why})" if short > (0.001 if row["exhausted"] else 0.01) else ""
         said.append(
             f"{row['component']}: {row['documents']:,} of {row['kept_documents']:,} documents, "
             f"{row['bytes'] / 1e6:,.1f} MB, {row['share_wanted']:.1%} wanted, {row['share']:.1%} got, "
@@ -367,7 +368,7 @@ def tables(config: ComposeConfig) -> dict[str, Table]:
 
 compose = Stage(
     "compose",
-    3,
+    4,
     "corpus",
     ComposeConfig,
     tables,

@@ -2,10 +2,11 @@
 
 Everything here is a pure function of the set of kept documents (their ids, components, splits and sizes) and of the
 configuration; neither files nor snapshots play a part. A document's place and its turn to be chosen come from seeded
-hashes of its id. Phases choose one after the other, each what was read least so far, so that no text of a component
-comes again before all of it was there.
+hashes of its id. Phases choose one after the other, each what was read least so far. No text of a component comes again
+before all of it was there: where none of those that were read least fits into what is left, the phase takes no more.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,7 +88,8 @@ def shares_wanted(available: np.ndarray, names: tuple[str, ...], config: Compose
     given = np.array([0.0 if weight is None else weight for weight in asked])
     free = np.array([weight is None for weight in asked], bool) & (available > 0)
     temperature = config.temperature if phase.temperature is None else phase.temperature
-    natural = np.where(free, np.where(free, available, 1).astype(np.float64) ** (1 / temperature), 0)
+    sizes = np.where(free, available, 0)
+    natural = np.where(free, (sizes / max(sizes.max(initial=0), 1)) ** (1 / temperature), 0)
     hungry = [name for name, open_ in zip(names, free, strict=True) if open_]
     of = f" of the phase {phase.name}" if config.phases else ""
     if hungry and given.sum() >= 1:
@@ -111,7 +113,7 @@ def allot_bytes(wanted: np.ndarray, capacity: np.ndarray, budget: float | None) 
     """
     taken = np.zeros(len(wanted))
     if budget is None:
-        budget = float((capacity[wanted > 0] / wanted[wanted > 0]).min())
+        budget = float(_limits(wanted, capacity).min())
         taken = np.minimum(wanted * budget, capacity)
         return np.where(taken >= capacity * NEARLY, capacity, taken)
     open_ = wanted > 0
@@ -123,6 +125,12 @@ def allot_bytes(wanted: np.ndarray, capacity: np.ndarray, budget: float | None) 
         taken[full] = capacity[full]
         open_ &= ~full
     return taken
+
+
+def _limits(wanted: np.ndarray, capacity: np.ndarray) -> np.ndarray:
+    """Bytes of a corpus in which each source has its share and gives all it can; infinite for one without a share."""
+    with np.errstate(over="ignore"):  # a share next to nothing limits nothing
+        return np.divide(capacity, wanted, out=np.full(len(wanted), np.inf), where=wanted > 0)
 
 
 def fill(sizes: np.ndarray, target: int) -> np.ndarray:
@@ -166,14 +174,11 @@ def mix(kept: Kept, config: ComposeConfig) -> Mixture:
         left = np.maximum(choice.capacity - choice.taken, 0)
         targets = np.floor(allot_bytes(wanted, left, budget)).astype(np.int64)
         choice.choose(number, targets)
-        rows.append((phase, wanted, wanted * (choice.taken >= choice.capacity) > 0))
+        rows.append((phase, wanted, (wanted > 0) & (targets >= left)))
     choice.keep_validation()
     copies = choice.copies
     if not copies[train].any():
-        raise MixtureError(
-            f"The budget of {config.budget:,.0f} {'tokens' if config.in_tokens else 'bytes'} gives each component less "
-            "than its smallest document: raise it."
-        )
+        raise MixtureError(_why_nothing(choice, rows, config))
     chosen_ = copies.any(axis=1)
     document = np.concatenate(
         [_order(kept, np.flatnonzero(chosen_ & side), config, SHUFFLE) for side in (train, kept.validation)]
@@ -185,6 +190,20 @@ def mix(kept: Kept, config: ComposeConfig) -> Mixture:
         for plan in _plans(kept, cost, choice, number, phase, wanted, exhausted, config)
     ]
     return Mixture(document, copies[document], part, tuple(plans))
+
+
+def _why_nothing(choice: "_Choice", rows: list[tuple[Phase, np.ndarray, np.ndarray]], config: ComposeConfig) -> str:
+    """A sentence for a corpus without training text: what holds each component below its smallest document."""
+    if config.budget is None:
+        first = choice.names[int(_limits(rows[0][1], choice.capacity).argmin())]
+        return (
+            f"mixture.max_epochs = {config.max_epochs_of(first):g} lets {first} run out before any component can give "
+            "its smallest document, and without a budget all end there: raise it, or set a budget."
+        )
+    if all(exhausted[wanted > 0].all() for _, wanted, exhausted in rows):
+        return "mixture.max_epochs allows each component less than its smallest document: raise it."
+    what = "tokens" if config.in_tokens else "bytes"
+    return f"The budget of {config.budget:,.0f} {what} gives each component less than its smallest document: raise it."
 
 
 def costs(kept: Kept, config: ComposeConfig) -> np.ndarray:
@@ -208,15 +227,16 @@ class _Choice:
     """Which documents each phase takes: of a component those first that were read least, in the order of a hash.
 
     `available` (components,) int64: training text of an epoch; `capacity`: what the caps on epochs allow; `taken`: what
-    was asked of each so far; `copies` (documents, phases) int32.
+    each gave so far; `copies` (documents, phases) int32.
     """
 
     def __init__(self, kept: Kept, weight: np.ndarray, counted: np.ndarray, config: ComposeConfig) -> None:
         train, n = ~kept.validation, len(kept.names)
         self._kept, self._weight, self._counted, self._config = kept, weight, counted, config
+        self.names = kept.names
         self.available = np.bincount(kept.component[train], weight[train], n).astype(np.int64)
         self.capacity = np.floor(self.available * np.array([config.max_epochs_of(name) for name in kept.names]))
-        self.taken = np.zeros(n)
+        self.taken = np.zeros(n, np.int64)
         self.copies = np.zeros((len(kept.size), len(config.all_phases)), np.int32)
         usable = train & (counted > 0)
         self._orders = [
@@ -226,18 +246,39 @@ class _Choice:
         self._held = [_order(kept, np.flatnonzero(held & (kept.component == one)), config, CHOICE) for one in range(n)]
 
     def choose(self, phase: int, targets: np.ndarray) -> None:
-        """Give documents their copies in a phase, for the text that each component is to give: whole epochs, then a
-        part of one more."""
+        """Give documents their copies in a phase, for the text that each component is to give at most."""
         for component, target in enumerate(targets.tolist()):
-            order = self._orders[component]
-            if target > 0 and len(order):
-                whole, rest = divmod(target, int(self.available[component]))
-                self.copies[order, phase] += whole * self._counted[order]
-                read = self.copies[order].sum(axis=1) // self._counted[order]
-                ordered = order[np.argsort(read, kind="stable")]
-                chosen = ordered[fill(self._weight[ordered], rest)]
-                self.copies[chosen, phase] += self._counted[chosen]
-        self.taken += targets
+            if target > 0:
+                self.taken[component] += self._read(component, phase, target)
+
+    def _read(self, component: int, phase: int, target: int) -> int:
+        """Read documents of a component in a phase, those first that were read least; gives how much that was.
+
+        It ends where one of them does not fit, although others that were read already would: nobody is read again
+        before everyone was read as often.
+        """
+        order, available = self._orders[component], int(self.available[component])
+        counted, weight = self._counted[order], self._weight[order]
+        before = self.copies[order].sum(axis=1) // counted
+        read, left = before.copy(), target
+        most = math.ceil(self._config.max_epochs_of(self.names[component]))
+        while True:
+            least = read.min()
+            if (read == least).all():  # whole epochs
+                whole = min(left // available, most - int(least))
+                read += whole
+                least += whole
+                left -= whole * available
+            if least >= most:
+                break
+            behind = np.flatnonzero(read == least)
+            chosen = behind[fill(weight[behind], left)]
+            read[chosen] += 1
+            left -= int(weight[chosen].sum())
+            if len(chosen) < len(behind):
+                break
+        self.copies[order, phase] += ((read - before) * counted).astype(np.int32)
+        return target - left
 
     def keep_validation(self) -> None:
         """Keep a component's validation documents once each: all, or the part of them that training took; never none.

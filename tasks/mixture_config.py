@@ -7,8 +7,13 @@ from pydantic import Field, field_validator, model_validator
 from storage.schemas.redaction import MARKS
 from tasks.config import StageConfig
 
-Weight = Annotated[float, Field(ge=0)]
-Epochs = Annotated[float, Field(gt=0)]
+Weight = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
+Epochs = Annotated[float, Field(gt=0, le=1e6)]  # times MOST_REPEATS a count of copies fits into 32 bits
+BytesPerToken = Annotated[float, Field(ge=0.01, allow_inf_nan=False)]
+Temperature = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Budget = Annotated[int, Field(gt=0, lt=2**63)]
+MOST_REPEATS = 1000
+"""How often a document may count in an epoch at most."""
 
 
 class Component(StageConfig):
@@ -20,7 +25,7 @@ class Component(StageConfig):
     max_epochs: Epochs | None = Field(
         default=None, description="How often its text may count at most; null: as for all."
     )
-    bytes_per_token: Epochs | None = Field(
+    bytes_per_token: BytesPerToken | None = Field(
         default=None, description="UTF-8 bytes of its text per token, where the budget is in tokens; null: as for all."
     )
 
@@ -33,7 +38,7 @@ class Phase(StageConfig):
     weights: dict[str, Weight] = Field(
         default={}, description="Weights of components in this phase, in place of those of `components`."
     )
-    temperature: Epochs | None = Field(default=None, description="In place of the mixture's; null: as it is.")
+    temperature: Temperature | None = Field(default=None, description="In place of the mixture's; null: as it is.")
 
 
 class Rehydration(StageConfig):
@@ -45,7 +50,10 @@ class Rehydration(StageConfig):
         description="What has removal rates of its own: SQL over a document's columns. Null counts as 'other'.",
     )
     max_repeats: int = Field(
-        default=10, ge=1, le=1000, description="How often documents of the size count of which fewest are dropped."
+        default=10,
+        ge=1,
+        le=MOST_REPEATS,
+        description="How often documents of the size count of which fewest are dropped.",
     )
     window: int = Field(default=5, ge=1, description="Neighbouring sizes whose mean is taken; odd. 1: no smoothing.")
     tail: float = Field(
@@ -86,22 +94,21 @@ class ComposeConfig(StageConfig):
     repeat: str | None = Field(
         default=None,
         min_length=1,
-        description="How often a document counts in an epoch: SQL that gives a number, 0 or more (least(cluster_size, "
-        "4)); parts of one are drawn by the document's id. Null: once.",
+        description="How often a document counts in an epoch: SQL that gives a number, 0 to "
+        f"{MOST_REPEATS} (least(cluster_size, 4)); parts of one are drawn by the document's id. Null: once.",
     )
     rehydrate: Rehydration | None = Field(
         default=None,
         description="In place of repeat: how often a document counts follows from how many documents of its size of "
         "cluster the rules drop (FineWeb-2). Needs decide.duplicates.sizes_after. Null: not looked at.",
     )
-    temperature: Annotated[float, Field(gt=0, description="Evens out what has no weight: 1 is by size.")] = 1.0
-    budget_bytes: Annotated[int | None, Field(gt=0, description="Training bytes at most, copies counted.")] = None
-    budget_tokens: Annotated[int | None, Field(gt=0, description="The same in tokens, through bytes_per_token.")] = None
-    bytes_per_token: Annotated[float, Field(gt=0, description="UTF-8 bytes of text per token.")] = 4.0
-    max_epochs: Annotated[
-        float,
-        Field(gt=0, description="How often a text may count in all (up to 4 costs little: Muennighoff et al. 2023)."),
-    ] = 1.0
+    temperature: Temperature = Field(default=1.0, description="Evens out what has no weight: 1 is by size.")
+    budget_bytes: Budget | None = Field(default=None, description="Training bytes at most, copies counted.")
+    budget_tokens: Budget | None = Field(default=None, description="The same in tokens, through bytes_per_token.")
+    bytes_per_token: BytesPerToken = Field(default=4.0, description="UTF-8 bytes of text per token.")
+    max_epochs: Epochs = Field(
+        default=1.0, description="How often a text may count in all (up to 4 costs little: Muennighoff et al. 2023)."
+    )
     phases: tuple[Phase, ...] = Field(
         default=(), description="Phases of training, each with a mix of its own, one after the other. None: one phase."
     )

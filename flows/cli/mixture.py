@@ -5,10 +5,16 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli.app import DEFAULT_LAKE, Lake, Recipe, Settings, app
+from flows.cli.app import DEFAULT_LAKE, Lake, Recipe, app
 from flows.cli.look import FormatOption, JsonRows, existing_lake
 from flows.cli.rows import Format, write_rows
 from storage.statements import Refused
+
+SECTION = "mixture"
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Turn a dial of the mixture: mixture.max_epochs=2. May be repeated."),
+]
 
 
 @app.command()
@@ -45,13 +51,37 @@ def mixture(
     os.environ.setdefault("GRISTMILL_PREPARED", "1")  # no flow is run, so no settings of Prefect's are needed
     from flows.planning import plan_of
 
-    if turned := [one for one in settings or [] if one.startswith("decide.")]:
-        raise Refused(f"--set {turned[0]}: who stays is asked by gristmill whatif; here it is as it was decided last.")
+    _only_mixture(settings or [], recipe)
     plan = plan_of(existing_lake(lake), recipe, settings or [], corpus)
     if sizes and not plan.rehydration:
         raise Refused("--sizes shows what mixture.rehydrate weighs by, and this recipe does not set it.")
     shown = _weights(plan.rehydration) if sizes else _shown(plan.mixture)
     write_rows(shown, Format.json if as_json else form, None)
+
+
+def _only_mixture(settings: list[str], recipe: str) -> None:
+    """Raises: Refused where a dial of another section is turned, with the command that would look at it."""
+    from flows.mistakes import nearest
+    from flows.recipe import Recipe as Sections
+
+    for setting in settings:
+        key, separator, _ = (part.strip() for part in setting.partition("="))
+        section = key.split(".")[0]
+        if not separator or not key:
+            raise Refused(f"--set takes key=value, such as mixture.max_epochs=2: {setting!r} has no key and '='.")
+        if section == "decide":
+            raise Refused(
+                f"--set {key}: who stays is asked by gristmill whatif {recipe} --set {setting}; here it is as it was "
+                "decided last."
+            )
+        if section not in Sections.model_fields:
+            close = nearest(section, list(Sections.model_fields))
+            raise Refused(f"--set {key}: a recipe has no section {section!r}{close}.")
+        if section != SECTION:
+            raise Refused(
+                f"--set {key}: gristmill mixture turns dials of {SECTION} alone; the documents are as they were "
+                f"measured and decided last. For a corpus with it: gristmill refresh {recipe} --set {setting}"
+            )
 
 
 def _shown(plan: list[dict[str, Any]]) -> Any:

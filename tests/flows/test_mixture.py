@@ -192,7 +192,30 @@ def test_mistakes_are_sentences(mill: tuple[Path, Lake], capsys: pytest.CaptureF
     mistakes: list[tuple[dict[str, Any], type[Exception], str]] = [
         ({"sizes": True}, Refused, "this recipe does not set it"),
         ({"corpus": known}, NoSuchView, "holds no decisions"),
-        ({"settings": ["mixture.by=langage"]}, MixtureError, "mixture.by reads langage"),
+        ({"settings": ["mixture.by=langage"]}, RecipeError, "mixture.by reads the column langage"),
+        ({"settings": ["mixture.by=text"]}, RecipeError, "mixture.by reads the column text"),
+        (
+            {"settings": ["mixture.components={page: {weight: 1}}"]},
+            RecipeError,
+            r"components\.page: there .*'pages'",
+        ),
+        ({"settings": ["mixture.redact={emial: X}"]}, RecipeError, r"mixture.redact.emial: .*'email'"),
+        ({"settings": ["mixture.redact=true"]}, MixtureError, "as gristmill refresh does with the same settings"),
+        ({"settings": ["mixture.max_epochs=0.00001"]}, MixtureError, "before any component can give its smallest"),
+        ({"settings": ["mixture.max_epochs=.inf"]}, RecipeError, r"mixture\.max_epochs: must be .*1000000"),
+        ({"settings": ["mixture.temperature=.inf"]}, RecipeError, r"mixture\.temperature: must be a finite number"),
+        (
+            {"settings": ["mixture.repeat='1e12'"]},
+            MixtureError,
+            r"is 1e\+12 for some document, more than 1000: bound it",
+        ),
+        ({"settings": ["mixture.max_epochs"]}, Refused, r"such as mixture\.max_epochs=2: 'mixture\.max_epochs' has no"),
+        ({"settings": ["decide.gopher.min_words=40"]}, Refused, r"whatif .* --set decide\.gopher\.min_words=40; here"),
+        ({"settings": ["decide={}"]}, Refused, "asked by gristmill whatif"),
+        ({"settings": ["quality.bad_words=null"]}, Refused, r"gristmill refresh .* --set quality\.bad_words=null"),
+        ({"settings": ["training.training.steps=5"]}, Refused, "turns dials of mixture alone"),
+        ({"settings": ["name=other"]}, Refused, "turns dials of mixture alone"),
+        ({"settings": ["mixtur.max_epochs=2"]}, Refused, r"no section 'mixtur' .*'mixture'"),
     ]
     with pytest.raises(RecipeError, match=r"mixture\.rehydrate needs .* set decide\.duplicates\.sizes_after"):
         compose(mill, "mixture.rehydrate={}", "decide.duplicates.sizes_after=null")

@@ -291,6 +291,31 @@ def test_no_mixture_breaks_its_budget_or_its_caps(seed: int, n: int, epochs: flo
     assert len(set(mixture.document.tolist())) == len(mixture.document)
 
 
+@pytest.mark.parametrize("temperature", [1e-3, 1e-300, 1e6])
+def test_a_temperature_may_be_as_low_or_as_high_as_a_number_is(temperature: float) -> None:
+    low, high = {"large": 1, "small": 0}, {"large": 0.5, "small": 0.5}
+    kept = generate({"large": 400, "small": 40}, validation=0)
+    mixture = mix(kept, config(temperature=temperature, budget_bytes=80_000))
+    assert shares(mixture) == pytest.approx(low if temperature < 1 else high, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"components": {"a": {"weight": math.inf}}},
+        {"components": {"a": {"weight": math.nan}}},
+        {"components": {"a": {"max_epochs": math.inf}}},
+        {"max_epochs": math.inf},
+        {"max_epochs": math.nan},
+        {"temperature": math.inf},
+        {"bytes_per_token": math.inf},
+    ],
+)
+def test_what_has_no_end_is_no_dial(settings: dict) -> None:
+    with pytest.raises(ValidationError, match=r"finite number|less than or equal"):
+        config(**settings)
+
+
 @pytest.mark.parametrize(
     ("kept", "settings", "sentence"),
     [
@@ -302,6 +327,22 @@ def test_no_mixture_breaks_its_budget_or_its_caps(seed: int, n: int, epochs: flo
             generate({"a": 3, "b": 3}, validation=0),
             {"components": {"a": {"weight": 1}}},
             "leaves nothing for b: give each of them a weight",
+        ),
+        (
+            generate({"a": 9, "b": 3}, validation=0),
+            {"max_epochs": 0.001},
+            "max_epochs = 0.001 lets [ab] run out before any component can give its smallest document, and without a "
+            "budget all end there: raise it, or set a budget",
+        ),
+        (
+            generate({"a": 9, "b": 3}, validation=0),
+            {"components": {"b": {"max_epochs": 0.001}}},
+            "max_epochs = 0.001 lets b run out",
+        ),
+        (
+            generate({"a": 9, "b": 3}, validation=0),
+            {"max_epochs": 0.001, "budget_bytes": 10**9},
+            "max_epochs allows each component less than its smallest document: raise it",
         ),
     ],
 )
