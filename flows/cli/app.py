@@ -54,7 +54,10 @@ Recipe = Annotated[
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Turn a dial of the recipe: decide.gopher.min_words=40. May be repeated."),
+    typer.Option(
+        "--set",
+        help="Turn a dial of the recipe: decide.gopher.min_words=40, mixture.max_epochs=2. May be repeated.",
+    ),
 ]
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, max=512, help="Worker processes (default: one for each core).")

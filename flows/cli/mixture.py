@@ -5,16 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli.app import DEFAULT_LAKE, Lake, Recipe, app
+from flows.cli.app import DEFAULT_LAKE, Lake, Recipe, Settings, app
 from flows.cli.look import FormatOption, JsonRows, existing_lake
 from flows.cli.rows import Format, write_rows
 from storage.statements import Refused
 
 SECTION = "mixture"
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="Turn a dial of the mixture: mixture.max_epochs=2. May be repeated."),
-]
 
 
 @app.command()
