@@ -157,7 +157,8 @@ def normalise_all(column: pa.Array) -> NormalTexts:
 
     text, offsets = utf8(column)
     n = len(column)
-    collapsed = room(int(offsets[-1] - offsets[0]) + BLOCK, np.uint8)
+    # bytes that are no UTF-8 may say that a character goes on for three more than a text has
+    collapsed = room(int(offsets[-1] - offsets[0]) + 3 * n + BLOCK, np.uint8)
     bounds = np.zeros(n + 1, dtype=np.int64)
     first, last = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
     word_kernels.collapse_spaces(text, offsets, forms(), collapsed, bounds, first, last)

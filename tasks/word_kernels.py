@@ -113,7 +113,6 @@ def collapse_spaces(text: Any, offsets: Any, forms: Any, collapsed: Any, bounds:
                 width, entry = ONE, np.uint32(0)
                 if (lead & 0xC0) != 0x80:  # of a character that a block has begun, the rest is copied
                     width, code = decode(text, position)
-                    width = min(width, stop - position)  # of bytes that are no UTF-8
                     entry = forms[np.uint64(code)] if code < known else np.uint32(0)
                 marks |= entry
                 if (entry & np.uint32(FORM_SPACE)) != 0:

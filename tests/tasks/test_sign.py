@@ -14,7 +14,7 @@ from datasketch import MinHash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks import sign_kernels, word_kernels
+from tasks import sign_kernels
 from tasks.sign import (
     SignConfig,
     hash_bands,
@@ -26,7 +26,7 @@ from tasks.sign import (
     sign_documents,
     sign_words,
 )
-from tasks.words import forms, hash_words
+from tasks.words import hash_words
 
 ROOT = Path(__file__).parents[2]
 HASH = st.integers(0, 2**64 - 1)
@@ -145,16 +145,22 @@ def test_a_slice_of_a_batch_is_signed_as_its_rows() -> None:
     assert sign_documents(batch.slice(1, 1), SignConfig()).to_pylist() == sign("d e f").to_pylist()
 
 
-def test_bytes_that_are_no_utf8_are_not_written_past_the_end() -> None:
+def test_bytes_that_are_no_utf8_are_not_written_past_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Arrow does not look at a file's strings: damaged ones may end within a character."""
-    texts, guard = [b"a\xf0"] * 40, 4096
-    offsets = np.cumsum([0, *map(len, texts)])
-    text = np.frombuffer(b"".join(texts) + bytes(64), np.uint8)
-    room = np.full(int(offsets[-1]) + 64 + guard, 0xAA, np.uint8)
-    bounds, first, last = np.zeros(41, np.int64), np.empty(40, np.int64), np.empty(40, np.int64)
-    word_kernels.collapse_spaces(text[:-64], offsets, forms(), room[:-guard], bounds, first, last)
-    assert bounds[-1] <= len(room) - guard
-    assert (room[-guard:] == 0xAA).all()
+    said = b"a\xf0" * 40
+    offsets = pa.array(range(0, 81, 2), pa.int64())
+    texts = pa.Array.from_buffers(pa.large_string(), 40, [None, offsets.buffers()[1], pa.py_buffer(said + bytes(64))])
+    guarded = list[np.ndarray]()
+
+    def room_with_a_guard(n: int, kind: type[np.generic]) -> np.ndarray:
+        guarded.append(np.full(n + 4096, 0xAA, kind))
+        return guarded[-1][:n]
+
+    monkeypatch.setattr("tasks.sign.room", room_with_a_guard)
+    normal = normalise_all(texts)
+    assert normal.stops[-1] <= len(normal.text)
+    assert guarded
+    assert all((one[-4096:] == 0xAA).all() for one in guarded)
 
 
 def test_a_null_text_is_refused() -> None:
