@@ -218,8 +218,15 @@ class Artifact(_Frozen):
         """This artifact; or, where it is gone because text of it was forgotten, the newest that has its rows."""
         if self.exists:
             return self
-        successors = [one for one in self.forms() if one != self]
-        return max(successors, key=lambda one: one.input(TOMBSTONES).rows(), default=self)
+        from storage.catalog.superseded import successor_of
+
+        # its own manifest is gone, so what it was read from is asked of those that were made after it
+        after: Artifact | None = self
+        while after is not None and not after.exists:
+            after = successor_of(after)
+        known = after if after is not None and after.inputs(TOMBSTONES) else self
+        forms = known.origin.forms()
+        return max(forms, key=lambda one: sum(given.rows() for given in one.inputs(TOMBSTONES)), default=self)
 
     def __str__(self) -> str:
         return f"{self.stage}/{self.fingerprint[:12]}"

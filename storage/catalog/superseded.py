@@ -45,6 +45,13 @@ def all_superseded(lake: Lake) -> dict[Artifact, Superseded]:
     return {one.artifact: one for one in (read_superseded(lake, path) for path in files(lake))}
 
 
+def successor_of(artifact: Artifact) -> Artifact | None:
+    """What stands for an artifact that was set aside, if anything does. Raises: Damaged as `all_superseded` does."""
+    lake = Lake(artifact.lake)
+    path = lake.root / SUPERSEDED / f"{artifact.fingerprint}.json"
+    return read_superseded(lake, path).successor if path.exists() else None
+
+
 def files(lake: Lake) -> list[Path]:
     """The files that say so, each called by the fingerprint of its artifact."""
     return sorted((lake.root / SUPERSEDED).glob(f"{'[0-9a-f]' * 32}.json"))

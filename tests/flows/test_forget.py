@@ -164,6 +164,28 @@ def test_killed_at_any_instant_and_called_again_it_ends_the_same(grown, tmp_path
     }
 
 
+def test_a_second_forgetting_that_was_killed_and_swept_goes_on_from_what_stands_for_what_was_read(grown, tmp_path):
+    """The corpus is of a successor that is gone itself: killed before it decided again, and `gc` came between."""
+    calm, killed = Lake(shutil.copytree(grown[0], tmp_path / "calm")), shutil.copytree(grown[0], tmp_path / "killed")
+    second = "http://mill.example/en/2"
+    for one in (PAGE, second):
+        forget(calm, [parse(one)], workers=0)
+    forget(Lake(killed), [parse(PAGE)], workers=0)
+    read = documents(Lake(killed))
+    point = {"GRISTMILL_KILL_AT": "extract.commit.renamed"}
+    done = gristmill("forget", second, "--yes", lake=killed, environment=point)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    for _ in range(2):  # the first registers what the killed one had made, the second deletes what that stands for
+        gc.collect(Lake(killed), gc.Keeping(runs=0, staging_days=0))
+    assert not read.exists
+    assert read.standing() == documents(calm).model_copy(update={"lake": str(killed)})
+    for url in (PAGE, second):
+        forget(Lake(killed), [parse(url)], workers=0)
+    for lake in (calm, Lake(killed)):
+        gc.collect(lake, gc.Keeping(runs=0, staging_days=0))
+    assert contents(killed) == contents(calm.root)
+
+
 def test_a_reading_under_other_settings_stands_for_no_other(lake, grown):
     """Killed after its tombstone, and a second recipe reads the source: what the first one's corpus is of stays."""
     before, meant = documents(lake), lake.get("mill/corpus")
